@@ -1,0 +1,24 @@
+"""A payments API on MongoDB, with the customers and invoices that payments belong to.
+
+Folders are domains, file names are steps. In each domain `routes → schemas → service → store → model` is the way of a
+request, and it goes one way only:
+
+    app.py          create_app(config): the one place where parts are put together
+    config.py       Config and from_env(): the only reader of the environment
+    database.py     the client, the collections, the one list of indexes
+    errors.py       Invalid, NotFound, Conflict, …: no HTTP here
+    json_api.py     strict JSON in, problem+json out, cursors, Idempotency-Key
+    logs.py         JSON logs with request ids
+    metrics.py      what Prometheus can ask
+    money.py        exact amounts
+    numbering/      series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
+    auth/           keys, roles, the guard on routes
+    customers/ invoices/ payments/
+    maintenance/    duplicates, indexes, gaps: findings first, then a plan, then its application
+    web/            the accountant's pages
+
+Who may import whom, left from right (import-linter holds it):
+
+    app > web > maintenance > payments > invoices > customers > auth > (json_api | numbering) > database
+        > (money | config | metrics | logs) > errors
+"""

@@ -1,0 +1,46 @@
+"""The guard on routes: `@requires("accountant")` lets in callers of that role and above, and sets `caller()`."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from flask import current_app, g, request
+from flask_smorest.utils import deepupdate
+
+from finance.auth.model import Caller, Role
+from finance.auth.service import KeyRing
+from finance.errors import Forbidden, Unauthenticated
+
+EXTENSION = "finance-key-ring"
+
+
+def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator for a view: no key or a bad one is 401, a key of a lesser role is 403."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            key_ring: KeyRing = current_app.extensions[EXTENSION]
+            g.caller = key_ring.get_caller(_bearer_key())
+            if not g.caller.may(role):
+                raise Forbidden(f"This needs a key with the role '{role}'; yours is '{g.caller.role}'.")
+            return view(*args, **kwargs)
+
+        documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}
+        guarded._apidoc = deepupdate(getattr(view, "_apidoc", {}), {"manual_doc": documented})  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def caller() -> Caller:
+    """Return who is asking; only behind `requires`."""
+    found: Caller = g.caller
+    return found
+
+
+def _bearer_key() -> str:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.isascii():
+        raise Unauthenticated
+    return key.strip()

@@ -1,0 +1,44 @@
+"""`/keys`: an admin makes, lists and revokes the keys of their own tenant."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Response
+
+from finance.auth import service
+from finance.auth.guard import caller, requires
+from finance.auth.schemas import CreatedKeySchema, KeyListSchema, NewKeySchema, dump_key
+from finance.context import parts
+from finance.json_api import Blueprint, idempotency_key, reply
+
+blueprint = Blueprint("keys", __name__, url_prefix="/api/v1/keys", description="API keys of your tenant")
+
+
+@blueprint.route("", methods=["GET"])
+@requires("admin")
+@blueprint.response(200, KeyListSchema())
+def list_keys() -> Response:
+    """List the keys, newest first"""
+    documents = service.list_keys(parts().db, tenant=caller().tenant)
+    return reply({"data": [dump_key(document) for document in documents]})
+
+
+@blueprint.route("", methods=["POST"])
+@requires("admin")
+@blueprint.arguments(NewKeySchema())
+@blueprint.response(201, CreatedKeySchema())
+def create_key(posted: dict[str, Any]) -> Response:
+    """Make a key; it is shown in this answer and never again"""
+    new_key = service.create_key(
+        parts().db, tenant=caller().tenant, role=posted["role"], now=parts().clock(), idempotency_key=idempotency_key()
+    )
+    return reply(asdict(new_key), status=201)
+
+
+@blueprint.route("/<key_id>", methods=["DELETE"])
+@requires("admin")
+@blueprint.response(204)
+def revoke_key(key_id: str) -> Response:
+    """Revoke a key; within five seconds no worker takes it any more"""
+    service.revoke_key(parts().db, tenant=caller().tenant, key_id=key_id, now=parts().clock())
+    return Response(status=204)

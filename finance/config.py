@@ -1,0 +1,69 @@
+"""What can be set from outside. `Config.from_env` is the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+PaymentNumbering = Literal["standard", "no_gap"]
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class ConfigError(ValueError):
+    """A setting has a value we can't use. Its text names the setting and what would be right."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one process. Times are in seconds, sizes in bytes."""
+
+    mongodb_uri: str = field(default="mongodb://127.0.0.1:27017", repr=False)  # may carry a password
+    database_name: str = "finance_suite"
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    payment_numbering: PaymentNumbering = "standard"
+    log_level: str = "INFO"
+    body_bytes_max: int = 1024 * 1024
+    database_deadline_s: float = 8.0
+    commit_deadline_s: float = 9.0  # every answer is given within 10 s
+    key_cache_s: float = 3.0
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":
+        """Return the settings that the environment asks for; raises ConfigError naming the setting that is wrong."""
+        env = os.environ if environ is None else environ
+        return cls(
+            mongodb_uri=_mongodb_uri(env.get("MONGODB_URI") or cls.mongodb_uri),
+            database_name=_database_name(env.get("FINANCE_DATABASE") or cls.database_name),
+            timezone=_timezone(env.get("FINANCE_TIMEZONE") or "UTC"),
+            payment_numbering=_one_of(env, "PAYMENT_NUMBERING", get_args(PaymentNumbering), "standard"),  # type: ignore[arg-type]
+            log_level=_one_of(env, "FINANCE_LOG_LEVEL", LOG_LEVELS, "INFO"),
+        )
+
+
+def _mongodb_uri(value: str) -> str:
+    if not value.startswith(("mongodb://", "mongodb+srv://")):
+        raise ConfigError("MONGODB_URI must begin with mongodb:// or mongodb+srv://")
+    return value
+
+
+def _database_name(value: str) -> str:
+    if len(value) > 63 or any(character in '/\\. "$*<>:|?\0' for character in value):
+        raise ConfigError(
+            f"FINANCE_DATABASE={value!r} is not a MongoDB database name: up to 63 characters, no space . / or $"
+        )
+    return value
+
+
+def _timezone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"FINANCE_TIMEZONE={value!r} is not an IANA time zone such as Europe/Paris") from None
+
+
+def _one_of(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = env.get(name) or default
+    if value not in allowed:
+        raise ConfigError(f"{name}={value!r} must be one of: {', '.join(allowed)}")
+    return value

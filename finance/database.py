@@ -1,0 +1,207 @@
+"""The MongoDB client, and the one list of indexes that everything else relies on.
+
+Nothing is acknowledged before a majority has it in its journal (`w: majority`, `j: true`): what was answered 2xx is
+there after any one process or node is killed.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo
+from pymongo.database import Database
+from pymongo.errors import OperationFailure, PyMongoError
+
+from finance.config import Config
+from finance.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+Db = Database[Document]
+DriverError = PyMongoError
+deadline = pymongo.timeout  # `with deadline(8):` bounds all that is asked of MongoDB inside, in seconds
+
+DUPLICATE_KEY = 11000
+_INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
+
+
+class IndexesMissing(Unavailable):
+    """The unique indexes do not stand, so nothing may be numbered."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index that must stand. `partial` is its partialFilterExpression."""
+
+    collection: str
+    name: str
+    keys: tuple[tuple[str, int], ...]
+    unique: bool = False
+    partial: Mapping[str, Any] | None = None
+
+    def as_spec(self) -> Document:
+        spec: Document = {"name": self.name, "key": dict(self.keys)}
+        if self.unique:
+            spec["unique"] = True
+        if self.partial is not None:
+            spec["partialFilterExpression"] = dict(self.partial)
+        return spec
+
+
+def _keys(*fields: str) -> tuple[tuple[str, int], ...]:
+    return tuple((field, 1) for field in fields)
+
+
+def _present(field: str) -> Document:
+    """Return the filter of a partial index on an optional text; a missing field counts as null in a unique one."""
+    return {field: {"$type": "string"}}
+
+
+_NUMBER_ORDER = ("number_year", "number_seq", "_id")
+
+# Every unique index begins with the tenant, so that {tenant: 1} can be the shard key. Those that end in the number
+# order (or the day, or the instant) give a page in its order without sorting, for the filter that they begin with.
+INDEXES: tuple[Index, ...] = (
+    Index("payments", "payment_number_unique", _keys("tenant", "payment_number"), unique=True),
+    Index(
+        "payments",
+        "idempotency_key_unique",
+        _keys("tenant", "idempotency_key"),
+        unique=True,
+        partial=_present("idempotency_key"),
+    ),
+    Index(
+        "payments",
+        "void_idempotency_key_unique",
+        _keys("tenant", "void_idempotency_key"),
+        unique=True,
+        partial=_present("void_idempotency_key"),
+    ),
+    Index("payments", "number_order", _keys("tenant", *_NUMBER_ORDER)),
+    Index("payments", "paid_on_order", _keys("tenant", "paid_on", "number_seq", "_id")),
+    Index("payments", "created_at_order", _keys("tenant", "created_at", "_id")),
+    Index("payments", "method", _keys("tenant", "method", *_NUMBER_ORDER)),
+    Index("payments", "direction", _keys("tenant", "direction", *_NUMBER_ORDER)),
+    Index("payments", "currency_amount", _keys("tenant", "currency", "amount_minor", "_id")),
+    Index("payments", "payer", _keys("tenant", "payer_folded", "_id")),
+    Index("payments", "voided", _keys("tenant", "status", *_NUMBER_ORDER), partial={"status": "voided"}),
+    Index(
+        "payments",
+        "customer_code",
+        _keys("tenant", "customer_code", *_NUMBER_ORDER),
+        partial=_present("customer_code"),
+    ),
+    Index("payments", "reference", _keys("tenant", "reference", "_id"), partial=_present("reference")),
+    Index(
+        "payments",
+        "previous_numbers",
+        _keys("tenant", "previous_numbers"),
+        partial={"previous_numbers": {"$gt": ""}},  # only payments that have any
+    ),
+    Index("customers", "customer_code_unique", _keys("tenant", "customer_code"), unique=True),
+    Index(
+        "number_gaps",
+        "number_gap_unique",
+        _keys("tenant", "kind", "scope", "period", "number_seq"),
+        unique=True,
+    ),
+    Index("api_keys", "tenant", _keys("tenant", "created_at")),
+    Index(
+        "api_keys",
+        "idempotency_key_unique",
+        _keys("tenant", "idempotency_key"),
+        unique=True,
+        partial=_present("idempotency_key"),
+    ),
+)
+
+
+def connect(config: Config) -> Db:
+    """Return the database. No connection is waited for: the first operation finds out whether there is a server."""
+    client: pymongo.MongoClient[Document] = pymongo.MongoClient(
+        config.mongodb_uri,
+        appname="finance",
+        tz_aware=True,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",  # nothing is shown, or answered to a repeat, that a failover could still undo
+        timeoutMS=int(config.database_deadline_s * 1000),
+    )
+    return client[config.database_name]
+
+
+def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
+    """Build every index that is missing; where all stand this is one quick command a collection.
+
+    A unique index over data that already holds duplicates is built with `prepareUnique` (MongoDB 6.0): it refuses new
+    duplicates from then on, and scripts/repair_duplicates.py makes it unique. Raises IndexesMissing where an index of
+    the same name stands on other fields, or where duplicates can't be fenced off.
+    """
+    by_collection: dict[str, list[Index]] = {}
+    for index in indexes:
+        by_collection.setdefault(index.collection, []).append(index)
+    for collection, expected in by_collection.items():
+        try:
+            db.command("createIndexes", collection, indexes=[index.as_spec() for index in expected])
+        except OperationFailure as error:
+            if error.code != DUPLICATE_KEY and error.code not in _INDEX_CONFLICTS:
+                raise
+            for index in expected:
+                _create_index(db, index)
+
+
+def find_unprotected(db: Db) -> list[str]:
+    """Return "collection.index" for every unique index that does not refuse duplicates now."""
+    missing = []
+    for collection in sorted({index.collection for index in INDEXES if index.unique}):
+        standing = db[collection].index_information()
+        expected = [index for index in INDEXES if index.unique and index.collection == collection]
+        missing += [
+            f"{collection}.{index.name}" for index in expected if not _protects(standing.get(index.name), index)
+        ]
+    return missing
+
+
+def _protects(standing: Mapping[str, Any] | None, index: Index) -> bool:
+    if standing is None or list(standing["key"]) != list(index.keys):
+        return False
+    return bool(standing.get("unique") or standing.get("prepareUnique"))
+
+
+def _create_index(db: Db, index: Index) -> None:
+    try:
+        db.command("createIndexes", index.collection, indexes=[index.as_spec()])
+    except OperationFailure as error:
+        if error.code == DUPLICATE_KEY:
+            _prepare_unique(db, index)
+        elif error.code in _INDEX_CONFLICTS:
+            _accept_prepared(db, index)
+        else:
+            raise
+
+
+def _prepare_unique(db: Db, index: Index) -> None:
+    spec = index.as_spec()
+    del spec["unique"]
+    try:
+        db.command("createIndexes", index.collection, indexes=[{**spec, "prepareUnique": True}])
+    except OperationFailure as error:
+        raise IndexesMissing(
+            f"{index.collection} holds duplicates, so the unique index {index.name} can't be built. "
+            "Run scripts/repair_duplicates.py."
+        ) from error
+    log.error(
+        "%s holds duplicates: new ones are refused from now on, scripts/repair_duplicates.py repairs the old.",
+        index.collection,
+    )
+
+
+def _accept_prepared(db: Db, index: Index) -> None:
+    standing = db[index.collection].index_information().get(index.name)
+    if index.unique and _protects(standing, index):
+        return
+    raise IndexesMissing(
+        f"An index in the way of {index.collection}.{index.name} must be replaced. Run scripts/migrate_indexes.py."
+    )

@@ -1,0 +1,93 @@
+"""The kinds of failure this software names. No HTTP here: `json_api` turns a kind into a status.
+
+A case of its own is a subclass beside the function that raises it (`class PaymentAlreadyVoided(Conflict)`);
+its wire code is the class name in snake case.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+def wire_code(kind: type[Exception]) -> str:
+    """Return the code a kind of failure has on the wire: PaymentAlreadyVoided is payment_already_voided."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one field of a body (`pointer`, RFC 6901) or one query parameter (`parameter`)."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        where = {"parameter": self.parameter} if self.parameter is not None else {"pointer": self.pointer or ""}
+        return {**where, "detail": self.detail}
+
+
+class FinanceError(Exception):
+    """The root of every named failure. `extra` members are shown beside the standard ones of a problem."""
+
+    detail_default = "The request could not be carried out."
+
+    def __init__(
+        self, detail: str | None = None, *, errors: Iterable[FieldError] = (), extra: Mapping[str, Any] | None = None
+    ) -> None:
+        self.detail = detail or self.detail_default
+        self.errors = list(errors)
+        self.extra = dict(extra or {})
+        super().__init__(self.detail)
+
+    @property
+    def code(self) -> str:
+        return wire_code(type(self))
+
+
+class Invalid(FinanceError):
+    """Understood and refused: a value is not one we can take."""
+
+    detail_default = "Some values can't be accepted; see errors."
+
+    @classmethod
+    def field(cls, name: str, detail: str) -> "Invalid":
+        """Return the refusal of one top-level body field."""
+        return cls(f"{name}: {detail}", errors=[FieldError(detail, pointer=f"/{name}")])
+
+    @classmethod
+    def parameter(cls, name: str, detail: str) -> "Invalid":
+        """Return the refusal of one query parameter."""
+        return cls(f"{name}: {detail}", errors=[FieldError(detail, parameter=name)])
+
+
+class NotFound(FinanceError):
+    """No such thing, or none that this tenant may know of."""
+
+    detail_default = "There is nothing here."
+
+
+class Conflict(FinanceError):
+    """The thing is not in a state in which this can be done."""
+
+    detail_default = "The current state does not allow this."
+
+
+class Unauthenticated(FinanceError):
+    """Nobody we know."""
+
+    detail_default = "Send a valid API key in the header 'Authorization: Bearer <key>'."
+
+
+class Forbidden(FinanceError):
+    """Somebody we know, who may not do this."""
+
+    detail_default = "This API key's role does not allow this."
+
+
+class Unavailable(FinanceError):
+    """Not now. The detail always says whether a retry is safe."""
+
+    detail_default = "The service can't answer now. Try again shortly."
+    retry_after_s = 1

@@ -1,0 +1,149 @@
+"""The marshmallow fields that all schemas are made of: strict, with errors that say what would be right."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from finance.money import DECIMALS_BY_CURRENCY
+
+METADATA_KEYS_MAX = 20
+METADATA_KEY_LENGTH_MAX = 40
+METADATA_VALUE_LENGTH_MAX = 500
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+_REQUIRED: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
+
+
+class Text(fields.String):
+    """A text of `length_min` to `length_max` characters, not blank; control characters only where it has `lines`."""
+
+    def __init__(self, length_max: int, *, length_min: int = 1, lines: bool = False, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(minLength=length_min, maxLength=length_max)
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+        self._lengths = (length_min, length_max)
+        self._control = _CONTROL_IN_LINES if lines else _CONTROL
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        length_min, length_max = self._lengths
+        if not isinstance(value, str):
+            raise ValidationError("must be a text.")
+        if not length_min <= len(value) <= length_max:
+            raise ValidationError(f"must be {length_min} to {length_max} characters long.")
+        if length_min and not value.strip():
+            raise ValidationError("must not be blank.")
+        if self._control.search(value):
+            raise ValidationError("must not hold control characters.")
+        return value
+
+
+class Choice(fields.String):
+    """One of a few texts."""
+
+    def __init__(self, choices: Sequence[str], *, hint: str | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(enum=list(choices))
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+        self._choices = frozenset(choices)
+        self._hint = hint or f"must be one of: {', '.join(choices)}."
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str) or value not in self._choices:
+            raise ValidationError(self._hint)
+        return value
+
+
+class CurrencyCode(Choice):
+    """A currency of ISO 4217."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            sorted(DECIMALS_BY_CURRENCY), hint="must be an ISO 4217 code in capitals, such as EUR.", **kwargs
+        )
+
+
+class AmountText(fields.String):
+    """The digits of an amount, from a string or a JSON number; what they are worth depends on the currency."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(
+            type=["string", "number"], pattern=r"^[0-9]+(\.[0-9]+)?$", example="1250.50"
+        )
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return str(value)
+        raise ValidationError('must be a decimal number, such as "1250.50".')
+
+
+class Day(fields.Date):
+    """A civil date, written YYYY-MM-DD."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> date:
+        try:
+            if isinstance(value, str) and _DAY.fullmatch(value):
+                return date.fromisoformat(value)
+        except ValueError:
+            pass
+        raise ValidationError("must be a day that exists, written YYYY-MM-DD.")
+
+
+class Count(fields.Integer):
+    """A whole number of a query, from `smallest` to `largest`."""
+
+    def __init__(self, smallest: int, largest: int, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(minimum=smallest, maximum=largest)
+        super().__init__(**kwargs)
+        self._range = (smallest, largest)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        smallest, largest = self._range
+        if not _COUNT.fullmatch(str(value)) or not smallest <= int(value) <= largest:
+            raise ValidationError(f"must be a whole number from {smallest} to {largest}.")
+        return int(value)
+
+
+class Metadata(fields.Dict):
+    """A client's own texts by name. Names must not begin with $, which MongoDB gives a meaning to."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(
+            maxProperties=METADATA_KEYS_MAX,
+            propertyNames={"pattern": r"^[^$]", "maxLength": METADATA_KEY_LENGTH_MAX},
+            additionalProperties={"type": "string", "maxLength": METADATA_VALUE_LENGTH_MAX},
+        )
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping):
+            raise ValidationError("must be an object of texts.")
+        if len(value) > METADATA_KEYS_MAX:
+            raise ValidationError(f"must have at most {METADATA_KEYS_MAX} members.")
+        errors = {name: [problem] for name, text in value.items() if (problem := _metadata_problem(name, text))}
+        if errors:
+            raise ValidationError(errors)
+        return dict(value)
+
+
+def _metadata_problem(name: str, text: Any) -> str | None:
+    if not 1 <= len(name) <= METADATA_KEY_LENGTH_MAX:
+        return f"the name must be 1 to {METADATA_KEY_LENGTH_MAX} characters long."
+    if name.startswith("$"):
+        return "the name must not begin with $."
+    if not isinstance(text, str):
+        return "must be a text."
+    if len(text) > METADATA_VALUE_LENGTH_MAX:
+        return f"must be at most {METADATA_VALUE_LENGTH_MAX} characters long."
+    return None

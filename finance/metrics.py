@@ -1,0 +1,31 @@
+"""What Prometheus can ask of us. With PROMETHEUS_MULTIPROC_DIR set, every worker's numbers are added up."""
+
+import os
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+requests = Counter("finance_http_requests_total", "Requests answered", ["method", "route", "status"])
+request_seconds = Histogram("finance_http_request_seconds", "Time to answer a request", ["route"], buckets=_SECONDS)
+payments_recorded = Counter("finance_payments_recorded_total", "Payments recorded")
+duplicate_number_retries = Counter(
+    "finance_duplicate_number_retries_total", "Documents that got another number because theirs was taken", ["kind"]
+)
+gaps_recorded = Counter("finance_number_gaps_recorded_total", "Numbers recorded as gaps", ["kind"])
+batch_size = Histogram(
+    "finance_commit_batch_size", "Documents stored together", ["kind"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+commit_wait_seconds = Histogram(
+    "finance_commit_wait_seconds", "Time a request waited until its document was stored", ["kind"], buckets=_SECONDS
+)
+
+
+def exposition() -> tuple[bytes, str]:
+    """Return the metrics of all workers in Prometheus' text format, and its content type."""
+    registry = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,65 @@
+"""Counters: one document `{_id, seq}` a series, and the gaps, the numbers that were reserved and not stored.
+
+Filters name `_id` only: with any further condition an upsert that doesn't match tries to insert a second document
+of the same `_id`, which is E11000.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from pymongo import ReturnDocument
+
+from finance import metrics
+from finance.database import Db, Document
+from finance.numbering.series import Series
+
+
+def reserve(db: Db, series: Series, count: int) -> range:
+    """Return `count` numbers that nobody else has got or will get from this counter."""
+    counter: Document | None = db.counters.find_one_and_update(
+        {"_id": series.counter_id},
+        # reserved_at lets the audit tell a number still on its way from one that was lost.
+        {"$inc": {"seq": count}, "$currentDate": {"reserved_at": True}},
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    assert counter is not None  # upsert with AFTER returns the document
+    return range(counter["seq"] - count + 1, counter["seq"] + 1)
+
+
+def raise_to(db: Db, series: Series, number_seq: int) -> None:
+    """Make the counter at least `number_seq`; a counter is never lowered."""
+    db.counters.update_one({"_id": series.counter_id}, {"$max": {"seq": number_seq}}, upsert=True)
+
+
+def read(db: Db, series: Series) -> int:
+    """Return the newest number the counter gave, 0 where there is no counter yet."""
+    counter = db.counters.find_one({"_id": series.counter_id})
+    return int(counter["seq"]) if counter else 0
+
+
+def record_gaps(db: Db, gaps: Iterable[tuple[Series, int]], *, reason: str, recorded_at: datetime) -> int:
+    """Record numbers that no document has, each once, and return how many were new.
+
+    The number is the identity, so recording it again changes nothing, neither its reason nor its time.
+    """
+    recorded_by_kind: Counter[str] = Counter()
+    for series, number_seq in gaps:
+        result = db.number_gaps.update_one(*_gap_upsert(series, number_seq, reason, recorded_at), upsert=True)
+        recorded_by_kind[series.kind] += result.upserted_id is not None
+    for kind, recorded in recorded_by_kind.items():
+        metrics.gaps_recorded.labels(kind=kind).inc(recorded)
+    return recorded_by_kind.total()
+
+
+def _gap_upsert(series: Series, number_seq: int, reason: str, recorded_at: datetime) -> tuple[Document, Document]:
+    identity = {
+        "tenant": series.tenant,
+        "kind": series.kind,
+        "scope": series.scope,
+        "period": series.period,
+        "number_seq": number_seq,
+    }
+    what = {"number": series.format(number_seq), "reason": reason, "recorded_at": recorded_at}
+    return identity, {"$setOnInsert": what}

@@ -1,0 +1,287 @@
+"""Storing documents under fresh numbers: the standard and the no-gap policy, and what to do on E11000.
+
+Each document is stored whole or not at all, and no transaction is needed: a document carries its number and its
+idempotency key, so one insert decides both. A killed process leaves no lock and no half.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo.collection import Collection as MongoCollection
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+
+from finance import metrics
+from finance.database import DUPLICATE_KEY, Db, Document
+from finance.errors import Unavailable
+from finance.numbering import counters
+from finance.numbering.series import Series
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS_MAX = 5
+# Without gaps every collision means that somebody else's document was stored, so it ends; this bounds it all the same.
+NO_GAP_ATTEMPTS_MAX = 100
+READ_BACK_ATTEMPTS_MAX = 50
+READ_BACK_PAUSE_S = 0.02
+
+
+class NumbersExhausted(Unavailable):
+    """Every number tried was taken already. Nothing was stored."""
+
+    detail_default = "No free number was found, and nothing was stored. A retry is safe."
+
+
+class NotStored(Unavailable):
+    """MongoDB refused the document for a reason that isn't a duplicate. Nothing was stored."""
+
+    detail_default = "The database refused the document, and nothing was stored. A retry is safe."
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A collection whose documents carry numbers.
+
+    `number_field` holds the number as written (payment_number); `number_seq` beside it holds the integer.
+    `key_field` holds the idempotency key, unique per tenant, or is absent.
+    """
+
+    db: Db
+    collection: MongoCollection[Document]
+    kind: str
+    number_field: str
+    key_field: str = "idempotency_key"
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A document that waits for a number of `series`. Issuing it fills in its `_id`, number and `number_seq`."""
+
+    series: Series
+    document: Document
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The document is stored under a number of its own."""
+
+    document: Document
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Another document has the same unique key (`fields`, not the number); nothing was stored."""
+
+    document: Document
+    fields: frozenset[str]
+
+
+Outcome = Stored | Taken | Exception
+Issue = Callable[..., list[Outcome]]
+
+
+def issue_standard(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) -> list[Outcome]:
+    """Store each draft under a fresh number and return one outcome per draft, in their order.
+
+    Numbers are reserved from the counter first, so they are quick to get under any load; one that was reserved and
+    then not used is recorded as a gap. Where the counter is behind the data it is raised to it.
+    """
+    firsts = _firsts(numbered, drafts)
+    outcomes, waiting = _answer_repeats(numbered, firsts.values())
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        if not waiting:
+            break
+        _number_from_counters(numbered, waiting)
+        collided: list[Draft] = []
+        unused: dict[str, list[tuple[Series, int]]] = {}
+        errors = _insert(numbered, waiting, ordered=False)
+        for position, draft in enumerate(waiting):
+            error = errors.get(position)
+            if error is None:
+                outcomes[draft] = Stored(draft.document)
+            elif _is_number_collision(numbered, error):
+                collided.append(draft)
+            else:
+                outcomes[draft] = outcome = _refusal(numbered, error)
+                reason = "idempotent_replay" if isinstance(outcome, Taken) else "not_stored"
+                unused.setdefault(reason, []).append((draft.series, draft.document["number_seq"]))
+        for reason, gaps in unused.items():
+            counters.record_gaps(numbered.db, gaps, reason=reason, recorded_at=now)
+        _raise_counters(numbered, collided, attempt)
+        waiting = collided
+    return _outcomes_of(numbered, drafts, firsts, outcomes)
+
+
+def issue_no_gap(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) -> list[Outcome]:
+    """Store each draft under the next number of its series and return one outcome per draft, in their order.
+
+    Number k is only tried by who has seen k-1 stored, so no crash, refusal or race can leave a hole.
+    """
+    firsts = _firsts(numbered, drafts)
+    outcomes, waiting = _answer_repeats(numbered, firsts.values())
+    for series, group in _by_series(waiting).items():
+        for _attempt in range(NO_GAP_ATTEMPTS_MAX + len(group)):
+            if not group:
+                break
+            group = _insert_next(numbered, series, group, outcomes)
+        stored = [o.document["number_seq"] for d, o in outcomes.items() if d.series == series and isinstance(o, Stored)]
+        if stored:
+            counters.raise_to(numbered.db, series, max(stored))
+    return _outcomes_of(numbered, drafts, firsts, outcomes)
+
+
+def newest_stored(numbered: Numbered, series: Series) -> int:
+    """Return the largest `number_seq` stored in the series, 0 where there is none. One index seek."""
+    latest = numbered.collection.with_options(read_concern=ReadConcern("local"))  # also what isn't at a majority yet
+    newest = latest.find_one(
+        {"tenant": series.tenant, **series.document_filter, "number_seq": {"$type": "number"}},
+        projection={"number_seq": True},
+        sort=[("number_seq", -1)],
+    )
+    return int(newest["number_seq"]) if newest else 0
+
+
+def _identity(numbered: Numbered, draft: Draft) -> Hashable:
+    """Return what makes two drafts the same request: tenant and idempotency key, or the draft itself without one."""
+    key = draft.document.get(numbered.key_field)
+    return draft if key is None else (draft.series.tenant, key)
+
+
+def _firsts(numbered: Numbered, drafts: Iterable[Draft]) -> dict[Hashable, Draft]:
+    """Return the first draft of each identity: a double click waits in the same batch, and must not cost a number."""
+    firsts: dict[Hashable, Draft] = {}
+    for draft in drafts:
+        firsts.setdefault(_identity(numbered, draft), draft)
+    return firsts
+
+
+def _answer_repeats(numbered: Numbered, drafts: Collection[Draft]) -> tuple[dict[Draft, Outcome], list[Draft]]:
+    """Answer the drafts whose idempotency key is stored already, so that a repeat costs no number."""
+    keys_by_tenant: dict[str, list[str]] = {}
+    for draft in drafts:
+        key = draft.document.get(numbered.key_field)
+        if key is not None:
+            keys_by_tenant.setdefault(draft.series.tenant, []).append(key)
+    stored: dict[Hashable, Document] = {}
+    for tenant, keys in keys_by_tenant.items():
+        for document in numbered.collection.find({"tenant": tenant, numbered.key_field: {"$in": keys}}):
+            stored[tenant, document[numbered.key_field]] = document
+    outcomes: dict[Draft, Outcome] = {}
+    waiting: list[Draft] = []
+    for draft in drafts:
+        repeated = stored.get(_identity(numbered, draft))
+        if repeated is None:
+            waiting.append(draft)
+        else:
+            outcomes[draft] = _taken_by_key(numbered, repeated)
+    return outcomes, waiting
+
+
+def _taken_by_key(numbered: Numbered, document: Document) -> Taken:
+    return Taken(document, frozenset(("tenant", numbered.key_field)))
+
+
+def _number_from_counters(numbered: Numbered, drafts: Iterable[Draft]) -> None:
+    for series, group in _by_series(drafts).items():
+        numbers = counters.reserve(numbered.db, series, len(group))
+        for draft, number_seq in zip(group, numbers, strict=True):
+            _give_number(numbered, draft, number_seq)
+
+
+def _give_number(numbered: Numbered, draft: Draft, number_seq: int) -> None:
+    draft.document["_id"] = ObjectId()
+    draft.document["number_seq"] = number_seq
+    draft.document[numbered.number_field] = draft.series.format(number_seq)
+
+
+def _insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> dict[int, Mapping[str, Any]]:
+    """Insert all drafts in one round trip and return the write error of each position that has one.
+
+    Any other failure (no connection, no majority in time) is raised: what became of the documents isn't known.
+    """
+    try:
+        numbered.collection.insert_many([draft.document for draft in drafts], ordered=ordered)
+    except BulkWriteError as error:
+        details = error.details or {}
+        if details.get("writeConcernErrors"):
+            raise
+        return {write_error["index"]: write_error for write_error in details["writeErrors"]}
+    return {}
+
+
+def _is_number_collision(numbered: Numbered, error: Mapping[str, Any]) -> bool:
+    return error["code"] == DUPLICATE_KEY and numbered.number_field in error["keyPattern"]
+
+
+def _refusal(numbered: Numbered, error: Mapping[str, Any]) -> Outcome:
+    """Return what a write error that isn't about the number means for its request."""
+    if error["code"] != DUPLICATE_KEY or "_id" in error["keyPattern"]:
+        log.error("MongoDB refused a %s: code %s", numbered.kind, error["code"])
+        return NotStored()
+    # Another process stored the key just now, perhaps not yet at a majority: wait until it can't be rolled back.
+    for _attempt in range(READ_BACK_ATTEMPTS_MAX):
+        document = numbered.collection.find_one(dict(error["keyValue"]))
+        if document is not None:
+            return Taken(document, frozenset(error["keyPattern"]))
+        time.sleep(READ_BACK_PAUSE_S)
+    return NotStored()
+
+
+def _raise_counters(numbered: Numbered, collided: Iterable[Draft], attempt: int) -> None:
+    for series, group in _by_series(collided).items():
+        log.warning(
+            "Duplicate %s number detected (attempt %d/%d): %s",
+            numbered.kind,
+            attempt,
+            ATTEMPTS_MAX,
+            group[0].document[numbered.number_field],
+            extra={"documents": len(group)},
+        )
+        metrics.duplicate_number_retries.labels(kind=numbered.kind).inc(len(group))
+        counters.raise_to(numbered.db, series, newest_stored(numbered, series))
+
+
+def _insert_next(
+    numbered: Numbered, series: Series, group: Sequence[Draft], outcomes: dict[Draft, Outcome]
+) -> list[Draft]:
+    """Try the next numbers for `group`, note the outcomes that are settled, and return the drafts that are left."""
+    newest = max(newest_stored(numbered, series), counters.read(numbered.db, series))
+    for number_seq, draft in enumerate(group, start=newest + 1):
+        _give_number(numbered, draft, number_seq)
+    errors = _insert(numbered, group, ordered=True)
+    position, error = next(iter(errors.items()), (len(group), None))
+    for draft in group[:position]:
+        outcomes[draft] = Stored(draft.document)
+    if error is None:
+        return []
+    if _is_number_collision(numbered, error):
+        metrics.duplicate_number_retries.labels(kind=numbered.kind).inc(len(group) - position)
+        return list(group[position:])
+    outcomes[group[position]] = _refusal(numbered, error)
+    return list(group[position + 1 :])
+
+
+def _by_series(drafts: Iterable[Draft]) -> dict[Series, list[Draft]]:
+    groups: dict[Series, list[Draft]] = {}
+    for draft in drafts:
+        groups.setdefault(draft.series, []).append(draft)
+    return groups
+
+
+def _outcomes_of(
+    numbered: Numbered, drafts: Sequence[Draft], firsts: Mapping[Hashable, Draft], outcomes: Mapping[Draft, Outcome]
+) -> list[Outcome]:
+    """Return one outcome per draft: a repeat inside the batch has that of its first, as a repeat."""
+    result: list[Outcome] = []
+    for draft in drafts:
+        first = firsts[_identity(numbered, draft)]
+        outcome = outcomes.get(first) or NumbersExhausted()
+        if draft is not first and isinstance(outcome, Stored):
+            outcome = _taken_by_key(numbered, outcome.document)
+        result.append(outcome)
+    return result

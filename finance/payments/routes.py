@@ -1,0 +1,107 @@
+"""`/payments`: each view loads, calls and dumps."""
+
+from typing import Any
+
+from flask import Response
+
+from finance.auth.guard import caller, requires
+from finance.context import parts
+from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, page_reply, reply
+from finance.payments import service
+from finance.payments.schemas import (
+    NewPaymentSchema,
+    PaymentEditSchema,
+    PaymentListSchema,
+    PaymentPageSchema,
+    PaymentSchema,
+    VoidSchema,
+    dump_payment,
+    filters_of,
+)
+
+blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
+
+
+@blueprint.route("", methods=["POST"])
+@requires("client")
+@blueprint.arguments(NewPaymentSchema())
+@blueprint.response(201, PaymentSchema())
+def record_payment(posted: dict[str, Any]) -> Response:
+    """Record a payment under the next number of its year"""
+    now = parts().clock()
+    answer = service.record_payment(
+        parts().db,
+        lane=parts().payment_lane,
+        tenant=caller().tenant,
+        posted=posted,
+        today=now.astimezone(parts().config.timezone).date(),
+        idempotency_key=idempotency_key(),
+        created_by=caller().key_id,
+        now=now,
+        deadline_s=parts().config.commit_deadline_s,
+    )
+    location = f"/api/v1/payments/{answer.payment['payment_number']}"
+    return reply(dump_payment(answer.payment), status=201, headers={"Location": location}, replayed=answer.replayed)
+
+
+@blueprint.route("/<payment_number>", methods=["GET"])
+@requires("client")
+@blueprint.response(200, PaymentSchema())
+def get_payment(payment_number: str) -> Response:
+    """Show the payment that has this number, or had it before a repair"""
+    payment = service.get_payment(parts().db, tenant=caller().tenant, payment_number=payment_number)
+    return reply(dump_payment(payment))
+
+
+@blueprint.route("", methods=["GET"])
+@requires("accountant")
+@blueprint.arguments(PaymentListSchema(), location="query")
+@blueprint.response(200, PaymentPageSchema())
+def list_payments(query: dict[str, Any]) -> Response:
+    """List payments, the newest number first"""
+    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
+    payments, position = service.list_payments(
+        parts().db,
+        tenant=caller().tenant,
+        filters=filters_of(query),
+        sort=query["sort"],
+        after=after,
+        limit=query["limit"],
+    )
+    next_cursor = encode_cursor(query, position) if position else None
+    return page_reply([dump_payment(payment) for payment in payments], next_cursor=next_cursor)
+
+
+@blueprint.route("/<payment_number>", methods=["PATCH"])
+@requires("accountant")
+@blueprint.arguments(PaymentEditSchema())
+@blueprint.response(200, PaymentSchema())
+def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
+    """Correct note, reference or metadata; nothing else of a payment ever changes"""
+    payment = service.edit_payment(
+        parts().db,
+        tenant=caller().tenant,
+        payment_number=payment_number,
+        edits=edits,
+        edited_by=caller().key_id,
+        now=parts().clock(),
+    )
+    return reply(dump_payment(payment))
+
+
+@blueprint.route("/<payment_number>/void", methods=["POST"])
+@requires("accountant")
+@blueprint.arguments(VoidSchema())
+@blueprint.response(200, PaymentSchema())
+def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
+    """Void a payment, with the reason; its number stays its own"""
+    answer = service.void_payment(
+        parts().db,
+        tenant=caller().tenant,
+        payment_number=payment_number,
+        reason=posted["reason"],
+        idempotency_key=idempotency_key(),
+        voided_by=caller().key_id,
+        now=parts().clock(),
+    )
+    return reply(dump_payment(answer.payment), replayed=answer.replayed)

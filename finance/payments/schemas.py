@@ -1,0 +1,172 @@
+"""Payments as they are posted, asked for and answered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
+
+from finance.errors import Invalid
+from finance.fields import AmountText, Choice, Count, CurrencyCode, Day, Metadata, Text
+from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
+from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment, fold
+
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 200
+
+
+class NewPaymentSchema(Schema):
+    """A payment as posted. Loading gives `amount_minor` in the place of `amount`."""
+
+    amount = AmountText(required=True)
+    currency = CurrencyCode(required=True)
+    payer = Text(200, required=True)
+    method = Choice(METHODS, required=True)
+    direction = Choice(DIRECTIONS, load_default="incoming")
+    paid_on = Day(allow_none=True, metadata={"description": "Default: today. 2000-01-01 to one year ahead."})
+    customer_code = Text(40, allow_none=True, metadata={"description": "The code of an existing customer."})
+    reference = Text(100, allow_none=True)
+    note = Text(1000, lines=True, allow_none=True)
+    metadata = Metadata(allow_none=True)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _check_amount(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "amount" in data and "currency" in data:
+            _minor(data["amount"], data["currency"], "amount")
+
+    @post_load
+    def _to_minor_units(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        posted = {name: value for name, value in data.items() if value is not None}
+        posted["amount_minor"] = _minor(posted.pop("amount"), posted["currency"], "amount")
+        return posted
+
+
+class PaymentEditSchema(Schema):
+    """What may be corrected on a payment; null removes it."""
+
+    note = Text(1000, lines=True, allow_none=True)
+    reference = Text(100, allow_none=True)
+    metadata = Metadata(allow_none=True)
+
+
+class VoidSchema(Schema):
+    reason = Text(500, lines=True, required=True)
+
+
+class PaymentFiltersSchema(Schema):
+    """Which payments are meant; the same for lists, totals and exports."""
+
+    paid_from = Day(metadata={"description": "The first day, inclusive."})
+    paid_to = Day(metadata={"description": "The last day, inclusive."})
+    status = Choice(STATUSES)
+    currency = CurrencyCode()
+    method = Choice(METHODS)
+    direction = Choice(DIRECTIONS)
+    customer_code = Text(40)
+    payer = Text(200, metadata={"description": "How the payer's name begins, case and accents aside."})
+    reference = Text(100)
+    previous_number = Text(60, metadata={"description": "A number that a repair took away."})
+    idempotency_key = Text(255)
+    min_amount = AmountText(metadata={"description": "The smallest amount; needs currency.", "type": "string"})
+    max_amount = AmountText(metadata={"description": "The largest amount; needs currency.", "type": "string"})
+
+    @validates_schema
+    def _check_amounts(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        for name in ("min_amount", "max_amount"):
+            if name in data and "currency" not in data:
+                raise ValidationError({name: ["needs the parameter currency beside it."]})
+            if name in data:
+                _minor(data[name], data["currency"], name)
+
+
+class PaymentListSchema(PaymentFiltersSchema):
+    """The filters, the order and the place of one page."""
+
+    sort = Choice(SORTS, load_default="-payment_number")
+    limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
+    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+
+
+class HistoryEntrySchema(Schema):
+    at = fields.DateTime()
+    by = fields.String()
+    action = fields.String()
+    changes = fields.Dict(keys=fields.String())
+
+
+class PaymentSchema(Schema):
+    """A payment as answered."""
+
+    id = fields.String()
+    payment_number = fields.String(metadata={"example": "PAY20260001"})
+    amount = fields.String(metadata={"example": "1250.50"})
+    currency = fields.String(metadata={"example": "EUR"})
+    payer = fields.String()
+    method = fields.String(metadata={"enum": METHODS})
+    direction = fields.String(metadata={"enum": DIRECTIONS})
+    paid_on = fields.Date()
+    customer_code = fields.String(allow_none=True)
+    reference = fields.String(allow_none=True)
+    note = fields.String(allow_none=True)
+    metadata = fields.Dict(keys=fields.String(), values=fields.String())
+    status = fields.String(metadata={"enum": STATUSES})
+    void_reason = fields.String(allow_none=True)
+    voided_at = fields.DateTime(allow_none=True)
+    previous_numbers = fields.List(fields.String())
+    history = fields.List(fields.Nested(HistoryEntrySchema))
+    created_at = fields.DateTime()
+    created_by = fields.String()
+
+
+class PaymentPageSchema(Schema):
+    data = fields.List(fields.Nested(PaymentSchema))
+    has_more = fields.Boolean()
+    next_cursor = fields.String(allow_none=True)
+
+
+def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a loaded query as the store's filters: folded text, minor units, days as they are stored."""
+    filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}
+    if "payer" in filters:
+        filters["payer_folded"] = fold(filters.pop("payer"))
+    for name in ("paid_from", "paid_to"):
+        if name in filters:
+            filters[name] = filters[name].isoformat()
+    for name in ("min_amount", "max_amount"):
+        if name in filters:
+            filters[name] = _minor(filters[name], filters["currency"], name)
+    return filters
+
+
+def dump_payment(payment: Payment) -> dict[str, Any]:
+    """Return a stored payment as it is answered; written out because a list of 200 goes through here."""
+    get = payment.get
+    return {
+        "id": str(payment["_id"]),
+        "payment_number": payment["payment_number"],
+        "amount": format_amount(payment["amount_minor"], payment["currency"]),
+        "currency": payment["currency"],
+        "payer": payment["payer"],
+        "method": payment["method"],
+        "direction": payment["direction"],
+        "paid_on": payment["paid_on"],
+        "customer_code": get("customer_code"),
+        "reference": get("reference"),
+        "note": get("note"),
+        "metadata": get("metadata") or {},
+        "status": payment["status"],
+        "void_reason": get("void_reason"),
+        "voided_at": get("voided_at"),
+        "previous_numbers": payment["previous_numbers"],
+        "history": payment["history"],
+        "created_at": payment["created_at"],
+        "created_by": payment["created_by"],
+    }
+
+
+def _minor(text: str, currency: str, name: str) -> int:
+    if currency not in DECIMALS_BY_CURRENCY:
+        return 0  # reported for its own field
+    try:
+        return parse_amount(text, currency, name=name)
+    except Invalid as refused:
+        raise ValidationError({name: [error.detail for error in refused.errors]}) from None

@@ -1,0 +1,99 @@
+"""How gunicorn runs the app: `gunicorn wsgi:app` in this folder reads this file by itself."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+_NAMED = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+
+
+def _metrics_folder() -> str:
+    """Return an empty folder in which the workers' metrics meet.
+
+    It has to stand, and to be named in the environment, before the app (and with it prometheus_client) is loaded. Files
+    of an earlier run would be added to this run's numbers.
+    """
+    folder = Path(_NAMED or tempfile.mkdtemp(prefix="finance-metrics-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.glob("*.db"):
+        left_over.unlink(missing_ok=True)
+    return str(folder)
+
+
+class Worker(GeventWorker):
+    """gunicorn's gevent worker, whose graceful stop doesn't wait for connections on which nothing is under way.
+
+    One that was busy within the last second still gets an answer to its next request, with `Connection: close`.
+    """
+
+    IDLE_S = 1.0
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._waiting = {}  # the time limits of all who wait for a connection's next request: (greenlet, since when)
+
+    @contextlib.contextmanager
+    def timeout_ctx(self):
+        with super().timeout_ctx() as limit:
+            self._waiting[limit] = (gevent.getcurrent(), time.monotonic())
+            try:
+                yield
+            finally:
+                del self._waiting[limit]
+
+    def notify(self):
+        """Once a second: report to the master, which ends workers that don't."""
+        super().notify()
+        if not self.alive:
+            for limit, (greenlet, since) in list(self._waiting.items()):
+                if time.monotonic() - since >= self.IDLE_S:
+                    greenlet.kill(limit, block=False)  # as if its time was up
+
+
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder()
+
+_host = os.environ.get("HOST") or "127.0.0.1"
+bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or '8000'}"
+
+# Workers wait for MongoDB nearly all of their time: with gevent one process serves hundreds of requests meanwhile, and
+# those that wait together are stored together. That was about twice the throughput of gthread. One process a core.
+_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+worker_class = Worker
+workers = int(os.environ.get("WEB_CONCURRENCY") or 0) or min(_cores, 8)
+worker_connections = 1000
+
+# pymongo is not fork-safe: each worker loads the app, and makes its own client.
+preload_app = False
+
+# How long a silent *worker* may live, not a request: gevent workers report from their own loop. The deadlines of
+# requests are the app's (database 8 s, answer 10 s), so a graceful stop never has to wait longer than this.
+timeout = 60
+graceful_timeout = 15
+# How long an idle connection is kept. Longer than usual load balancers keep theirs (60 s), so that it isn't us who close
+# one on which a request is already on its way.
+keepalive = 75
+
+# The app logs each request as JSON; gunicorn only says what happens to itself, on stderr.
+accesslog = None
+errorlog = "-"
+# A socket to command gunicorn at run time: one more way in, and the same path for every instance of a user.
+control_socket_disable = True
+
+
+def child_exit(server, worker):
+    """Drop the gauges of a worker that has ended; its counters stay in the sum."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    """Remove the folder if we made it ourselves, and no new master (SIGUSR2) goes on with it."""
+    if not _NAMED and not server.reexec_pid:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -1,0 +1,251 @@
+"""Makes the Python environment that the other scripts run in, and keeps it as the requirement files say.
+
+Standard library only, and it has to parse on old Pythons too: it is what tells their users to upgrade.
+Names: `FINANCE_VENV` is the folder of the environment, `.venv` beside this folder unless it is set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator  # noqa: UP035  (collections.abc's can't be subscripted before 3.9)
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON_MIN = (3, 11)
+_PYTHON_NAMES = ("python3.14", "python3.13", "python3.12", "python3.11")
+_C_COMPILERS = ("cc", "gcc", "clang")
+
+
+class EnvironmentFailed(Exception):
+    """The environment can't be made. Its text is one line that says what to do."""
+
+
+def venv_folder() -> Path:
+    return Path(os.environ.get("FINANCE_VENV") or ROOT / ".venv").absolute()
+
+
+def inside() -> bool:
+    """Return whether this process already runs in the environment."""
+    return os.path.realpath(sys.prefix) == os.path.realpath(venv_folder())
+
+
+def enter(*requirements: str, optional: tuple[str, ...] = ()) -> None:
+    """Make the environment ready and go on in it: replaces this process unless it runs there already.
+
+    A new process has none of our signal handlers yet. So SIGINT and SIGTERM wait while we change over, and are
+    delivered when this is called again on the other side. Raises EnvironmentFailed.
+    """
+    python = ensure(*requirements, optional=optional)
+    signals = {signal.SIGINT, signal.SIGTERM}
+    if inside():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    os.execv(str(python), [str(python), *sys.argv])
+
+
+def ensure(*requirements: str, optional: tuple[str, ...] = ()) -> Path:
+    """Return the environment's Python, after making the environment and installing what its stamps don't show yet.
+
+    `optional` files need a C compiler: without one they are left out, and a failure is only a notice. Two calls at
+    once are safe, the second one waits. Raises EnvironmentFailed.
+    """
+    venv = venv_folder()
+    if _missing(venv, requirements) or _missing(venv, _compilable(optional)):
+        _refuse_windows()
+        with _lock(venv):
+            _make_venv(venv)
+            for name in _missing(venv, requirements):
+                _install(venv, name)
+            for name in _missing(venv, _compilable(optional)):
+                _try_install(venv, name)
+    return _python(venv)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _missing(venv: Path, requirements: tuple[str, ...]) -> list[str]:
+    """Return the files whose stamp is not of their present text. A stamp lies in the venv and goes with it."""
+    if not _python(venv).exists():
+        return list(requirements)
+    return [name for name in requirements if _read(_stamp(venv, name)) != _digest(name)]
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(_text(name).encode()).hexdigest()
+
+
+def _text(name: str) -> str:
+    """Return a requirement file's text, with the text of the files that it includes."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    included = [_text(line.split()[1]) for line in lines if line.startswith("-r ")]
+    return "\n".join([*lines, *included])
+
+
+def _make_venv(venv: Path) -> None:
+    if _is_whole(venv):
+        return
+    if venv.exists() and any(venv.iterdir()) and not (venv / "pyvenv.cfg").exists():
+        raise EnvironmentFailed(
+            f"{venv} is in the way: not a Python environment, and not empty. Name another folder in FINANCE_VENV."
+        )
+    python = _find_python()
+    say(f"Making the Python environment in {_shown(venv)} (once, about a minute) …")
+    made = _run([python, "-m", "venv", "--clear", str(venv)])
+    if made.returncode != 0:
+        raise EnvironmentFailed(
+            f"`{python} -m venv {venv}` failed: {_last_line(made.stdout)} On Debian and Ubuntu: "
+            "apt-get install -y python3-venv, then run this again."
+        )
+
+
+def _find_python() -> str:
+    """Return a Python that is new enough and can make an environment; raises EnvironmentFailed with what to install."""
+    python = sys.executable if sys.version_info >= PYTHON_MIN else _newer_python()
+    if python is None:
+        raise EnvironmentFailed(
+            "Python {}.{} or newer is needed, this is {}.{} ({}). Install it and run this again "
+            "(Debian: apt-get install -y python3 python3-venv; macOS: brew install python).".format(
+                *PYTHON_MIN, *sys.version_info[:2], sys.executable
+            )
+        )
+    # Debian's python3 comes without these two until python3-venv is installed.
+    if _run([python, "-c", "import venv, ensurepip"]).returncode != 0:
+        raise EnvironmentFailed(
+            f"{python} has no `venv` or no `ensurepip` module. On Debian and Ubuntu: "
+            "apt-get install -y python3-venv, then run this again."
+        )
+    return python
+
+
+def _newer_python() -> str | None:
+    candidates = [path for path in (shutil.which(name) for name in _PYTHON_NAMES) if path]
+    return candidates[0] if candidates else None
+
+
+def _install(venv: Path, name: str) -> None:
+    say(f"Installing {name} …")
+    done = _pip_install(venv, name)
+    if done.returncode != 0:
+        raise EnvironmentFailed(
+            f"pip could not install {name}: {_error_line(done.stdout)} Check the network and `pip config list`, "
+            f"then run this again (all that pip said: {_shown(venv / 'finance-pip.log')})."
+        )
+    _stamp(venv, name).write_text(_digest(name), encoding="ascii")
+
+
+def _try_install(venv: Path, name: str) -> None:
+    done = _pip_install(venv, name)
+    if done.returncode != 0:
+        say(f"Notice: going on without {name} (optional, it makes things faster): {_error_line(done.stdout)}")
+    # A failure is stamped as well: the next start must not spend its seconds on compiling in vain.
+    _stamp(venv, name).write_text(_digest(name), encoding="ascii")
+
+
+def _pip_install(venv: Path, name: str) -> subprocess.CompletedProcess[str]:
+    pip = [str(_python(venv)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    done = _run([*pip, "install", "-r", str(ROOT / name)])
+    (venv / "finance-pip.log").write_text(done.stdout, encoding="utf-8")
+    return done
+
+
+def _compilable(optional: tuple[str, ...]) -> tuple[str, ...]:
+    return optional if any(shutil.which(compiler) for compiler in _C_COMPILERS) else ()
+
+
+def _is_whole(venv: Path) -> bool:
+    """Return whether there is an environment that works: one whose making was interrupted has no pip."""
+    python = _python(venv)
+    if not python.exists():
+        return False
+    asked = _run([str(python), "-c", "import pip, sys; print(sys.version_info[0], sys.version_info[1])"])
+    if asked.returncode != 0:
+        return False
+    version = tuple(int(part) for part in asked.stdout.split())
+    if version < PYTHON_MIN:
+        raise EnvironmentFailed(
+            "{} holds Python {}.{}, and {}.{} or newer is needed: remove that folder, then run this again.".format(
+                _shown(venv), *version, *PYTHON_MIN
+            )
+        )
+    return True
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        # A process that runs in one environment must not take its settings into another one.
+        env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+        )
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 127, stdout=str(error))
+
+
+@contextlib.contextmanager
+def _lock(venv: Path) -> Iterator[None]:
+    """Hold the one lock of this environment. The system lets it go when the process ends, however it ends."""
+    import fcntl  # not on Windows
+
+    path = venv.parent / f"{venv.name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="ascii")
+    except OSError as error:
+        raise EnvironmentFailed(
+            f"{path} can't be written ({error.strerror}): make its folder writable, or name another in FINANCE_VENV."
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Waiting for another start that prepares {_shown(venv)} …")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _refuse_windows() -> None:
+    if os.name == "nt":
+        raise EnvironmentFailed(
+            "gunicorn doesn't run on Windows itself: use WSL, or `docker compose up` (docker-compose.yml)."
+        )
+
+
+def _python(venv: Path) -> Path:
+    return venv / "bin" / "python"
+
+
+def _stamp(venv: Path, name: str) -> Path:
+    return venv / f"finance-{Path(name).stem}.sha256"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if ROOT in path.parents else str(path)
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") + "." if lines else "no output."
+
+
+def _error_line(output: str) -> str:
+    """Return the line that tells most: pip's last ERROR, or simply the last one."""
+    errors = [line for line in output.splitlines() if line.lower().lstrip().startswith("error:")]
+    return _last_line("\n".join(errors) or output)

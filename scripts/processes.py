@@ -1,0 +1,98 @@
+"""Starts and stops processes for the scripts and the tests: each by its own id, and none outlives its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded now: not between fork and exec
+
+
+def start(
+    command: list[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `command`, with all that it prints going to a new `log`; what was there is kept as `<log>.1`.
+
+    It gets a session of its own, so that Ctrl-C in a terminal reaches only us and we stop things in the right order.
+    Raises OSError where it can't be executed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(log.name + ".1"))
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),
+            env=env,
+            cwd=cwd,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], *, timeout_s: float) -> int:
+    """Ask the process to end, kill it if it doesn't within `timeout_s`, and return its exit code."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listen_error(host: str, port: int) -> OSError | None:
+    """Return why nobody could listen on this address now, or None where it is free."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger don't count
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        return error
+    return None
+
+
+def accepts(host: str, port: int) -> bool:
+    """Return whether somebody listens on this address."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """Return what a child runs before exec so that it gets SIGTERM when we are killed, even by SIGKILL (Linux only).
+
+    The kernel watches the *thread* that forked. A thread other than the main one may end long before us, so a child
+    that one of those starts goes without.
+    """
+    libc, parent = _LIBC, os.getpid()
+    if libc is None or threading.current_thread() is not threading.main_thread():
+        return None
+
+    def watch_parent() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was gone before we asked
+            os._exit(1)
+
+    return watch_parent
