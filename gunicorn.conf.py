@@ -75,8 +75,8 @@ preload_app = False
 # requests are the app's (database 8 s, answer 10 s), so a graceful stop never has to wait longer than this.
 timeout = 60
 graceful_timeout = 15
-# How long an idle connection is kept. Longer than usual load balancers keep theirs (60 s), so that it isn't us who close
-# one on which a request is already on its way.
+# How long an idle connection is kept: longer than usual load balancers keep theirs (60 s), so that it isn't us who
+# close one on which a request is already on its way.
 keepalive = 75
 
 # The app logs each request as JSON; gunicorn only says what happens to itself, on stderr.

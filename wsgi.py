@@ -1,6 +1,9 @@
 """The WSGI entry: `gunicorn wsgi:app`."""
 
+from finance import logs
 from finance.app import create_app
 from finance.config import Config
 
-app = create_app(Config.from_env())
+config = Config.from_env()
+logs.configure(config.log_level)
+app = create_app(config)

@@ -1,16 +1,18 @@
 """`create_app(config)`: the one place where parts are put together."""
 
 import logging
+import random
 import re
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
 from finance import context, database, json_api, logs, metrics, openapi, probes
 from finance.auth import guard
 from finance.auth import routes as auth_routes
+from finance.auth.model import Caller
 from finance.auth.service import KeyRing
 from finance.config import Config
 from finance.context import Clock, Parts, utc_now
@@ -29,8 +31,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) -> Flask:
     """Return the WSGI app for `config`. A MongoDB that can't be reached yet is not an error: /readyz tells."""
-    logs.configure(config.log_level)
-    app = Flask("finance", static_folder=None)
+    app = _SyncFlask("finance", static_folder=None)
     app.json = json_api.OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
@@ -48,6 +49,13 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     return app
 
 
+class _SyncFlask(Flask):
+    """Flask without async views: on each request every decorator of flask-smorest would ask whether its view is one."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def _payment_lane(db: Db, *, config: Config, clock: Clock) -> Lane:
     """Return the lane that stores payments; the first batch makes sure that the unique indexes stand."""
     protected = False
@@ -63,44 +71,60 @@ def _payment_lane(db: Db, *, config: Config, clock: Clock) -> Lane:
     return Lane(commit, kind=payments_model.KIND)
 
 
+class _Frame:
+    """What surrounds one request: its id, its deadline, and when it began."""
+
+    __slots__ = ("began_s", "deadline", "request_id", "token")
+
+    def __init__(self, request_id: str, deadline_s: float) -> None:
+        self.request_id = request_id
+        self.token = logs.request_id_now.set(request_id)
+        self.deadline = database.deadline(deadline_s)
+        self.deadline.__enter__()
+        self.began_s = perf_counter()
+
+    def close(self) -> None:
+        self.deadline.__exit__(None, None, None)
+        logs.request_id_now.reset(self.token)
+
+
 def _frame_requests(app: Flask, config: Config) -> None:
     """Give every request an id, a deadline for what it asks of MongoDB, a log line and its place in the metrics."""
 
     @app.before_request
     def begin() -> None:
-        g.began_s = perf_counter()
-        sent = request.headers.get("X-Request-Id", "")
-        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
-        g.request_id_token = logs.request_id_now.set(g.request_id)
-        g.deadline = database.deadline(config.database_deadline_s)
-        g.deadline.__enter__()
+        sent = request.headers.get("X-Request-Id")
+        # Not a secret, so the quick generator will do; gunicorn seeds it in each worker.
+        request_id = sent if sent and _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
+        g.frame = _Frame(request_id, config.database_deadline_s)
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Cache-Control", "no-store")
-        seconds = perf_counter() - g.began_s
-        route = request.url_rule.rule if request.url_rule else "unknown"
-        metrics.requests.labels(request.method, route, response.status_code).inc()
+        frame: _Frame = g.frame
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # once, not at every look
+        headers = response.headers
+        headers["X-Request-Id"] = frame.request_id
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Cache-Control", "no-store")
+        seconds = perf_counter() - frame.began_s
+        route = asked.url_rule.rule if asked.url_rule else "unknown"
+        metrics.requests.labels(asked.method, route, response.status_code).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         if access_log.isEnabledFor(logging.INFO):
-            _log_access(response, route, seconds)
+            _log_access(asked, response, route, seconds)
         return response
 
     @app.teardown_request
     def leave(error: BaseException | None) -> None:
-        if "deadline" in g:
-            g.deadline.__exit__(None, None, None)
-            logs.request_id_now.reset(g.request_id_token)
+        frame: _Frame | None = g.pop("frame", None)
+        if frame is not None:
+            frame.close()
 
 
-def _log_access(response: Response, route: str, seconds: float) -> None:
-    who = {"tenant": g.caller.tenant, "key_id": g.caller.key_id} if "caller" in g else {}
-    access_log.info(
-        "%s %s %d",
-        request.method,
-        request.path,
-        response.status_code,
-        extra={"route": route, "status": response.status_code, "milliseconds": round(seconds * 1000, 1), **who},
-    )
+def _log_access(asked: Request, response: Response, route: str, seconds: float) -> None:
+    status = response.status_code
+    fields = {"route": route, "status": status, "milliseconds": round(seconds * 1000, 1)}
+    caller: Caller | None = g.get("caller")
+    if caller is not None:
+        fields |= {"tenant": caller.tenant, "key_id": caller.key_id}
+    access_log.info("%s %s %d", asked.method, asked.path, status, extra=fields)

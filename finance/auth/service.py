@@ -9,6 +9,7 @@ from finance.auth import store
 from finance.auth.model import Caller, NewKey, Role, hash_key, key_id_of, make_key
 from finance.database import Db, Document
 from finance.errors import Conflict, NotFound, Unauthenticated
+from finance.numbering.series import require_slug
 
 CACHED_CALLERS_MAX = 10_000
 
@@ -26,6 +27,7 @@ class ApiKeyAlreadyShown(Conflict):
 
 def create_key(db: Db, *, tenant: str, role: Role, now: datetime, idempotency_key: str | None = None) -> NewKey:
     """Make and store a key. The answer holds the key itself, which can't be had again; only its hash is stored."""
+    tenant = require_slug(tenant)
     key_id, key = make_key()
     document: Document = {"_id": key_id, "tenant": tenant, "role": role, "key_hash": hash_key(key)}
     document |= {"created_at": now, "revoked_at": None}

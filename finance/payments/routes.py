@@ -28,17 +28,18 @@ blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", descr
 @blueprint.response(201, PaymentSchema())
 def record_payment(posted: dict[str, Any]) -> Response:
     """Record a payment under the next number of its year"""
-    now = parts().clock()
+    shared, who = parts(), caller()
+    now = shared.clock()
     answer = service.record_payment(
-        parts().db,
-        lane=parts().payment_lane,
-        tenant=caller().tenant,
+        shared.db,
+        lane=shared.payment_lane,
+        tenant=who.tenant,
         posted=posted,
-        today=now.astimezone(parts().config.timezone).date(),
+        today=now.astimezone(shared.config.timezone).date(),
         idempotency_key=idempotency_key(),
-        created_by=caller().key_id,
+        created_by=who.key_id,
         now=now,
-        deadline_s=parts().config.commit_deadline_s,
+        deadline_s=shared.config.commit_deadline_s,
     )
     location = f"/api/v1/payments/{answer.payment['payment_number']}"
     return reply(dump_payment(answer.payment), status=201, headers={"Location": location}, replayed=answer.replayed)

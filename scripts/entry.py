@@ -1,0 +1,55 @@
+"""What the ops scripts share: they go on in the Python environment, find the database, and fail in one line.
+
+MONGODB_URI says which; without it, the MongoDB that `scripts/serve` runs on this machine, else the default of the API.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import environment
+
+EXIT_ERROR = 2
+
+VAR = Path(os.environ.get("FINANCE_VAR") or environment.ROOT / "var").absolute()
+
+
+def run(main: Callable[[], int]) -> int:
+    """Return the exit code of `main`, called where `finance` can be imported; a failure is one line and exit code 2."""
+    name = Path(sys.argv[0]).name
+    try:
+        environment.enter("requirements.txt")
+    except environment.EnvironmentFailed as failure:
+        environment.say(f"{name}: {failure}")
+        return EXIT_ERROR
+    sys.path.insert(0, str(environment.ROOT))
+    _find_database()
+
+    from finance.config import Config, ConfigError
+    from finance.database import DriverError
+    from finance.errors import FinanceError
+
+    try:
+        return main()
+    except (ConfigError, FinanceError) as failure:
+        environment.say(f"{name}: {failure}")
+    except DriverError as failure:
+        why = (getattr(failure, "details", None) or {}).get("codeName", type(failure).__name__)
+        environment.say(
+            f"{name}: MongoDB at {Config.from_env().address} does not answer as it should ({why}). Start it with "
+            "scripts/serve, or name the right one, its user and password in MONGODB_URI."
+        )
+    except KeyboardInterrupt:
+        environment.say(f"{name}: stopped")
+    return EXIT_ERROR
+
+
+def _find_database() -> None:
+    from embedded_mongodb import running_uri
+
+    uri = os.environ.get("MONGODB_URI") or running_uri(VAR / "mongodb")
+    if uri:
+        os.environ["MONGODB_URI"] = uri
