@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import processes
@@ -23,8 +24,10 @@ import pytest
 from embedded_mongodb import EmbeddedMongodb
 
 from finance import database
+from finance.app import create_app
 from finance.auth import service as keys
 from finance.config import Config
+from finance.context import utc_now
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
@@ -87,7 +90,7 @@ class Api:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def worker_pids(self) -> list[int]:
-        return sorted(pid for pid, parent in _parents() if parent == self.pid)
+        return processes.children(self.pid)
 
     def key(self, role: str = "client", tenant: str | None = None) -> str:
         """Make an API key and return it."""
@@ -129,6 +132,48 @@ def shared_api(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> It
     """One running API for every test that is content with a tenant of its own (`shared_api.key(tenant="…")`)."""
     with _serving(mongodb_uri, tmp_path_factory.mktemp("shared-api"), 2, {}) as api:
         yield api
+
+
+class Client:
+    """The app in this process, on a database of its own: `client.post("/payments", json={...})` as a client key."""
+
+    def __init__(self, db: database.Db, config: Config, clock: Callable[[], datetime] = utc_now) -> None:
+        self.db = db
+        self.app = create_app(config, db=db, clock=clock)
+        self._http = self.app.test_client()
+        self._keys: dict[tuple[str, str], str] = {}
+
+    def open(self, method: str, path: str, *, role: str = "accountant", tenant: str = "acme", **options: Any) -> Any:
+        """Send a request with a key of `role`; a path is below /api/v1."""
+        key = self._keys.get((role, tenant))
+        if key is None:
+            key = keys.create_key(self.db, tenant=tenant, role=role, now=datetime.now(UTC)).key
+            self._keys[role, tenant] = key
+        headers = {"Authorization": f"Bearer {key}", **options.pop("headers", {})}
+        return self._http.open(f"/api/v1{path}", method=method, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.open("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Any:
+        return self.open("POST", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Any:
+        return self.open("PATCH", path, **options)
+
+
+@pytest.fixture
+def client(db: database.Db) -> Client:
+    """The app in this process, on a real MongoDB."""
+    return Client(db, Config())
+
+
+@pytest.fixture(scope="session")
+def shared_client(mongodb_uri: str) -> Iterator[Client]:
+    """As `client`, for all tests that write nothing, or are content with a tenant of their own."""
+    with _fresh_database(mongodb_uri) as fresh:
+        database.create_indexes(fresh)
+        yield Client(fresh, Config())
 
 
 @contextlib.contextmanager
@@ -190,16 +235,3 @@ def _wait_until_ready(api: Api) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"gunicorn was not ready within {START_TIMEOUT_S:.0f} s:\n{api.log[-3000:]}")
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    """Yield every process with its parent's id."""
-    if sys.platform != "linux":
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-        yield from ((int(pid), int(parent)) for pid, parent in map(str.split, listed.splitlines()))
-        return
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended while we looked
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            if fields[0] != "Z":
-                yield int(stat.parent.name), int(fields[1])

@@ -1,12 +1,13 @@
 """The collection `payments`. One question or one change each, the tenant always in the filter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo import ReturnDocument
+from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
@@ -54,12 +55,24 @@ def list_payments(
     db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None, limit: int
 ) -> list[Payment]:
     """Return up to `limit` payments in the order of `sort`, those after the position `after` of an earlier page."""
+    page: list[Payment] = []
+    for cursor in find_pages(db, tenant=tenant, filters=filters, sort=sort, after=after):
+        page += cursor.limit(limit - len(page))
+        if len(page) == limit:
+            break
+    return page
+
+
+def find_pages(
+    db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None
+) -> Iterator[Cursor[Payment]]:
+    """Yield the queries that one after the other give what follows `after`; the tests ask them for their indexes."""
     name, direction = sort.removeprefix("-"), -1 if sort.startswith("-") else 1
     order = ORDER_BY_SORT[name]
-    query = {"tenant": tenant, **_query(filters)}
-    if after is not None:
-        query = {"$and": [query, _beyond(order, _position(name, after), direction)]}
-    return list(db.payments.find(query).sort([(field, direction) for field in order]).limit(limit))
+    query = query_of(tenant, filters)
+    places = [{}] if after is None else _beyond(order, _position(name, after), direction)
+    for place in places:
+        yield db.payments.find({"$and": [query, place]}).sort([(field, direction) for field in order])
 
 
 def position_of(payment: Payment, *, sort: str) -> list[Any]:
@@ -71,9 +84,10 @@ def position_of(payment: Payment, *, sort: str) -> list[Any]:
     ]
 
 
-def _query(filters: Mapping[str, Any]) -> Document:
-    """Return the MongoDB filter of the list's filters."""
-    query: Document = {
+def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
+    """Return the MongoDB filter of a list's filters."""
+    query: Document = {"tenant": tenant}
+    query |= {
         name: filters[name]
         for name in ("status", "currency", "method", "direction", "customer_code", "reference", "idempotency_key")
         if name in filters
@@ -89,14 +103,19 @@ def _query(filters: Mapping[str, Any]) -> Document:
     return query
 
 
-def _beyond(order: Sequence[str], position: Sequence[Any], direction: int) -> Document:
-    """Return the filter for what comes after `position`: further in the first field, or equal in it and further in …"""
-    operator = "$gt" if direction == 1 else "$lt"
-    branches = [
-        {**dict(zip(order[:depth], position[:depth], strict=True)), order[depth]: {operator: position[depth]}}
-        for depth in range(len(order))
-    ]
-    return {"$or": branches}
+def _beyond(order: Sequence[str], position: Sequence[Any], direction: int) -> list[Document]:
+    """Return the filters for what comes after `position`, nearest first: the rest of its year or day, then the others.
+
+    Two plain ranges, one query each: for one query with $or the planner was seen to read a quarter of 100,000
+    documents for a page of 100.
+    """
+    further, back = ("$gt", "$lte") if direction == 1 else ("$lt", "$gte")
+    *leading, near, identity = order
+    *leading_values, near_value, identity_value = position
+    # Those with the same number are duplicates; the same instant is one batch. Few, so they may be read and left out.
+    behind = {near: near_value, identity: {back: identity_value}}
+    rest = {**dict(zip(leading, leading_values, strict=True)), near: {f"{further}e": near_value}, "$nor": [behind]}
+    return [rest, *({field: {further: value}} for field, value in zip(leading, leading_values, strict=True))]
 
 
 def _position(name: str, after: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,77 @@
+"""A mongod and a gunicorn for a benchmark, each stopped when it is done."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts")]
+
+import processes  # noqa: E402
+from embedded_mongodb import EmbeddedMongodb  # noqa: E402
+
+from finance import database  # noqa: E402
+from finance.auth import service as keys  # noqa: E402
+from finance.config import Config  # noqa: E402
+
+TENANT = "acme"
+
+
+@contextlib.contextmanager
+def mongod() -> Iterator[str]:
+    """Give the URI of a mongod of its own: a one-member replica set with a cache of 1 GB."""
+    with tempfile.TemporaryDirectory() as folder, EmbeddedMongodb(Path(folder) / "mongodb", cache_gb=1) as running:
+        yield running.uri
+
+
+@contextlib.contextmanager
+def fresh_database(uri: str) -> Iterator[database.Db]:
+    """Give a new database with its indexes, and drop it in the end."""
+    db = database.connect(Config(mongodb_uri=uri, database_name=f"benchmark_{time.time_ns()}"))
+    database.create_indexes(db)
+    try:
+        yield db
+    finally:
+        db.client.drop_database(db.name)
+        db.client.close()
+
+
+def new_key(db: database.Db, role: str) -> str:
+    return keys.create_key(db, tenant=TENANT, role=role, now=datetime.now(UTC)).key
+
+
+@contextlib.contextmanager
+def gunicorn(
+    uri: str, db: database.Db, *, app: str = "wsgi:app", workers: int = 1, **env: str
+) -> Iterator[tuple[str, int]]:
+    """Give the URL and the process id of the master, once it is ready."""
+    port = processes.free_port()
+    settings = {"MONGODB_URI": uri, "FINANCE_DATABASE": db.name, "WEB_CONCURRENCY": str(workers)}
+    settings |= {"HOST": "127.0.0.1", "PORT": str(port), **env}
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", app]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings, stderr=log)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_ready(url)
+            yield url, process.pid
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_until_ready(url: str) -> None:
+    for _attempt in range(600):
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"{url} was not ready in time")
