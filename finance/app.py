@@ -44,7 +44,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     api = openapi.create_api(app)
     for blueprint in (payments_routes.blueprint, auth_routes.blueprint):
         api.register_blueprint(blueprint)
-    openapi.complete(api)
+    openapi.serve(api, app)
     app.register_blueprint(probes.blueprint)
     return app
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pymongo
 from pymongo.database import Database
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from finance.config import Config
 from finance.errors import Unavailable
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 Db = Database[Document]
 DriverError = PyMongoError
+ConnectionLost = ConnectionFailure
 deadline = pymongo.timeout  # `with deadline(8):` bounds all that is asked of MongoDB inside, in seconds
 
 DUPLICATE_KEY = 11000

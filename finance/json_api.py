@@ -27,7 +27,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.urls import iri_to_uri
 
 from finance import errors
-from finance.database import DriverError
+from finance.database import ConnectionLost, DriverError
 from finance.errors import FieldError, FinanceError, Invalid
 from finance.logs import request_id_now
 
@@ -327,8 +327,10 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected_problem)
 
 
-def _driver_problem(error: Exception) -> Response:
-    log.error("MongoDB: %s", type(error).__name__, exc_info=error)
+def _driver_problem(error: DriverError) -> Response:
+    # Away or slow is known by its name; anything else is worth its traceback.
+    known = isinstance(error, ConnectionLost) or error.timeout
+    log.error("MongoDB: %s", type(error).__name__, exc_info=None if known else error)
     return problem_of(DatabaseUnavailable() if request.method in ("GET", "HEAD") else OutcomeUnknown())
 
 

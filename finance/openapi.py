@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import flask_smorest
+import orjson
 from flask import Blueprint, Flask, Response, send_from_directory
 from flask_swagger_ui import flask_swagger_ui
 from marshmallow import Schema, fields
@@ -82,48 +83,53 @@ class Api(flask_smorest.Api):
 
 
 def create_api(app: Flask) -> Api:
-    """Return the Api that blueprints are registered with, and serve its document and pages."""
-    app.config |= {
-        "API_TITLE": "Finance",
-        "API_VERSION": "v1",
-        "OPENAPI_VERSION": "3.1.0",
-        "OPENAPI_URL_PREFIX": "/api/v1",
-        "OPENAPI_JSON_PATH": "openapi.json",
-    }
+    """Return the Api that blueprints are registered with."""
+    app.config |= {"API_TITLE": "Finance", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.0"}
     api = Api(app, spec_kwargs={"info": {"description": _DESCRIPTION}})
     api.spec.components.security_scheme("apiKey", {"type": "http", "scheme": "bearer"})
-    app.register_blueprint(_pages())
     return api
 
 
-def complete(api: Api) -> None:
-    """Finish the document after the last blueprint: what all operations share, said on each."""
-    problem = {"$ref": "#/components/schemas/Problem"}
-    api.spec.components.responses["DEFAULT_ERROR"] = {
+def serve(api: Api, app: Flask) -> None:
+    """Serve the document, made once after the last blueprint, and its pages."""
+    document = orjson.dumps(_complete(api.spec.to_dict()))
+    pages = _pages()
+
+    @pages.route("/openapi.json")
+    def openapi() -> Response:
+        return Response(document, mimetype="application/json")
+
+    app.register_blueprint(pages)
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add what all operations share: the problem of every failure, and the Idempotency-Key of every POST."""
+    failure = {
         "description": "Any failure; see its code.",
-        "content": {"application/problem+json": {"schema": problem}},
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for path in api.spec._paths.values():
+    document["components"]["responses"] = {"DEFAULT_ERROR": failure}
+    for path in document["paths"].values():
         for method, operation in path.items():
             if method == "post":
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-            for status, response in operation.get("responses", {}).items() if isinstance(operation, dict) else ():
-                if str(status) == "422":
-                    response.update({"content": {"application/problem+json": {"schema": problem}}})
+            if method in ("get", "post", "put", "patch", "delete"):
+                operation["responses"].pop("422", None)  # the default says it
+    return document
 
 
 def _pages() -> Blueprint:
-    pages = Blueprint("docs", __name__, url_prefix="/api/v1/docs")
+    pages = Blueprint("docs", __name__, url_prefix="/api/v1")
 
-    @pages.route("")
+    @pages.route("/docs")
     def page() -> Response:
         return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
 
-    @pages.route("/start.js")
+    @pages.route("/docs/start.js")
     def start() -> Response:
         return Response(_START, mimetype="text/javascript")
 
-    @pages.route("/<name>")
+    @pages.route("/docs/<name>")
     def asset(name: str) -> Any:
         if name not in _ASSET_NAMES:
             raise NotFound

@@ -143,13 +143,16 @@ class Client:
         self._http = self.app.test_client()
         self._keys: dict[tuple[str, str], str] = {}
 
+    def key(self, role: str = "accountant", tenant: str = "acme") -> str:
+        """Return the key of this role and tenant, made once."""
+        if (role, tenant) not in self._keys:
+            made = keys.create_key(self.db, tenant=tenant, role=role, now=datetime.now(UTC))
+            self._keys[role, tenant] = made.key
+        return self._keys[role, tenant]
+
     def open(self, method: str, path: str, *, role: str = "accountant", tenant: str = "acme", **options: Any) -> Any:
         """Send a request with a key of `role`; a path is below /api/v1."""
-        key = self._keys.get((role, tenant))
-        if key is None:
-            key = keys.create_key(self.db, tenant=tenant, role=role, now=datetime.now(UTC)).key
-            self._keys[role, tenant] = key
-        headers = {"Authorization": f"Bearer {key}", **options.pop("headers", {})}
+        headers = {"Authorization": f"Bearer {self.key(role, tenant)}", **options.pop("headers", {})}
         return self._http.open(f"/api/v1{path}", method=method, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> Any:

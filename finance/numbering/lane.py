@@ -14,6 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from time import perf_counter
 
 from finance import metrics
+from finance.database import ConnectionLost
 from finance.errors import Unavailable
 from finance.numbering.issue import Draft, Outcome, Stored, Taken
 
@@ -98,8 +99,14 @@ class Lane:
         """Return the commit's outcomes. Whatever it raises, each request must get an answer and the lane go on."""
         try:
             return self._commit(drafts)
-        except Exception:
-            log.exception("A batch of %d documents was not confirmed", len(drafts))
+        except Exception as error:
+            known = isinstance(error, ConnectionLost) or getattr(error, "timeout", False)
+            log.error(
+                "A batch of %d documents was not confirmed: %s",
+                len(drafts),
+                type(error).__name__,
+                exc_info=None if known else error,
+            )
             return [OutcomeUnknown() for _draft in drafts]
 
     def _take(self) -> list[tuple[Draft, Future[Outcome]]]:
