@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymongo
+from pymongo import IndexModel
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
@@ -42,13 +43,12 @@ class Index:
     unique: bool = False
     partial: Mapping[str, Any] | None = None
 
-    def as_spec(self) -> Document:
-        spec: Document = {"name": self.name, "key": dict(self.keys)}
-        if self.unique:
-            spec["unique"] = True
+    def as_model(self, **instead_of_unique: Any) -> IndexModel:
+        """Return it for the driver; `prepareUnique=True` takes the place of `unique`."""
+        options: Document = instead_of_unique or ({"unique": True} if self.unique else {})
         if self.partial is not None:
-            spec["partialFilterExpression"] = dict(self.partial)
-        return spec
+            options["partialFilterExpression"] = dict(self.partial)
+        return IndexModel(list(self.keys), name=self.name, **options)
 
 
 def _keys(*fields: str) -> tuple[tuple[str, int], ...]:
@@ -148,7 +148,7 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
         by_collection.setdefault(index.collection, []).append(index)
     for collection, expected in by_collection.items():
         try:
-            db.command("createIndexes", collection, indexes=[index.as_spec() for index in expected])
+            db[collection].create_indexes([index.as_model() for index in expected])
         except OperationFailure as error:
             if error.code != DUPLICATE_KEY and error.code not in _INDEX_CONFLICTS:
                 raise
@@ -176,7 +176,7 @@ def _protects(standing: Mapping[str, Any] | None, index: Index) -> bool:
 
 def _create_index(db: Db, index: Index) -> None:
     try:
-        db.command("createIndexes", index.collection, indexes=[index.as_spec()])
+        db[index.collection].create_indexes([index.as_model()])
     except OperationFailure as error:
         if error.code == DUPLICATE_KEY:
             _prepare_unique(db, index)
@@ -187,10 +187,8 @@ def _create_index(db: Db, index: Index) -> None:
 
 
 def _prepare_unique(db: Db, index: Index) -> None:
-    spec = index.as_spec()
-    del spec["unique"]
     try:
-        db.command("createIndexes", index.collection, indexes=[{**spec, "prepareUnique": True}])
+        db[index.collection].create_indexes([index.as_model(prepareUnique=True)])
     except OperationFailure as error:
         raise IndexesMissing(
             f"{index.collection} holds duplicates, so the unique index {index.name} can't be built. "

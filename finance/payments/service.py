@@ -83,7 +83,7 @@ def record_payment(
     customer), IdempotencyKeyReused, or Unavailable, which says whether anything may have been stored.
     """
     paid_on = posted.get("paid_on") or today
-    _require_possible_day(paid_on, today)
+    require_possible_day(paid_on, today=today)
     if "customer_code" in posted:
         customers.require_customer(db, tenant=tenant, customer_code=posted["customer_code"])
     payment = new_payment(
@@ -169,7 +169,8 @@ def void_payment(
     raise PaymentBusy
 
 
-def _require_possible_day(paid_on: date, today: date) -> None:
+def require_possible_day(paid_on: date, *, today: date) -> None:
+    """Raise Invalid unless the day is from 2000-01-01 to one year ahead of today."""
     newest = date(today.year + 1, today.month, min(today.day, 28) if today.month == 2 else today.day)
     if not PAID_ON_MIN <= paid_on <= newest:
         raise Invalid.field("paid_on", f"must be from {PAID_ON_MIN} to {newest}, one year ahead.")
