@@ -18,7 +18,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.database import Db
 from finance.numbering.issue import Draft, Outcome
-from finance.numbering.lane import Lane
+from finance.numbering.lane import COMMITTERS, Lane
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
 from finance.payments import service as payments
@@ -26,6 +26,7 @@ from finance.payments import service as payments
 access_log = logging.getLogger("finance.access")
 log = logging.getLogger(__name__)
 
+_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))  # a label must not grow without end
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -57,18 +58,19 @@ class _SyncFlask(Flask):
 
 
 def _payment_lane(db: Db, *, config: Config, clock: Clock) -> Lane:
-    """Return the lane that stores payments; the first batch makes sure that the unique indexes stand."""
+    """Return the lane that stores payments; its first batch makes sure that the unique indexes stand."""
+    numbering = config.payment_numbering
     protected = False
 
     def commit(drafts: Sequence[Draft]) -> list[Outcome]:
         nonlocal protected
         with database.deadline(config.database_deadline_s):
             if not protected:
-                database.create_indexes(db)
+                database.protect(db)
                 protected = True
-            return payments.commit_payments(db, drafts, numbering=config.payment_numbering, now=clock())
+            return payments.commit_payments(db, drafts, numbering=numbering, now=clock())
 
-    return Lane(commit, kind=payments_model.KIND)
+    return Lane(commit, kind=payments_model.KIND, committers=1 if numbering == "no_gap" else COMMITTERS)
 
 
 class _Frame:
@@ -108,7 +110,9 @@ def _frame_requests(app: Flask, config: Config) -> None:
         headers.setdefault("Cache-Control", "no-store")
         seconds = perf_counter() - frame.began_s
         route = asked.url_rule.rule if asked.url_rule else "unknown"
-        metrics.requests.labels(asked.method, route, response.status_code).inc()
+        metrics.requests.labels(
+            asked.method if asked.method in _METHODS else "other", route, response.status_code
+        ).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         if access_log.isEnabledFor(logging.INFO):
             _log_access(asked, response, route, seconds)

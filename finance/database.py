@@ -156,6 +156,22 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
                 _create_index(db, index)
 
 
+def protect(db: Db) -> None:
+    """Make sure that every unique index stands, building what is missing; raises IndexesMissing.
+
+    A new database gets all its indexes here. Where a build takes longer than a request may, that request and those
+    after it are refused until it is done.
+    """
+    if not find_unprotected(db):
+        return
+    try:
+        create_indexes(db)
+    except PyMongoError as error:
+        if error.timeout:
+            raise IndexesMissing("The unique indexes are being built; nothing was stored. A retry is safe.") from error
+        raise
+
+
 def find_unprotected(db: Db) -> list[str]:
     """Return "collection.index" for every unique index that does not refuse duplicates now."""
     missing = []

@@ -216,8 +216,8 @@ def _serving(uri: str, folder: Path, workers: int, env: dict[str, str]) -> Itera
         port = processes.free_port()
         settings = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         settings |= {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
-        settings |= {"MONGODB_URI": uri, "FINANCE_DATABASE": fresh.name, **env}
-        settings |= {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
+        settings |= {"MONGODB_URI": uri, "FINANCE_DATABASE": fresh.name}
+        settings |= {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"), **env}
         command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
         process = processes.start(command, log=folder / "gunicorn.log", env=settings, cwd=ROOT)
         api = Api(process, url=f"http://127.0.0.1:{port}", log=folder / "gunicorn.log", uri=uri, db=fresh)

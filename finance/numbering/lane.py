@@ -15,14 +15,14 @@ from time import perf_counter
 
 from finance import metrics
 from finance.database import ConnectionLost
-from finance.errors import Unavailable
+from finance.errors import FinanceError, Unavailable
 from finance.numbering.issue import Draft, Outcome, Stored, Taken
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE_MAX = 256
 WAITING_MAX = 5_000
-COMMITTERS_MAX = 2
+COMMITTERS = 2  # the second one gathers and encodes while the first waits for the journal
 
 
 class TooBusy(Unavailable):
@@ -44,10 +44,14 @@ class Lane:
     """The one way into a numbered collection from this process.
 
     `commit` takes drafts and returns one outcome each; where it raises, the outcome of all of them is unknown.
+    For a no-gap series one committer is best: two would want the same next number.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Draft]], list[Outcome]], *, kind: str) -> None:
+    def __init__(
+        self, commit: Callable[[Sequence[Draft]], list[Outcome]], *, kind: str, committers: int = COMMITTERS
+    ) -> None:
         self._commit = commit
+        self._committers_wanted = committers
         self._waiting: queue.SimpleQueue[tuple[Draft, Future[Outcome]]] = queue.SimpleQueue()
         self._start_lock = threading.Lock()
         self._committers: list[threading.Thread] = []
@@ -80,7 +84,7 @@ class Lane:
         if self._committers:
             return
         with self._start_lock:
-            while len(self._committers) < COMMITTERS_MAX:
+            while len(self._committers) < self._committers_wanted:
                 committer = threading.Thread(target=self._run, name="finance-committer", daemon=True)
                 committer.start()
                 self._committers.append(committer)
@@ -99,6 +103,8 @@ class Lane:
         """Return the commit's outcomes. Whatever it raises, each request must get an answer and the lane go on."""
         try:
             return self._commit(drafts)
+        except FinanceError as error:  # it says itself what became of the documents
+            return [error] * len(drafts)
         except Exception as error:
             known = isinstance(error, ConnectionLost) or getattr(error, "timeout", False)
             log.error(

@@ -138,28 +138,33 @@ def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dump_payment(payment: Payment) -> dict[str, Any]:
-    """Return a stored payment as it is answered; written out because a list of 200 goes through here."""
+    """Return a stored payment as it is answered; written out because a list of 200 goes through here.
+
+    A field that an older system left out is null: a list must show that payment too.
+    """
     get = payment.get
+    minor, currency = get("amount_minor"), get("currency")
+    amount = format_amount(minor, currency) if isinstance(minor, int) and currency in DECIMALS_BY_CURRENCY else None
     return {
         "id": str(payment["_id"]),
-        "payment_number": payment["payment_number"],
-        "amount": format_amount(payment["amount_minor"], payment["currency"]),
-        "currency": payment["currency"],
-        "payer": payment["payer"],
-        "method": payment["method"],
-        "direction": payment["direction"],
-        "paid_on": payment["paid_on"],
+        "payment_number": get("payment_number"),
+        "amount": amount,
+        "currency": currency,
+        "payer": get("payer"),
+        "method": get("method"),
+        "direction": get("direction"),
+        "paid_on": get("paid_on"),
         "customer_code": get("customer_code"),
         "reference": get("reference"),
         "note": get("note"),
         "metadata": get("metadata") or {},
-        "status": payment["status"],
+        "status": get("status"),
         "void_reason": get("void_reason"),
         "voided_at": get("voided_at"),
-        "previous_numbers": payment["previous_numbers"],
-        "history": payment["history"],
-        "created_at": payment["created_at"],
-        "created_by": payment["created_by"],
+        "previous_numbers": get("previous_numbers") or [],
+        "history": get("history") or [],
+        "created_at": get("created_at"),
+        "created_by": get("created_by"),
     }
 
 

@@ -97,7 +97,7 @@ def record_payment(
     draft = Draft(payment_series(tenant, payment["number_year"]), payment)
     outcome = lane.submit(draft, deadline_s=deadline_s)
     if isinstance(outcome, Taken):
-        if outcome.document["request_hash"] != payment.get("request_hash"):
+        if outcome.document.get("request_hash") != payment.get("request_hash"):
             raise IdempotencyKeyReused
         return Answer(as_of(outcome.document, history_length=0), replayed=True)
     metrics.payments_recorded.inc()
@@ -194,6 +194,6 @@ def _changes(payment: Payment, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _update(db: Db, payment: Payment, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Payment | None:
-    if len(payment["history"]) >= HISTORY_MAX:
+    if len(payment.get("history", ())) >= HISTORY_MAX:
         raise PaymentHistoryFull
     return store.update_payment(db, payment, values=values, entry=entry)

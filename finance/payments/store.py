@@ -44,7 +44,8 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
         change["$set"] = present
     if absent:
         change["$unset"] = absent
-    unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": {"$size": len(payment["history"])}}
+    history = {"$size": len(payment["history"])} if "history" in payment else {"$exists": False}
+    unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": history}
     try:
         return db.payments.find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError:
