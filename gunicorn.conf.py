@@ -68,6 +68,10 @@ worker_class = Worker
 workers = int(os.environ.get("WEB_CONCURRENCY") or 0) or min(_cores, 8)
 worker_connections = 1000
 
+# Workers report by touching a file. On a disk that stalls, that would look as if they hung; this is memory.
+if os.access("/dev/shm", os.W_OK):
+    worker_tmp_dir = "/dev/shm"
+
 # pymongo is not fork-safe: each worker loads the app, and makes its own client.
 preload_app = False
 

@@ -1,10 +1,7 @@
 """Makes the Python environment that the other scripts run in, and keeps it as the requirement files say.
 
-Standard library only, and it has to parse on old Pythons too: it is what tells their users to upgrade.
-Names: `FINANCE_VENV` is the folder of the environment, `.venv` beside this folder unless it is set.
+Standard library only. `FINANCE_VENV` is the folder of the environment; it is `.venv` beside this folder otherwise.
 """
-
-from __future__ import annotations
 
 import contextlib
 import hashlib
@@ -13,12 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator  # noqa: UP035  (collections.abc's can't be subscripted before 3.9)
+
+import python_version
+
+python_version.require()  # what follows is only run by a Python that is new enough
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON_MIN = (3, 11)
-_PYTHON_NAMES = ("python3.14", "python3.13", "python3.12", "python3.11")
 _C_COMPILERS = ("cc", "gcc", "clang")
 
 
@@ -99,7 +98,8 @@ def _make_venv(venv: Path) -> None:
         raise EnvironmentFailed(
             f"{venv} is in the way: not a Python environment, and not empty. Name another folder in FINANCE_VENV."
         )
-    python = _find_python()
+    python = sys.executable
+    _require_venv_module(python)
     say(f"Making the Python environment in {_shown(venv)} (once, about a minute) …")
     made = _run([python, "-m", "venv", "--clear", str(venv)])
     if made.returncode != 0:
@@ -109,28 +109,13 @@ def _make_venv(venv: Path) -> None:
         )
 
 
-def _find_python() -> str:
-    """Return a Python that is new enough and can make an environment; raises EnvironmentFailed with what to install."""
-    python = sys.executable if sys.version_info >= PYTHON_MIN else _newer_python()
-    if python is None:
-        raise EnvironmentFailed(
-            "Python {}.{} or newer is needed, this is {}.{} ({}). Install it and run this again "
-            "(Debian: apt-get install -y python3 python3-venv; macOS: brew install python).".format(
-                *PYTHON_MIN, *sys.version_info[:2], sys.executable
-            )
-        )
-    # Debian's python3 comes without these two until python3-venv is installed.
+def _require_venv_module(python: str) -> None:
+    """Debian's python3 comes without these two until python3-venv is installed."""
     if _run([python, "-c", "import venv, ensurepip"]).returncode != 0:
         raise EnvironmentFailed(
             f"{python} has no `venv` or no `ensurepip` module. On Debian and Ubuntu: "
             "apt-get install -y python3-venv, then run this again."
         )
-    return python
-
-
-def _newer_python() -> str | None:
-    candidates = [path for path in (shutil.which(name) for name in _PYTHON_NAMES) if path]
-    return candidates[0] if candidates else None
 
 
 def _install(venv: Path, name: str) -> None:
@@ -172,11 +157,10 @@ def _is_whole(venv: Path) -> bool:
     if asked.returncode != 0:
         return False
     version = tuple(int(part) for part in asked.stdout.split())
-    if version < PYTHON_MIN:
+    if version < python_version.PYTHON_MIN:
         raise EnvironmentFailed(
-            "{} holds Python {}.{}, and {}.{} or newer is needed: remove that folder, then run this again.".format(
-                _shown(venv), *version, *PYTHON_MIN
-            )
+            f"{_shown(venv)} is an environment of Python {'.'.join(map(str, version))}, which is too old: "
+            "remove that folder, then run this again."
         )
     return True
 

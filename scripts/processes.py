@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded now: not between fork and exec
@@ -78,6 +79,38 @@ def accepts(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+class Running(NamedTuple):
+    """A process of this machine."""
+
+    pid: int
+    parent: int
+    command: str
+
+
+def running() -> list[Running]:
+    """Return all processes but those that have ended and wait for their exit code to be asked for."""
+    if sys.platform == "linux":  # where slim images have no `ps`
+        return [found for folder in Path("/proc").glob("[0-9]*") if (found := _read_process(folder))]
+    command = ["ps", "-A", "-o", "pid=,ppid=,state=,args="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    fields = [line.split(maxsplit=3) for line in listed.splitlines()]
+    return [Running(int(pid), int(parent), command) for pid, parent, state, command in fields if state[0] != "Z"]
+
+
+def children(pid: int) -> list[int]:
+    """Return what this process has started and still runs."""
+    return sorted(process.pid for process in running() if process.parent == pid)
+
+
+def _read_process(folder: Path) -> Running | None:
+    try:
+        state, parent = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+        command = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+    except OSError:  # it ended while we looked
+        return None
+    return None if state == "Z" else Running(int(folder.name), int(parent), command)
 
 
 def _end_with_parent() -> Callable[[], None] | None:

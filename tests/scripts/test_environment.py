@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environment
 import pytest
+import python_version
 
 NOTHING = "# nothing to install\n"
 
@@ -127,12 +128,11 @@ def test_without_a_c_compiler_optional_files_are_left_out(
     assert capsys.readouterr().err == ""
 
 
-def test_an_old_python_is_told_which_one_is_needed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (root / "requirements.txt").write_text(NOTHING)
-    monkeypatch.setattr(environment, "PYTHON_MIN", (99, 0))
-    monkeypatch.setattr(environment, "_PYTHON_NAMES", ("python99.0",))
+def test_an_environment_of_an_old_python_is_told_to_be_removed(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python_version, "PYTHON_MIN", (99, 0))
+    (made / "requirements.txt").write_text(NOTHING + "# more\n")
 
-    with pytest.raises(environment.EnvironmentFailed, match=r"Python 99\.0 or newer is needed, this is 3\."):
+    with pytest.raises(environment.EnvironmentFailed, match=r"is an environment of Python 3\..* remove that folder"):
         environment.ensure("requirements.txt")
 
 
