@@ -108,7 +108,7 @@ def issue_standard(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime
                 collided.append(draft)
             else:
                 outcomes[draft] = outcome = _refusal(numbered, error)
-                reason = "idempotent_replay" if isinstance(outcome, Taken) else "not_stored"
+                reason = "idempotent_replay" if _is_repeat(numbered, outcome) else "not_stored"
                 unused.setdefault(reason, []).append((draft.series, draft.document["number_seq"]))
         for reason, gaps in unused.items():
             counters.record_gaps(numbered.db, gaps, reason=reason, recorded_at=now)
@@ -216,6 +216,10 @@ def _insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> di
 
 def _is_number_collision(numbered: Numbered, error: Mapping[str, Any]) -> bool:
     return error["code"] == DUPLICATE_KEY and numbered.number_field in error["keyPattern"]
+
+
+def _is_repeat(numbered: Numbered, outcome: Outcome) -> bool:
+    return isinstance(outcome, Taken) and numbered.key_field in outcome.fields
 
 
 def _refusal(numbered: Numbered, error: Mapping[str, Any]) -> Outcome:

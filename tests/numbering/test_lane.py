@@ -1,0 +1,240 @@
+"""Group commit. What a batch does is made up here, save for the last tests, which kill a real mongod."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from embedded_mongodb import EmbeddedMongodb
+
+from finance import database
+from finance.config import Config
+from finance.errors import Unavailable
+from finance.numbering import lane as lane_module
+from finance.numbering.issue import Draft, NotStored, Numbered, Outcome, Stored, Taken, issue_no_gap, issue_standard
+from finance.numbering.lane import COMMITTERS_MAX, Lane, OutcomeUnknown, TooBusy
+from finance.numbering.series import Series
+from tests.clients import at_once, poll
+
+SERIES = Series(
+    tenant="acme",
+    kind="payment",
+    prefix="PAY2026",
+    digits_min=4,
+    period="2026",
+    document_filter={"number_year": 2026},
+)
+LONG_S = 30.0  # what nobody waits for in a test that passes
+SHORT_S = 0.05  # what a test waits out on purpose
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+class Gate:
+    """A commit in which every batch waits until it is let through. `batches` holds the names of those that came."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self._may_pass = threading.Semaphore(0)
+
+    def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        self.batches.append([draft.document["name"] for draft in drafts])
+        self._may_pass.acquire(timeout=LONG_S)
+        return [Stored({**draft.document, "stored": True}) for draft in drafts]
+
+    def let_through(self, batches: int) -> None:
+        self._may_pass.release(batches)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def pool() -> ThreadPoolExecutor:
+    with ThreadPoolExecutor(300) as threads:
+        yield threads
+
+
+def test_a_request_gets_the_outcome_of_its_own_document() -> None:
+    lane = Lane(lambda drafts: [Stored({**draft.document, "stored": True}) for draft in drafts], kind="test")
+
+    outcomes = at_once(50, lambda position: lane.submit(_draft(str(position)), deadline_s=LONG_S))
+
+    assert [outcome.document["name"] for outcome in outcomes] == [str(position) for position in range(50)]
+
+
+def test_a_taken_document_is_an_answer_and_a_refused_one_is_raised_for_its_request_alone() -> None:
+    taken = Taken({"name": "earlier"}, frozenset({"tenant", "idempotency_key"}))
+    outcomes = {"stored": Stored({"name": "stored"}), "taken": taken, "refused": NotStored()}
+    lane = Lane(lambda drafts: [outcomes[draft.document["name"]] for draft in drafts], kind="test")
+
+    assert lane.submit(_draft("stored"), deadline_s=LONG_S) is outcomes["stored"]
+    assert lane.submit(_draft("taken"), deadline_s=LONG_S) is taken
+    with pytest.raises(NotStored):
+        lane.submit(_draft("refused"), deadline_s=LONG_S)
+
+
+def test_a_batch_holds_all_that_waits(gate: Gate, pool: ThreadPoolExecutor) -> None:
+    lane = Lane(gate.commit, kind="test")
+    first = _occupy(lane, gate, pool)
+    waiting = [pool.submit(lane.submit, _draft(str(position)), deadline_s=LONG_S) for position in range(20)]
+    poll(lambda: lane._waiting.qsize() == 20, within_s=LONG_S)
+
+    gate.let_through(1)
+    poll(lambda: len(gate.batches) > COMMITTERS_MAX, within_s=LONG_S)
+
+    assert sorted(gate.batches[COMMITTERS_MAX], key=int) == [str(position) for position in range(20)]
+    gate.let_through(COMMITTERS_MAX)
+    assert all(future.result().document["stored"] for future in first + waiting)
+
+
+def test_a_batch_has_a_limit(gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "BATCH_SIZE_MAX", 8)
+    lane = Lane(gate.commit, kind="test")
+    _occupy(lane, gate, pool)
+    waiting = [pool.submit(lane.submit, _draft(str(position)), deadline_s=LONG_S) for position in range(20)]
+    poll(lambda: lane._waiting.qsize() == 20, within_s=LONG_S)
+
+    gate.let_through(COMMITTERS_MAX + 3)
+
+    assert all(future.result().document["stored"] for future in waiting)
+    assert sorted(len(batch) for batch in gate.batches[COMMITTERS_MAX:]) == [4, 8, 8]
+
+
+def test_a_withdrawn_request_is_never_stored(gate: Gate, pool: ThreadPoolExecutor) -> None:
+    lane = Lane(gate.commit, kind="test")
+    _occupy(lane, gate, pool)
+
+    with pytest.raises(TooBusy):
+        lane.submit(_draft("withdrawn"), deadline_s=SHORT_S)
+    after = pool.submit(lane.submit, _draft("after"), deadline_s=LONG_S)
+    gate.let_through(COMMITTERS_MAX + 2)
+
+    assert after.result().document["name"] == "after"
+    assert "withdrawn" not in [name for batch in gate.batches for name in batch]
+
+
+def test_a_lane_goes_on_after_a_batch_of_withdrawn_requests_only(gate: Gate, pool: ThreadPoolExecutor) -> None:
+    lane = Lane(gate.commit, kind="test")
+    occupied = _occupy(lane, gate, pool)
+    with pytest.raises(TooBusy):
+        lane.submit(_draft("withdrawn"), deadline_s=SHORT_S)
+
+    gate.let_through(COMMITTERS_MAX)
+    assert all(future.result() for future in occupied)
+    poll(lambda: lane._waiting.qsize() == 0, within_s=LONG_S)
+    gate.let_through(COMMITTERS_MAX)
+
+    for name in ("one", "two"):
+        assert lane.submit(_draft(name), deadline_s=LONG_S).document["name"] == name
+
+
+def test_a_request_that_runs_out_of_time_while_it_is_stored_has_an_unknown_outcome(gate: Gate) -> None:
+    lane = Lane(gate.commit, kind="test")
+
+    with pytest.raises(OutcomeUnknown):
+        lane.submit(_draft("slow"), deadline_s=SHORT_S)
+
+    assert gate.batches == [["slow"]]
+    gate.let_through(1)
+
+
+def test_more_than_can_wait_is_refused_at_once(
+    gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_module, "WAITING_MAX", 3)
+    lane = Lane(gate.commit, kind="test")
+    _occupy(lane, gate, pool)
+    waiting = [pool.submit(lane.submit, _draft("waiting"), deadline_s=LONG_S) for _position in range(3)]
+    poll(lambda: lane._waiting.qsize() == 3, within_s=LONG_S)
+
+    with pytest.raises(TooBusy):
+        lane.submit(_draft("refused"), deadline_s=LONG_S)
+
+    gate.let_through(COMMITTERS_MAX + 3)
+    assert all(future.result() for future in waiting)
+    assert "refused" not in [name for batch in gate.batches for name in batch]
+
+
+def test_an_exception_in_a_commit_answers_all_of_its_batch_and_the_lane_goes_on(
+    gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+        outcomes = gate.commit(drafts)
+        if any(draft.document["name"] == "bad" for draft in drafts):
+            raise RuntimeError("the database said something new")
+        return outcomes
+
+    lane = Lane(commit, kind="test")
+    _occupy(lane, gate, pool)
+    together = [pool.submit(lane.submit, _draft(name), deadline_s=LONG_S) for name in ("bad", "good", "good")]
+    poll(lambda: lane._waiting.qsize() == 3, within_s=LONG_S)
+    gate.let_through(1)
+    poll(lambda: len(gate.batches) > COMMITTERS_MAX, within_s=LONG_S)
+    gate.let_through(10)
+
+    assert [type(future.exception()) for future in together] == [OutcomeUnknown] * 3
+    assert lane.submit(_draft("after"), deadline_s=LONG_S).document["stored"]
+
+
+@pytest.mark.parametrize("issue", [issue_standard, issue_no_gap])
+def test_requests_at_once_get_the_numbers_1_to_n(db: database.Db, issue: Callable[..., list[Outcome]]) -> None:
+    numbered = Numbered(db, db.payments, kind="payment", number_field="payment_number")
+    lane = Lane(lambda drafts: issue(numbered, drafts, now=NOW), kind="payment")
+
+    outcomes = at_once(100, lambda position: lane.submit(_draft(str(position)), deadline_s=LONG_S))
+
+    assert sorted(outcome.document["number_seq"] for outcome in outcomes) == list(range(1, 101))
+    stored = {document["name"]: document["number_seq"] for document in db.payments.find()}
+    assert stored == {outcome.document["name"]: outcome.document["number_seq"] for outcome in outcomes}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("issue", [issue_standard, issue_no_gap])
+def test_a_database_killed_half_way_leaves_an_unknown_outcome_and_a_lane_that_goes_on(
+    own_mongod: EmbeddedMongodb, issue: Callable[..., list[Outcome]]
+) -> None:
+    db = database.connect(Config(mongodb_uri=own_mongod.uri, database_name="finance_test", database_deadline_s=1.0))
+    database.create_indexes(db)
+    numbered = Numbered(db, db.payments, kind="payment", number_field="payment_number")
+    killed = threading.Event()
+
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+        if drafts[0].document["name"] == "lost" and not killed.is_set():
+            own_mongod.kill()
+            killed.set()
+        return issue(numbered, drafts, now=NOW)
+
+    lane = Lane(commit, kind="payment")
+    assert _number(lane.submit(_draft("before", key="k1"), deadline_s=LONG_S)) == "PAY20260001"
+    with pytest.raises(OutcomeUnknown) as unknown:
+        lane.submit(_draft("lost", key="k2"), deadline_s=LONG_S)
+    assert isinstance(unknown.value, Unavailable)
+    assert "unknown whether this was stored" in unknown.value.detail
+
+    own_mongod.start()
+
+    assert lane.submit(_draft("before", key="k1"), deadline_s=LONG_S).fields == {"tenant", "idempotency_key"}
+    assert _number(lane.submit(_draft("lost", key="k2"), deadline_s=LONG_S)) == "PAY20260002"
+    assert db.payments.count_documents({}) == 2
+    db.client.close()
+
+
+def _draft(name: str, key: str | None = None) -> Draft:
+    document = {"tenant": "acme", "number_year": 2026, "name": name}
+    return Draft(SERIES, document if key is None else {**document, "idempotency_key": key})
+
+
+def _occupy(lane: Lane, gate: Gate, pool: ThreadPoolExecutor) -> list[Future[Stored | Taken]]:
+    """Give every committer a request that stays in the gate, so that all further ones wait."""
+    futures = []
+    for position in range(COMMITTERS_MAX):
+        futures.append(pool.submit(lane.submit, _draft(f"first {position}"), deadline_s=LONG_S))
+        poll(lambda: len(gate.batches) == len(futures), within_s=LONG_S)
+    return futures
+
+
+def _number(outcome: Stored | Taken) -> str:
+    return outcome.document["payment_number"]
