@@ -50,9 +50,18 @@ class Client:
         self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_TIMEOUT_S)
         self._headers = dict(headers or {})
 
-    def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None, **query: Any) -> Reply:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         """Return the reply; raises one of UNANSWERED where there is none. `key` is the Idempotency-Key."""
-        headers = dict(self._headers)
+        headers = {**self._headers, **(headers or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if key is not None:
@@ -68,7 +77,7 @@ class Client:
         return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, raw)
 
     def get(self, path: str, **query: Any) -> Reply:
-        return self.ask("GET", path, **query)
+        return self.ask("GET", path, query=query)
 
     def post(self, path: str, body: Any, *, key: str | None = None) -> Reply:
         return self.ask("POST", path, body, key=key)
@@ -139,6 +148,12 @@ def share(
 
     at_once(clients, work)
     return [results[position] for position in sorted(results)]
+
+
+def workers_seen(log: str) -> set[int]:
+    """Return the process ids of the workers that have answered anything, from an API's log."""
+    lines = (json.loads(line) for line in log.splitlines() if line.startswith("{") and line.endswith("}"))
+    return {line["process"] for line in lines if line["logger"] == "finance.access"}
 
 
 def poll(condition: Callable[[], Result], *, within_s: float, every_s: float = 0.02) -> Result:

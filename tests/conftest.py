@@ -122,7 +122,9 @@ def serve_api(mongodb_uri: str, tmp_path: Path) -> Iterator[Callable[..., Api]]:
     with contextlib.ExitStack() as stack:
 
         def serve(workers: int = 3, **env: str) -> Api:
-            return stack.enter_context(_serving(mongodb_uri, tmp_path / f"api-{uuid4().hex[:8]}", workers, env))
+            api = stack.enter_context(_serving(mongodb_uri, tmp_path / f"api-{uuid4().hex[:8]}", workers, env))
+            stack.callback(api.kill)  # a graceful stop would cost every test a second or two
+            return api
 
         yield serve
 

@@ -1,0 +1,55 @@
+"""A revoked key is refused by every worker within five seconds."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from finance.auth import service as keys
+from finance.auth.model import NewKey
+from tests.clients import Client, at_once, poll, workers_seen
+
+pytestmark = pytest.mark.journey
+
+CONNECTIONS_MAX = 300
+REVOKED_WITHIN_S = 5.0
+PROBE = "/api/v1/payments/PAY20210001"  # 404 for whom a worker lets in
+
+
+def test_every_worker_refuses_a_revoked_key_within_5_seconds(serve_api: Callable[..., Any]) -> None:
+    api = serve_api(workers=3)
+    over_http, behind_the_api, untouched = (
+        keys.create_key(api.db, tenant="acme", role="client", now=datetime.now(UTC)) for _key in range(3)
+    )
+    connections = _connections_to_every_worker(api)
+    for key in (over_http, behind_the_api, untouched):
+        assert _statuses(connections, key) == {404}  # every worker knows it now
+
+    assert Client(api, api.headers("admin")).ask("DELETE", f"/api/v1/keys/{over_http.key_id}").status == 204
+    keys.revoke_key(api.db, tenant=None, key_id=behind_the_api.key_id, now=datetime.now(UTC))
+
+    poll(
+        lambda: _statuses(connections, over_http) | _statuses(connections, behind_the_api) == {401},
+        within_s=REVOKED_WITHIN_S,
+    )
+    assert _statuses(connections, untouched) == {404}
+
+
+def _connections_to_every_worker(api: Any) -> list[Client]:
+    """Open connections until each worker has one; a kept-alive connection stays with its worker."""
+    headers = api.headers()
+    connections: list[Client] = []
+    while workers_seen(api.log) != set(api.worker_pids()):
+        assert len(connections) < CONNECTIONS_MAX
+        new = [Client(api) for _connection in range(8)]
+        at_once(len(new), lambda position, new=new: new[position].ask("GET", PROBE, headers=headers))
+        connections += new
+    return connections
+
+
+def _statuses(connections: list[Client], key: NewKey) -> set[int]:
+    return {
+        connection.ask("GET", PROBE, headers={"Authorization": f"Bearer {key.key}"}).status
+        for connection in connections
+    }
