@@ -105,7 +105,9 @@ class Api:
         return processes.stop(self.process, timeout_s=STOP_TIMEOUT_S)
 
     def kill(self) -> None:
-        """SIGKILL the master and every worker at once."""
+        """SIGKILL the master and every worker at once, if it runs."""
+        if self.process.poll() is not None:  # its id may be another's by now
+            return
         for pid in [self.pid, *self.worker_pids()]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
