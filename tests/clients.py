@@ -49,6 +49,7 @@ class Client:
         address = urlsplit(api.url)
         self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_TIMEOUT_S)
         self._headers = dict(headers or {})
+        self.unavailable: list[Reply] = []  # the 503s that post_until_answered met
 
     def ask(
         self,
@@ -90,6 +91,7 @@ class Client:
                 reply = self.post(path, body, key=key)
                 if reply.status != 503:
                     return reply
+                self.unavailable.append(reply)
             except UNANSWERED:
                 pass
             if time.monotonic() > deadline:
