@@ -13,7 +13,7 @@ from finance.config import Config
 from finance.errors import Unavailable
 from finance.numbering import lane as lane_module
 from finance.numbering.issue import Draft, NotStored, Numbered, Outcome, Stored, Taken, issue_no_gap, issue_standard
-from finance.numbering.lane import COMMITTERS_MAX, Lane, OutcomeUnknown, TooBusy
+from finance.numbering.lane import COMMITTERS, Lane, OutcomeUnknown, TooBusy
 from finance.numbering.series import Series
 from tests.clients import at_once, poll
 
@@ -25,6 +25,8 @@ SERIES = Series(
     period="2026",
     document_filter={"number_year": 2026},
 )
+Commit = Callable[[Sequence[Draft]], list[Outcome]]
+
 LONG_S = 30.0  # what nobody waits for in a test that passes
 SHORT_S = 0.05  # what a test waits out on purpose
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -83,10 +85,10 @@ def test_a_batch_holds_all_that_waits(gate: Gate, pool: ThreadPoolExecutor) -> N
     poll(lambda: lane._waiting.qsize() == 20, within_s=LONG_S)
 
     gate.let_through(1)
-    poll(lambda: len(gate.batches) > COMMITTERS_MAX, within_s=LONG_S)
+    poll(lambda: len(gate.batches) > COMMITTERS, within_s=LONG_S)
 
-    assert sorted(gate.batches[COMMITTERS_MAX], key=int) == [str(position) for position in range(20)]
-    gate.let_through(COMMITTERS_MAX)
+    assert sorted(gate.batches[COMMITTERS], key=int) == [str(position) for position in range(20)]
+    gate.let_through(COMMITTERS)
     assert all(future.result().document["stored"] for future in first + waiting)
 
 
@@ -97,10 +99,10 @@ def test_a_batch_has_a_limit(gate: Gate, pool: ThreadPoolExecutor, monkeypatch: 
     waiting = [pool.submit(lane.submit, _draft(str(position)), deadline_s=LONG_S) for position in range(20)]
     poll(lambda: lane._waiting.qsize() == 20, within_s=LONG_S)
 
-    gate.let_through(COMMITTERS_MAX + 3)
+    gate.let_through(COMMITTERS + 3)
 
     assert all(future.result().document["stored"] for future in waiting)
-    assert sorted(len(batch) for batch in gate.batches[COMMITTERS_MAX:]) == [4, 8, 8]
+    assert sorted(len(batch) for batch in gate.batches[COMMITTERS:]) == [4, 8, 8]
 
 
 def test_a_withdrawn_request_is_never_stored(gate: Gate, pool: ThreadPoolExecutor) -> None:
@@ -110,7 +112,7 @@ def test_a_withdrawn_request_is_never_stored(gate: Gate, pool: ThreadPoolExecuto
     with pytest.raises(TooBusy):
         lane.submit(_draft("withdrawn"), deadline_s=SHORT_S)
     after = pool.submit(lane.submit, _draft("after"), deadline_s=LONG_S)
-    gate.let_through(COMMITTERS_MAX + 2)
+    gate.let_through(COMMITTERS + 2)
 
     assert after.result().document["name"] == "after"
     assert "withdrawn" not in [name for batch in gate.batches for name in batch]
@@ -122,10 +124,10 @@ def test_a_lane_goes_on_after_a_batch_of_withdrawn_requests_only(gate: Gate, poo
     with pytest.raises(TooBusy):
         lane.submit(_draft("withdrawn"), deadline_s=SHORT_S)
 
-    gate.let_through(COMMITTERS_MAX)
+    gate.let_through(COMMITTERS)
     assert all(future.result() for future in occupied)
     poll(lambda: lane._waiting.qsize() == 0, within_s=LONG_S)
-    gate.let_through(COMMITTERS_MAX)
+    gate.let_through(COMMITTERS)
 
     for name in ("one", "two"):
         assert lane.submit(_draft(name), deadline_s=LONG_S).document["name"] == name
@@ -153,30 +155,29 @@ def test_more_than_can_wait_is_refused_at_once(
     with pytest.raises(TooBusy):
         lane.submit(_draft("refused"), deadline_s=LONG_S)
 
-    gate.let_through(COMMITTERS_MAX + 3)
+    gate.let_through(COMMITTERS + 3)
     assert all(future.result() for future in waiting)
     assert "refused" not in [name for batch in gate.batches for name in batch]
 
 
-def test_an_exception_in_a_commit_answers_all_of_its_batch_and_the_lane_goes_on(
-    gate: Gate, pool: ThreadPoolExecutor
-) -> None:
-    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
-        outcomes = gate.commit(drafts)
-        if any(draft.document["name"] == "bad" for draft in drafts):
-            raise RuntimeError("the database said something new")
-        return outcomes
-
-    lane = Lane(commit, kind="test")
+def test_an_exception_in_a_commit_answers_all_of_its_batch(gate: Gate, pool: ThreadPoolExecutor) -> None:
+    lane = Lane(_raising_on_bad(gate.commit), kind="test")
     _occupy(lane, gate, pool)
     together = [pool.submit(lane.submit, _draft(name), deadline_s=LONG_S) for name in ("bad", "good", "good")]
     poll(lambda: lane._waiting.qsize() == 3, within_s=LONG_S)
-    gate.let_through(1)
-    poll(lambda: len(gate.batches) > COMMITTERS_MAX, within_s=LONG_S)
-    gate.let_through(10)
+
+    gate.let_through(COMMITTERS + 1)
 
     assert [type(future.exception()) for future in together] == [OutcomeUnknown] * 3
-    assert lane.submit(_draft("after"), deadline_s=LONG_S).document["stored"]
+
+
+def test_a_lane_goes_on_after_more_exceptions_than_it_has_committers() -> None:
+    lane = Lane(_raising_on_bad(lambda drafts: [Stored(draft.document) for draft in drafts]), kind="test")
+    for _failure in range(COMMITTERS + 1):
+        with pytest.raises(OutcomeUnknown):
+            lane.submit(_draft("bad"), deadline_s=SHORT_S * 20)
+
+    assert lane.submit(_draft("after"), deadline_s=LONG_S).document["name"] == "after"
 
 
 @pytest.mark.parametrize("issue", [issue_standard, issue_no_gap])
@@ -227,10 +228,20 @@ def _draft(name: str, key: str | None = None) -> Draft:
     return Draft(SERIES, document if key is None else {**document, "idempotency_key": key})
 
 
+def _raising_on_bad(commit: Commit) -> Commit:
+    def commit_or_raise(drafts: Sequence[Draft]) -> list[Outcome]:
+        outcomes = commit(drafts)
+        if any(draft.document["name"] == "bad" for draft in drafts):
+            raise RuntimeError("the database said something new")
+        return outcomes
+
+    return commit_or_raise
+
+
 def _occupy(lane: Lane, gate: Gate, pool: ThreadPoolExecutor) -> list[Future[Stored | Taken]]:
     """Give every committer a request that stays in the gate, so that all further ones wait."""
     futures = []
-    for position in range(COMMITTERS_MAX):
+    for position in range(COMMITTERS):
         futures.append(pool.submit(lane.submit, _draft(f"first {position}"), deadline_s=LONG_S))
         poll(lambda: len(gate.batches) == len(futures), within_s=LONG_S)
     return futures
