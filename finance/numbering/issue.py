@@ -136,9 +136,13 @@ def issue_no_gap(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) 
 
 
 def newest_stored(numbered: Numbered, series: Series) -> int:
-    """Return the largest `number_seq` stored in the series, 0 where there is none. One index seek."""
-    latest = numbered.collection.with_options(read_concern=ReadConcern("local"))  # also what isn't at a majority yet
-    newest = latest.find_one(
+    """Return the largest `number_seq` stored in the series, 0 where there is none. One index seek.
+
+    Only what a majority has counts: a number that a failover can still undo would leave a hole below the one after it.
+    Who collides with such a number is answered by MongoDB when a majority has it, so that the next look finds it.
+    """
+    lasting = numbered.collection.with_options(read_concern=ReadConcern("majority"))
+    newest = lasting.find_one(
         {"tenant": series.tenant, **series.document_filter, "number_seq": {"$type": "number"}},
         projection={"number_seq": True},
         sort=[("number_seq", -1)],

@@ -356,6 +356,29 @@ def test_a_database_killed_while_documents_are_on_their_way_loses_and_doubles_no
         assert db.payments.count_documents({}) == 2
 
 
+@pytest.mark.faults
+def test_without_gaps_a_number_that_a_failover_undoes_leaves_no_hole(own_mongod: EmbeddedMongodb) -> None:
+    with pymongo.MongoClient(own_mongod.uri, tz_aware=True, timeoutMS=30_000) as client:
+        client.admin.command("setParameter", 1, journalCommitInterval=500)  # the longest there is
+        db = client["finance_test"]
+        database.create_indexes(db)
+        disturbed = Disturbed(own_mongod.uri, "finance_test")
+
+        def undo_what_no_majority_has() -> None:
+            own_mongod.kill()
+            own_mongod.start()
+
+        # Another process's payment is visible on the primary, and its process and the primary end before it is safe.
+        _seed(db.client.get_database("finance_test", write_concern=WriteConcern(w=1, j=False)), [1])
+        outcomes = issue_no_gap(
+            _payments(disturbed.before("insert", undo_what_no_majority_has)), [_draft(), _draft()], now=NOW
+        )
+        disturbed.close()
+
+        assert len(_numbers(outcomes)) == 2
+        assert _stored_numbers(db) == [1, 2]
+
+
 # --- Several processes -------------------------------------------------------------------------------------------
 
 
@@ -388,7 +411,13 @@ class Disturbed(CommandListener):
         self._times = 0
         self._started: list[str] = []
         self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
-            uri, event_listeners=[self], tz_aware=True, w="majority", journal=True, timeoutMS=deadline_ms
+            uri,
+            event_listeners=[self],
+            tz_aware=True,
+            w="majority",
+            journal=True,
+            readConcernLevel="majority",
+            timeoutMS=deadline_ms,
         )
         self._db = self._client[name]
 
