@@ -1,14 +1,9 @@
 """How gunicorn runs the app: `gunicorn wsgi:app` in this folder reads this file by itself."""
 
-import contextlib
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
-
-import gevent
-from gunicorn.workers.ggevent import GeventWorker
 
 _NAMED = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 
@@ -26,36 +21,6 @@ def _metrics_folder() -> str:
     return str(folder)
 
 
-class Worker(GeventWorker):
-    """gunicorn's gevent worker, whose graceful stop doesn't wait for connections on which nothing is under way.
-
-    One that was busy within the last second still gets an answer to its next request, with `Connection: close`.
-    """
-
-    IDLE_S = 1.0
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self._waiting = {}  # the time limits of all who wait for a connection's next request: (greenlet, since when)
-
-    @contextlib.contextmanager
-    def timeout_ctx(self):
-        with super().timeout_ctx() as limit:
-            self._waiting[limit] = (gevent.getcurrent(), time.monotonic())
-            try:
-                yield
-            finally:
-                del self._waiting[limit]
-
-    def notify(self):
-        """Once a second: report to the master, which ends workers that don't."""
-        super().notify()
-        if not self.alive:
-            for limit, (greenlet, since) in list(self._waiting.items()):
-                if time.monotonic() - since >= self.IDLE_S:
-                    greenlet.kill(limit, block=False)  # as if its time was up
-
-
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_folder()
 
 _host = os.environ.get("HOST") or "127.0.0.1"
@@ -64,7 +29,7 @@ bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or '8
 # Workers wait for MongoDB nearly all of their time: with gevent one process serves hundreds of requests meanwhile, and
 # those that wait together are stored together. That was about twice the throughput of gthread. One process a core.
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-worker_class = Worker
+worker_class = "gevent"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 0) or min(_cores, 8)
 worker_connections = 1000
 
@@ -79,9 +44,9 @@ preload_app = False
 # requests are the app's (database 8 s, answer 10 s), so a graceful stop never has to wait longer than this.
 timeout = 60
 graceful_timeout = 15
-# How long an idle connection is kept: longer than usual load balancers keep theirs (60 s), so that it isn't us who
-# close one on which a request is already on its way.
-keepalive = 75
+# A graceful stop waits this long for connections on which nothing is under way, so it is short. A proxy that keeps
+# connections longer has to repeat a request on a fresh one, or be told `keepalive_timeout` below this.
+keepalive = 5
 
 # The app logs each request as JSON; gunicorn only says what happens to itself, on stderr.
 accesslog = None

@@ -1,22 +1,10 @@
-"""How gunicorn runs the app: its stop, and where the metrics of its processes meet."""
+"""How gunicorn runs the app: where the metrics of its processes meet."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
-
-
-def test_a_graceful_stop_does_not_wait_for_idle_connections(serve_api: Callable[..., Any]) -> None:
-    api = serve_api(workers=1)
-    with requests.Session() as session:
-        assert session.get(f"{api.url}/healthz").status_code == 200
-
-        began = time.monotonic()
-        assert api.stop() == 0
-
-    assert time.monotonic() - began < 10  # graceful_timeout is 15, keepalive 75
 
 
 def test_metrics_are_summed_over_the_workers(serve_api: Callable[..., Any]) -> None:
