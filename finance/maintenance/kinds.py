@@ -1,0 +1,118 @@
+"""What carries numbers here: one `NumberedKind` a collection. A new kind is added to `KINDS` in a few lines."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bson import MaxKey
+from pymongo.errors import OperationFailure
+
+from finance.database import INDEXES, Db, Document, Index
+from finance.errors import Unavailable
+from finance.numbering.series import SLUG, Series
+from finance.payments import model as payments
+
+SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
+
+
+class OrderIndexMissing(Unavailable):
+    """The index in whose order the numbers are read does not stand."""
+
+
+@dataclass(frozen=True)
+class NumberedKind:
+    """A collection whose documents carry numbers of series.
+
+    `series_fields` are the stored fields that, beside the tenant, tell one series from another; an index on
+    (tenant, *series_fields, number_seq, …) gives the numbers in their order. `series_of` takes a tenant and the values
+    of those fields; `series_of_counter` takes what stands in a counter's id behind the kind. Both return None for
+    what is no series of ours.
+    """
+
+    kind: str
+    collection: str
+    number_field: str
+    series_fields: tuple[str, ...]
+    series_of: Callable[..., Series | None]
+    series_of_counter: Callable[[Sequence[str]], Series | None]
+    voided_filter: Document
+
+    @property
+    def order_index(self) -> Index:
+        """The first index of the list that has the numbers of a series in order."""
+        order = ("tenant", *self.series_fields, "number_seq")
+        for index in INDEXES:
+            fields = tuple(field for field, _direction in index.keys)
+            if index.collection == self.collection and index.partial is None and fields[: len(order)] == order:
+                return index
+        raise LookupError(f"no index of {self.collection} begins with {', '.join(order)}")
+
+
+def _payment_series(tenant: Any, year: Any) -> Series | None:
+    if not isinstance(tenant, str) or not isinstance(year, int) or SLUG.fullmatch(tenant) is None:
+        return None
+    return payments.payment_series(tenant, year)
+
+
+def _payment_series_of_counter(parts: Sequence[str]) -> Series | None:
+    if len(parts) != 2 or not parts[1].isdigit():
+        return None
+    return _payment_series(parts[0], int(parts[1]))
+
+
+KINDS: tuple[NumberedKind, ...] = (
+    NumberedKind(
+        kind=payments.KIND,
+        collection="payments",
+        number_field="payment_number",
+        series_fields=("number_year",),
+        series_of=_payment_series,
+        series_of_counter=_payment_series_of_counter,
+        voided_filter={"status": "voided"},
+    ),
+)
+
+
+def find_series(db: Db, numbered: NumberedKind) -> list[Series]:
+    """Return every series that has a document or a counter, in the order of counter ids.
+
+    Documents are not read one by one: one index seek a series leads to the next. Raises OrderIndexMissing.
+    """
+    found = {series.counter_id: series for series in _series_with_counters(db, numbered)}
+    found.update((series.counter_id, series) for series in _series_with_documents(db, numbered))
+    return [found[counter_id] for counter_id in sorted(found)]
+
+
+def _series_with_counters(db: Db, numbered: NumberedKind) -> Iterator[Series]:
+    # ";" is the character after ":", so these are all ids that begin with "<kind>:".
+    ids = {"$gte": f"{numbered.kind}:", "$lt": f"{numbered.kind};"}
+    for counter in db.counters.find({"_id": ids}, {"_id": True}):
+        series = numbered.series_of_counter(counter["_id"].split(":")[1:])
+        if series is not None:
+            yield series
+
+
+def _series_with_documents(db: Db, numbered: NumberedKind) -> Iterator[Series]:
+    index = numbered.order_index
+    fields = ("tenant", *numbered.series_fields)
+    projection = {"_id": False, **dict.fromkeys(fields, True)}
+    position: list[Any] | None = None
+    for _seek in range(SERIES_MAX):
+        cursor = db[numbered.collection].find({}, projection).hint(index.name).limit(1)
+        if position is not None:
+            beyond = [*position, *[MaxKey()] * (len(index.keys) - len(position))]
+            cursor = cursor.min(list(zip((field for field, _direction in index.keys), beyond, strict=True)))
+        else:
+            cursor = cursor.sort(list(index.keys))
+        try:
+            document = next(cursor, None)
+        except OperationFailure as error:
+            raise OrderIndexMissing(
+                f"The index {index.collection}.{index.name} doesn't stand. Run scripts/migrate_indexes.py --apply."
+            ) from error
+        if document is None:
+            return
+        position = [document.get(field) for field in fields]
+        series = numbered.series_of(*position)
+        if series is not None:
+            yield series
