@@ -5,6 +5,7 @@ there after any one process or node is killed.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,11 @@ ConnectionLost = ConnectionFailure
 deadline = pymongo.timeout  # `with deadline(8):` bounds all that is asked of MongoDB inside, in seconds
 
 DUPLICATE_KEY = 11000
-_INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
+UNTOUCHED = "_untouched"  # ends the name of what stands in for a unique index while a repair is taken back
+BUILD_ATTEMPTS_MAX = 20
+BUILD_PAUSE_S = 0.2
+INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
+_NAMESPACE_NOT_FOUND = 26
 
 
 class IndexesMissing(Unavailable):
@@ -150,9 +155,11 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
         try:
             db[collection].create_indexes([index.as_model() for index in expected])
         except OperationFailure as error:
-            if error.code != DUPLICATE_KEY and error.code not in _INDEX_CONFLICTS:
+            if error.code != DUPLICATE_KEY and error.code not in INDEX_CONFLICTS:
                 raise
-            for index in expected:
+        standing = standing_indexes(db, collection)
+        for index in expected:
+            if not _is_done(standing, index):
                 _create_index(db, index)
 
 
@@ -176,36 +183,74 @@ def find_unprotected(db: Db) -> list[str]:
     """Return "collection.index" for every unique index that does not refuse duplicates now."""
     missing = []
     for collection in sorted({index.collection for index in INDEXES if index.unique}):
-        standing = db[collection].index_information()
+        standing = standing_indexes(db, collection)
         expected = [index for index in INDEXES if index.unique and index.collection == collection]
-        missing += [
-            f"{collection}.{index.name}" for index in expected if not _protects(standing.get(index.name), index)
-        ]
+        missing += [f"{collection}.{index.name}" for index in expected if not _protects(standing, index)]
     return missing
 
 
-def _protects(standing: Mapping[str, Any] | None, index: Index) -> bool:
-    if standing is None or list(standing["key"]) != list(index.keys):
-        return False
-    return bool(standing.get("unique") or standing.get("prepareUnique"))
+def standing_indexes(db: Db, collection: str) -> dict[str, Document]:
+    """Return the indexes that stand, by name; `key` is a list of (field, direction).
+
+    One that is still being built is not among them: it refuses nothing yet, and duplicates may yet end the build.
+    """
+    try:
+        answer = db.command("listIndexes", collection, includeBuildUUIDs=True)
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_NOT_FOUND:
+            raise
+        return {}
+    found = [index for index in answer["cursor"]["firstBatch"] if "buildUUID" not in index]  # 64 at most
+    return {index["name"]: {**index, "key": list(index["key"].items())} for index in found}
+
+
+def _protects(standing: Mapping[str, Document], index: Index) -> bool:
+    """Return whether an index refuses every new duplicate, or its stand-in does while a repair is taken back."""
+    partial = dict(index.partial) if index.partial is not None else None
+    found = standing.get(index.name, {})
+    refuses = bool(found.get("unique") or found.get("prepareUnique"))
+    if refuses and found["key"] == list(index.keys) and found.get("partialFilterExpression") == partial:
+        return True
+    stand_in = standing.get(index.name + UNTOUCHED, {})
+    return bool(stand_in.get("unique")) and stand_in["key"] == list(index.keys)
+
+
+def _is_done(standing: Mapping[str, Document], index: Index) -> bool:
+    return _protects(standing, index) if index.unique else index.name in standing
 
 
 def _create_index(db: Db, index: Index) -> None:
-    try:
-        db[index.collection].create_indexes([index.as_model()])
-    except OperationFailure as error:
-        if error.code == DUPLICATE_KEY:
-            _prepare_unique(db, index)
-        elif error.code in _INDEX_CONFLICTS:
-            _accept_prepared(db, index)
-        else:
-            raise
+    """Build one index, while other processes may build the same one or another under its name.
+
+    What MongoDB answers isn't enough: of two that build one index over duplicates, one is told of the duplicates and
+    the other that all went well (6.0). So look at what stands, and try again.
+    """
+    for _attempt in range(BUILD_ATTEMPTS_MAX):
+        try:
+            db[index.collection].create_indexes([index.as_model()])
+        except OperationFailure as error:
+            if error.code == DUPLICATE_KEY:
+                _prepare_unique(db, index)
+            elif error.code not in INDEX_CONFLICTS:
+                raise
+        standing = standing_indexes(db, index.collection)
+        if _is_done(standing, index):
+            return
+        if index.name in standing:
+            raise IndexesMissing(
+                f"An index in the way of {index.collection}.{index.name} must be replaced. "
+                "Run scripts/migrate_indexes.py."
+            )
+        time.sleep(BUILD_PAUSE_S)
+    raise IndexesMissing(f"{index.collection}.{index.name} does not stand yet; nothing was stored. A retry is safe.")
 
 
 def _prepare_unique(db: Db, index: Index) -> None:
     try:
         db[index.collection].create_indexes([index.as_model(prepareUnique=True)])
     except OperationFailure as error:
+        if error.code in INDEX_CONFLICTS:
+            return  # another process builds it
         raise IndexesMissing(
             f"{index.collection} holds duplicates, so the unique index {index.name} can't be built. "
             "Run scripts/repair_duplicates.py."
@@ -213,13 +258,4 @@ def _prepare_unique(db: Db, index: Index) -> None:
     log.error(
         "%s holds duplicates: new ones are refused from now on, scripts/repair_duplicates.py repairs the old.",
         index.collection,
-    )
-
-
-def _accept_prepared(db: Db, index: Index) -> None:
-    standing = db[index.collection].index_information().get(index.name)
-    if index.unique and _protects(standing, index):
-        return
-    raise IndexesMissing(
-        f"An index in the way of {index.collection}.{index.name} must be replaced. Run scripts/migrate_indexes.py."
     )

@@ -154,7 +154,7 @@ def record_series_gaps(
     left = RECORDED_MAX
     for finding in _walk(db, numbered, series, found, old_before=now - timedelta(seconds=grace_s)):
         if isinstance(finding, Late):
-            recording.corrected += _take_back(db, numbered, series, finding.number_seq)
+            recording.corrected += forget_gap(db, series, finding.number_seq)
         elif finding.pending:
             continue
         elif finding.is_leap:
@@ -190,6 +190,11 @@ def newest_accounted(db: Db, numbered: NumberedKind, series: Series) -> int:
     )
     newest_gap = db.number_gaps.find_one(_identity(series), sort=[("number_seq", -1)])
     return max(int(found["number_seq"]) if found else 0 for found in (newest, newest_gap))
+
+
+def forget_gap(db: Db, series: Series, number_seq: int) -> int:
+    """Take back the gap of a number that a document has; return how many there were, 0 or 1."""
+    return db.number_gaps.delete_one({**_identity(series), "number_seq": number_seq}).deleted_count
 
 
 def _walk(
@@ -297,11 +302,6 @@ def insert_gaps(db: Db, series: Series, number_seqs: Iterable[int], *, reason: s
                 raise
             recorded += details["nInserted"]
     return recorded
-
-
-def _take_back(db: Db, numbered: NumberedKind, series: Series, number_seq: int) -> int:
-    """Remove the gap of a number whose document has come; returns whether there was one."""
-    return db.number_gaps.delete_one({**_identity(series), "number_seq": number_seq}).deleted_count
 
 
 def _identity(series: Series) -> Document:

@@ -36,6 +36,7 @@ class NumberedKind:
     series_of: Callable[..., Series | None]
     series_of_counter: Callable[[Sequence[str]], Series | None]
     voided_filter: Document
+    renumberable: bool = False  # nothing else names its numbers, so a repair may change them
 
     @property
     def order_index(self) -> Index:
@@ -69,6 +70,7 @@ KINDS: tuple[NumberedKind, ...] = (
         series_of=_payment_series,
         series_of_counter=_payment_series_of_counter,
         voided_filter={"status": "voided"},
+        renumberable=True,
     ),
 )
 

@@ -1,0 +1,149 @@
+"""`scripts/audit_numbers.py`: is every number accounted for?"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from finance.database import Db
+from finance.maintenance import cli, gaps
+from finance.maintenance.gaps import Missing, SeriesAudit
+
+RANGES_PRINTED_MAX = 5
+COLUMNS = (
+    *("kind", "tenant", "scope", "period", "first", "newest", "count", "voided", "gaps"),
+    *("unexplained", "on their way", "late", "duplicates", "counter"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return cli.run(_run, _parser().parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = cli.parser(
+        name="audit_numbers.py",
+        about="Account for every number: per tenant, kind and period, what is stored, explained, on its way or lost.",
+        reads="the numbers of every kind by index, number_gaps and counters.",
+        writes="nothing, unless --record-gaps (number_gaps: new entries, and late ones removed) or\n"
+        "        --sync-counters (counters: raised, never lowered).",
+        undo="an entry recorded by mistake is removed by the next --record-gaps once its document is there;\n"
+        "        a raised counter stays raised, which costs nothing but unused numbers.",
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    made.add_argument("--record-gaps", action="store_true", help="record unexplained numbers as gaps, with the reason")
+    made.add_argument("--sync-counters", action="store_true", help="raise counters that are behind the data")
+    made.add_argument(
+        "--grace-seconds",
+        type=float,
+        default=gaps.GRACE_S,
+        metavar="S",
+        help="a number reserved within the last S seconds may be on its way (60); not below 10 while clients post",
+    )
+    return made
+
+
+def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
+    clock = cli.server_clock(db)
+    said = []
+    if arguments.record_gaps:
+        recording = gaps.record_gaps(db, now=clock(), grace_s=arguments.grace_seconds)
+        said += _recording_lines(recording)
+    if arguments.sync_counters:
+        raised = gaps.sync_counters(db)
+        said += [
+            f"Counter {series.counter_id} raised from {before:,} to {after:,}." for series, before, after in raised
+        ]
+        said.append(f"{len(raised):,} counters were behind.")
+    found = list(gaps.audit(db, now=clock(), grace_s=arguments.grace_seconds))
+    right = all(series.is_accounted_for for series in found)
+    if arguments.json:
+        body = {"accounted_for": right, "done": said, "series": [as_json(series) for series in found]}
+        out.print(json.dumps(body, indent=1), markup=False, soft_wrap=True)
+    else:
+        _print(out, said, found)
+    return cli.RIGHT if right else cli.FOUND
+
+
+def as_json(found: SeriesAudit) -> dict[str, Any]:
+    """Return what was found in one series."""
+    series = found.series
+    return {
+        "kind": found.kind,
+        "tenant": series.tenant,
+        "scope": series.scope,
+        "period": series.period,
+        "first": found.first,
+        "newest": found.newest,
+        "documents": found.documents,
+        "voided": found.voided,
+        "recorded_gaps": found.recorded_gaps,
+        "unexplained": found.unexplained_count,
+        "unexplained_ranges": [[missing.first, missing.last] for missing in found.unexplained],
+        "in_leaps": found.leap_count,
+        "on_their_way": found.pending_count,
+        "recorded_and_stored": found.late_count,
+        "duplicates": found.duplicates,
+        "counter": found.counter,
+        "counter_behind": found.counter_behind,
+        "counter_ahead": found.counter_ahead,
+        "accounted_for": found.is_accounted_for,
+    }
+
+
+def _recording_lines(recording: gaps.Recording) -> list[str]:
+    lines = [f"{recording.recorded:,} gaps recorded, {recording.corrected:,} taken back because a document has come."]
+    lines += [
+        f"Not recorded: {leap.count:,} numbers from {leap.first} to {leap.last} are a leap of the counter, not lost "
+        f"requests ({gaps.LEAP_MIN:,} or more side by side)."
+        for leap in recording.leaps
+    ]
+    if recording.beyond_limit:
+        lines.append(f"Stopped at {gaps.RECORDED_MAX:,} gaps in one series; run this again to go on.")
+    return lines
+
+
+def _print(out: Console, said: list[str], found: list[SeriesAudit]) -> None:
+    for line in said:
+        out.print(line, markup=False)
+    made = cli.table(*COLUMNS)
+    for series in found:
+        counts = [series.documents, series.voided, series.recorded_gaps, series.unexplained_count]
+        counts += [series.pending_count, series.late_count, series.duplicates]
+        of = series.series
+        made.add_row(
+            series.kind,
+            of.tenant,
+            of.scope or "",
+            of.period or "",
+            str(series.first or ""),
+            str(series.newest or ""),
+            *(f"{count:,}" for count in counts),
+            _counter(series),
+            style=None if series.is_accounted_for else "bold red",
+        )
+    if found:
+        out.print(made)
+    for series in found:
+        for missing in series.unexplained[:RANGES_PRINTED_MAX]:
+            out.print(f"unexplained: {_range(series, missing)}", markup=False)
+        more = series.unexplained_count - sum(missing.count for missing in series.unexplained[:RANGES_PRINTED_MAX])
+        if more:
+            out.print(f"unexplained: {more:,} more of {series.series.counter_id}", markup=False)
+    wrong = sum(not series.is_accounted_for for series in found)
+    out.print(f"{len(found):,} series, {wrong:,} with numbers that are not accounted for.")
+
+
+def _range(found: SeriesAudit, missing: Missing) -> str:
+    first, last = (found.series.format(number_seq) for number_seq in (missing.first, missing.last))
+    tenant = found.series.tenant
+    return f"{tenant} {first}" if missing.count == 1 else f"{tenant} {first} to {last} ({missing.count:,} numbers)"
+
+
+def _counter(found: SeriesAudit) -> str:
+    if found.counter_behind:
+        return f"{found.counter:,} ({found.counter_behind:,} behind)"
+    return f"{found.counter:,} ({found.counter_ahead:,} ahead)" if found.counter_ahead else f"{found.counter:,}"

@@ -1,0 +1,149 @@
+"""What the operators' commands share: how a database is reached, what is printed where, and how they end."""
+
+import argparse
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import json_util
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from finance import database
+from finance.config import Config, ConfigError
+from finance.database import Db
+from finance.errors import FinanceError
+
+log = logging.getLogger(__name__)
+
+RIGHT, FOUND, FAILED = 0, 1, 2  # exit codes: nothing to do, something found or left, an error
+EXIT_CODES = "Exit code: 0 all is right, 1 something was found or left, 2 an error."
+
+ANSWER_S = 10.0  # how long a server may take to answer at all
+RUN_S = 7 * 24 * 3600.0  # builds and scans take as long as they take
+PIPE_WIDTH = 200
+
+# Texts that could be a tax number or an account are not shown: a PAN, and nine or more digits on their own.
+_PRIVATE = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]|(?<![A-Za-z0-9])[0-9]{9,}(?![A-Za-z0-9])")
+
+
+class Stopped(Exception):
+    """The command can't go on. Its text is one line that says what to do."""
+
+
+def parser(*, name: str, about: str, reads: str, writes: str, undo: str) -> argparse.ArgumentParser:
+    """Return a parser with the options for reaching a database, and a help that says what the command does to it."""
+    made = argparse.ArgumentParser(
+        prog=f"scripts/{name}",
+        description=f"{about}\n\nReads:  {reads}\nWrites: {writes}\nUndo:   {undo}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = made.add_argument_group("the database (default: MONGODB_URI and FINANCE_DATABASE)")
+    where.add_argument("--database", metavar="NAME", help="the database, finance_suite unless FINANCE_DATABASE is set")
+    where.add_argument(
+        "--uri", metavar="URI", help="where MongoDB is; use MONGODB_URI for one with a password, arguments can be seen"
+    )
+    return made
+
+
+def run(command: Callable[[argparse.Namespace, Db, Console], int], arguments: argparse.Namespace) -> int:
+    """Run a command on the database that its arguments name, and return its exit code.
+
+    A driver's message may hold the values of a document, so only its kind is printed.
+    """
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        with _connected(arguments) as db:
+            return command(arguments, db, console())
+    except (Stopped, FinanceError, ConfigError, OSError) as error:
+        errors.print(f"error: {error}", markup=False)
+    except OperationFailure as error:
+        kind = (error.details or {}).get("codeName") or type(error).__name__
+        errors.print(f"error: MongoDB refused an operation: {kind} (code {error.code})", markup=False)
+    except PyMongoError as error:
+        errors.print(f"error: MongoDB could not be asked: {type(error).__name__}", markup=False)
+    except KeyboardInterrupt:
+        errors.print("Stopped. It is safe to run this again.")
+    except Exception:  # a mistake of ours must not look like "something was found"
+        log.exception("This should not have happened. It is safe to run this again.")
+    return FAILED
+
+
+def console() -> Console:
+    """Return where results go. A pipe gets whole lines, whatever their length."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def server_clock(db: Db) -> Callable[[], datetime]:
+    """Return a clock that goes by the server: reservations carry its time, and ours may differ."""
+    ahead = db.command("hello", codec_options=db.codec_options)["localTime"] - datetime.now(UTC)
+    return lambda: datetime.now(UTC) + ahead
+
+
+@contextmanager
+def progress_bar(out: Console, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Give a function that shows how far a long scan is; it shows nothing where the output isn't a terminal."""
+    if not out.is_terminal:
+        yield lambda done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    made = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def shown(value: Any) -> str:
+    """Return a value as it may be printed: ids of any type as text, nothing that could be a PAN or an account."""
+    text = value if isinstance(value, str) else json_util.dumps(value) if _is_nested(value) else str(value)
+    return _PRIVATE.sub(lambda found: "…" + found[0][-2:], text)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the field names of a comma-separated option."""
+    fields = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not fields or any(field.startswith("$") for field in fields) or len(set(fields)) != len(fields):
+        raise argparse.ArgumentTypeError("must be field names, separated by commas")
+    return fields
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list)
+
+
+@contextmanager
+def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
+    config = replace(Config.from_env(), database_deadline_s=RUN_S)
+    # The same checks for a flag as for the setting that it overrides.
+    flags = {"MONGODB_URI": arguments.uri, "FINANCE_DATABASE": arguments.database}
+    checked = Config.from_env({name: value for name, value in flags.items() if value})
+    if arguments.uri:
+        config = replace(config, mongodb_uri=checked.mongodb_uri)
+    if arguments.database:
+        config = replace(config, database_name=checked.database_name)
+    try:
+        db = database.connect(config)
+    except (InvalidURI, ConfigurationError) as error:
+        raise Stopped(f"MONGODB_URI can't be used: {type(error).__name__}") from None
+    with db.client:
+        try:
+            with database.deadline(ANSWER_S):
+                db.command("ping")
+        except PyMongoError as error:
+            raise Stopped(
+                f"MongoDB does not answer ({type(error).__name__}). Name the right one in MONGODB_URI or --uri."
+            ) from None
+        yield db

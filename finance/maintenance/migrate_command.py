@@ -1,0 +1,111 @@
+"""`scripts/migrate_indexes.py`: the expected indexes against those that stand, and the way from one to the other."""
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from finance.database import Db
+from finance.maintenance import cli, fences, indexes, replacement
+from finance.maintenance.replacement import Replacement
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return cli.run(_run, _parser().parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = cli.parser(
+        name="migrate_indexes.py",
+        about="Compare the expected indexes of every collection with those that stand, and build what is missing.",
+        reads="the list of indexes of each collection; for --right also the documents, by index in its order.",
+        writes="nothing, unless --apply: indexes are built, then wrong ones dropped. With --keep-max, documents\n"
+        "        equal on the right fields are moved to <collection>_replaced, and the one that stays may be raised.",
+        undo="a dropped index is built again with createIndex (each one is named with its fields); moved documents\n"
+        "        are in <collection>_replaced as they were, and fit back once the right index is dropped.",
+    )
+    mode = made.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="only look (this is the default)")
+    mode.add_argument("--apply", action="store_true", help="build what is missing, then drop what is wrong")
+    other = made.add_argument_group("a collection that other software filled")
+    other.add_argument("--collection", metavar="NAME", help="the collection with the wrong unique index")
+    other.add_argument("--wrong", type=cli.names, metavar="FIELDS", help="the fields of the wrong index, as: shop")
+    other.add_argument("--right", type=cli.names, metavar="FIELDS", help="what must be unique, as: shop,year,month")
+    other.add_argument("--keep-max", metavar="FIELD", help="of equal documents, the one with the largest FIELD stays")
+    other.add_argument("--data-collection", metavar="NAME", help="what those documents count, with the same fields")
+    other.add_argument("--data-field", metavar="FIELD", help="its number: no kept FIELD may be below the largest one")
+    return made
+
+
+def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
+    foreign = (arguments.collection, arguments.wrong, arguments.right)
+    if not any(foreign):
+        return _migrate(arguments, db, out)
+    if not all(foreign):
+        raise cli.Stopped("Name all of --collection, --wrong and --right.")
+    if bool(arguments.data_collection) != bool(arguments.data_field):
+        raise cli.Stopped("Name both of --data-collection and --data-field.")
+    asked = Replacement(
+        db=db,
+        collection=arguments.collection,
+        wrong=arguments.wrong,
+        right=arguments.right,
+        keep_max=arguments.keep_max,
+        data_collection=arguments.data_collection,
+        data_field=arguments.data_field,
+    )
+    return _replace(asked, out) if arguments.apply else _look(asked, out)
+
+
+def _migrate(arguments: argparse.Namespace, db: Db, out: Console) -> int:
+    findings = indexes.check(db)
+    if arguments.apply:
+        indexes.migrate(db, findings, say=lambda line: out.print(line, markup=False))
+        findings = indexes.check(db)
+    for finding in findings:
+        out.print(f"{finding.state:<16} {finding.collection}.{finding.name}  {finding.detail}", markup=False)
+    wrong = sum(finding.state != "right" for finding in findings)
+    out.print(f"{len(findings)} indexes, {wrong} not as they should be.")
+    return cli.FOUND if wrong else cli.RIGHT
+
+
+def _look(asked: Replacement, out: Console) -> int:
+    found = replacement.look(asked)
+    right = ", ".join(asked.right)
+    for name in found.wrong:
+        out.print(f"in the way       {asked.collection}.{name}  unique on {', '.join(asked.wrong)}", markup=False)
+    out.print(f"{_STATES[found.right]:<16} {asked.collection}.{asked.index.name}  unique on {right}", markup=False)
+    if found.groups:
+        out.print(f"{found.groups:,} groups of {found.documents:,} documents are equal on {right}.")
+        table = cli.table(*asked.right, "documents")
+        for group in found.first:
+            table.add_row(*map(cli.shown, (*group.scope, group.number)), f"{group.documents:,}")
+        out.print(table)
+        if not asked.keep_max:
+            out.print("Name --keep-max FIELD: of equal documents the one with the largest FIELD stays.")
+    return cli.RIGHT if found.is_right else cli.FOUND
+
+
+def _replace(asked: Replacement, out: Console) -> int:
+    done = replacement.replace_index(asked)
+    if done.moved:
+        out.print(f"{done.moved:,} documents moved to {asked.db.name}.{asked.backup}.", markup=False)
+    if done.raised:
+        out.print(f"{done.raised:,} documents were behind {asked.data_collection} and were raised to it.", markup=False)
+    if done.standing != "unique":
+        out.print("Equal documents stand: the right index refuses new ones, and the wrong one was not dropped.")
+    for name in done.dropped:
+        fields = ", ".join(asked.wrong)
+        out.print(
+            f"dropped {asked.collection}.{name} (it was unique on {fields}) after the right one stood", markup=False
+        )
+    return _look(asked, out)
+
+
+_STATES: dict[fences.Standing, str] = {
+    "unique": "right",
+    "prepared": "not unique",
+    "plain": "not unique",
+    "missing": "missing",
+}

@@ -1,0 +1,123 @@
+"""Repair runs as they are stored: one document of `number_repairs` a run, one of `number_repair_changes` a change.
+
+    number_repairs         {_id: run, tool, by, started_at, state, collection, number_field, scope, created_field, kind,
+                            keep | undoes, finished_at, result}
+    number_repair_changes  {_id, run, document_id, scope, from, from_seq, to, number_seq, series, at}
+
+A change is written before it is made, so a run that is killed leaves none that can't be found.
+"""
+
+import getpass
+import secrets
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from finance.database import Db, Document, Index, create_indexes
+from finance.errors import NotFound
+from finance.maintenance.duplicates import Planned
+from finance.maintenance.kinds import KINDS
+from finance.maintenance.target import Target, from_document
+from finance.numbering.series import Series
+
+CHANGES_INDEX = Index("number_repair_changes", "run", (("run", 1), ("_id", 1)))
+
+
+class RunNotFound(NotFound):
+    """No run has this id."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A document that a run took from `old_number` to `new_number`, or was about to when it was killed."""
+
+    document_id: Any
+    scope: tuple[Any, ...]
+    old_number: Any
+    old_seq: int | None
+    new_number: str
+    new_seq: int
+    series: Series
+
+
+def begin_run(target: Target, *, by: str | None, now: datetime, about: Mapping[str, Any]) -> str:
+    """Store that a run begins, and return its id."""
+    create_indexes(target.db, [CHANGES_INDEX])
+    run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    document = {"_id": run, "tool": "repair_duplicates", "by": by or whoami(), "started_at": now, "state": "running"}
+    target.db.number_repairs.insert_one({**document, **target.as_document(), **about})
+    return run
+
+
+def finish_run(db: Db, run: str, *, now: datetime, result: Any) -> None:
+    """Store how a run ended."""
+    db.number_repairs.update_one(
+        {"_id": run}, {"$set": {"state": "finished", "finished_at": now, "result": asdict(result)}}
+    )
+
+
+def find_unfinished(target: Target) -> list[str]:
+    """Return the runs on this collection that were killed, or are at work now."""
+    of_target = {"collection": target.collection_name, "number_field": target.number_field, "state": "running"}
+    return [run["_id"] for run in target.db.number_repairs.find(of_target, {"_id": True}).sort("_id", 1)]
+
+
+def target_of_run(db: Db, run: str) -> Target:
+    """Return what a run worked on; raises RunNotFound, also for a run that only put numbers back."""
+    document = db.number_repairs.find_one({"_id": run})
+    if document is None:
+        raise RunNotFound(f"No run {run} is stored in {db.name}.number_repairs.")
+    if "undoes" in document:
+        raise RunNotFound(f"Run {run} put back what {document['undoes']} changed; run the repair again instead.")
+    return from_document(db, document, KINDS)
+
+
+def write_changes(target: Target, run: str, given: Iterable[tuple[Planned, Series, int]], *, at: datetime) -> None:
+    """Store what a run is about to change."""
+    target.db.number_repair_changes.insert_many(
+        [
+            {
+                "run": run,
+                "document_id": planned.document_id,
+                "scope": list(planned.scope),
+                "from": planned.number,
+                "from_seq": planned.number_seq,
+                "to": series.format(number_seq),
+                "number_seq": number_seq,
+                "series": _series_document(series),
+                "at": at,
+            }
+            for planned, series, number_seq in given
+        ]
+    )
+
+
+def changes_of(db: Db, run: str) -> Iterator[Change]:
+    """Yield the changes of a run, the last one first."""
+    for document in db.number_repair_changes.find({"run": run}).sort([("run", -1), ("_id", -1)]):
+        yield Change(
+            document_id=document["document_id"],
+            scope=tuple(document["scope"]),
+            old_number=document["from"],
+            old_seq=document["from_seq"],
+            new_number=document["to"],
+            new_seq=document["number_seq"],
+            series=Series(**document["series"]),
+        )
+
+
+def author(run: str) -> str:
+    """Return what stands in a document's history as the one who changed it."""
+    return f"repair:{run}"
+
+
+def whoami() -> str:
+    """Return who runs this: user and host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _series_document(series: Series) -> Document:
+    names = ("tenant", "kind", "prefix", "digits_min", "scope", "period")
+    return {name: getattr(series, name) for name in names}

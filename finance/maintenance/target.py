@@ -1,0 +1,233 @@
+"""Which collection is looked at, what its fields are called, and which series a document's fresh number comes from.
+
+Our own collections say it themselves (`ours`). For one that other software filled (`foreign`) the caller names the
+fields, and the series is read from the number: PAY20260006 is of the series PAY2026, at least four digits wide.
+Its counter is `counters` {_id: "<collection>.<number field>:<scope>:PAY2026"} in the same database.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import ObjectId, json_util
+from pymongo.collection import Collection as MongoCollection
+
+from finance.database import INDEXES, Db, Document, Index
+from finance.maintenance.gaps import newest_accounted
+from finance.maintenance.kinds import NumberedKind
+from finance.numbering.series import Series
+
+PREVIOUS_FIELD = "previous_numbers"
+FOREIGN_DIGITS_MIN = 4
+FOREIGN_DIGITS_MAX = 9  # longer ones, without a year before them, are clocks (PAY1767225600123)
+# A number wider than the series' own width is one of it only where the numbers lead there without a larger leap:
+# PAY2026123456 among three hundred documents is a time of day. Fresh ones made after it would all be as long.
+SEQUENCE_LEAP_MAX = 1_000
+
+_ENDS_IN_DIGITS = re.compile(r"(.*?[^0-9])([0-9]{1,18})", re.ASCII | re.DOTALL)
+_YEAR_FIRST = re.compile(r"((?:19|20)[0-9]{2})([0-9]{4,14})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A collection in which `number_field` must be unique within `scope_fields`.
+
+    `unique_index` is what must stand in the end. `read_fields` are those that a plan needs of a document.
+    """
+
+    db: Db
+    collection_name: str
+    number_field: str
+    scope_fields: tuple[str, ...]
+    created_field: str
+    unique_index: Index
+    numbered: NumberedKind | None = None
+    # Where an index makes the number unique in the whole collection, fresh ones are counted for all scopes together.
+    counts_all_scopes: bool = False
+    # Whether documents without a number are duplicates of each other, as they are for an index that is not partial.
+    missing_is_a_number: bool = False
+    read_fields: tuple[str, ...] = field(default=())
+
+    @property
+    def collection(self) -> MongoCollection[Document]:
+        return self.db[self.collection_name]
+
+    @property
+    def is_ours(self) -> bool:
+        return self.numbered is not None
+
+    def as_document(self) -> Document:
+        """Return what names this target in a stored run; `from_document` makes it again."""
+        return {
+            "collection": self.collection_name,
+            "number_field": self.number_field,
+            "scope": list(self.scope_fields),
+            "created_field": self.created_field,
+            "kind": self.numbered.kind if self.numbered else None,
+        }
+
+
+def ours(db: Db, numbered: NumberedKind) -> Target:
+    """Return the target of one of our own collections."""
+    keys = (("tenant", 1), (numbered.number_field, 1))
+    return Target(
+        db=db,
+        collection_name=numbered.collection,
+        number_field=numbered.number_field,
+        scope_fields=("tenant",),
+        created_field="created_at",
+        unique_index=next(i for i in INDEXES if i.collection == numbered.collection and i.unique and i.keys == keys),
+        numbered=numbered,
+        missing_is_a_number=True,
+        read_fields=(*numbered.series_fields, "number_seq", "history"),
+    )
+
+
+def foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
+    """Return the target of a collection that other software filled. Documents without a number are no concern of it."""
+    fields = (*scope_fields, number_field)
+    unique_index = Index(
+        collection,
+        unique_name(fields),
+        tuple((name, 1) for name in fields),
+        unique=True,
+        partial={number_field: {"$type": "string"}},
+    )
+    standing = db[collection].index_information().values()
+    return Target(
+        db=db,
+        collection_name=collection,
+        number_field=number_field,
+        scope_fields=tuple(scope_fields),
+        created_field=created_field,
+        unique_index=unique_index,
+        counts_all_scopes=any(
+            found.get("unique") and [name for name, _ in found["key"]] == [number_field] for found in standing
+        ),
+    )
+
+
+def unique_name(fields: Sequence[str]) -> str:
+    return "_".join([*fields, "unique"]).replace(".", "_")
+
+
+def from_document(db: Db, document: Mapping[str, Any], kinds: Sequence[NumberedKind]) -> Target:
+    """Return the target that a stored run names."""
+    for numbered in kinds:
+        if numbered.kind == document["kind"]:
+            return ours(db, numbered)
+    return foreign(
+        db,
+        collection=document["collection"],
+        number_field=document["number_field"],
+        scope_fields=document["scope"],
+        created_field=document["created_field"],
+    )
+
+
+def value_at(document: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path; None where there is none, as in an index."""
+    value: Any = document
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def scope_of(target: Target, document: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(value_at(document, name) for name in target.scope_fields)
+
+
+def series_or_obstacle(target: Target, document: Mapping[str, Any]) -> Series | str:
+    """Return the series that a document's fresh number would be of, or why it can't get one."""
+    if not _is_list_or_absent(document.get(PREVIOUS_FIELD)):
+        return f"{PREVIOUS_FIELD} is not a list"
+    if target.numbered is None:
+        return _foreign_series(target, document)
+    if not _is_list_or_absent(document.get("history")):
+        return "history is not a list"
+    values = [document.get(name) for name in ("tenant", *target.numbered.series_fields)]
+    series = target.numbered.series_of(*values)
+    return series if series is not None else f"no valid {', '.join(('tenant', *target.numbered.series_fields))}"
+
+
+def newest_number(target: Target, series: Series) -> int:
+    """Return the number after which fresh ones of the series go on: the largest that was counted."""
+    if target.numbered is not None:
+        return newest_accounted(target.db, target.numbered, series)
+    return _newest_counted(target, series)
+
+
+def _foreign_series(target: Target, document: Mapping[str, Any]) -> Series | str:
+    number = value_at(document, target.number_field)
+    if not isinstance(number, str):
+        return f"the number is not a text ({type(number).__name__})"
+    match = _ENDS_IN_DIGITS.fullmatch(number)
+    if match is None:
+        return "the number is not of the shape letters and digits, as PAY20260006"
+    prefix, digits, digits_min = match[1], match[2], len(match[2])
+    year = _YEAR_FIRST.fullmatch(digits)
+    if year is not None:
+        prefix, digits_min = prefix + year[1], FOREIGN_DIGITS_MIN
+    elif len(digits) > FOREIGN_DIGITS_MAX:
+        return "the number is a clock's, not a counted one"
+    values = () if target.counts_all_scopes else scope_of(target, document)
+    return Series(
+        tenant=_scope_text(values),
+        kind=f"{target.collection_name}.{target.number_field}",
+        prefix=prefix,
+        digits_min=digits_min,
+        period=prefix,
+        document_filter=dict(zip(target.scope_fields, values, strict=False)),
+    )
+
+
+def _newest_counted(target: Target, series: Series) -> int:
+    """Return the largest number of the series that was counted, by walking its range of the index once.
+
+    In the order of texts, numbers of one width come in their own order. So for each width we see how far they go on
+    from its first number; the widths then lead from one to the next, as 9999 leads to 10000.
+    """
+    # The character after "9" is ":", so these are all numbers that go on with a digit after the prefix.
+    of_series = {
+        **series.document_filter,
+        target.number_field: {"$gte": f"{series.prefix}0", "$lt": f"{series.prefix}:"},
+    }
+    newest = 0
+    reached_by_width = {width: 10 ** (width - 1) - 1 for width in range(series.digits_min + 1, 19)}
+    for document in target.collection.find(of_series, {"_id": False, target.number_field: True}):
+        digits = value_at(document, target.number_field)[len(series.prefix) :]
+        if re.fullmatch(r"[0-9]{1,18}", digits) is None:
+            continue
+        number_seq, width = int(digits), len(digits)
+        if width <= series.digits_min:
+            newest = max(newest, number_seq)
+        elif number_seq - reached_by_width[width] <= SEQUENCE_LEAP_MAX:
+            reached_by_width[width] = max(reached_by_width[width], number_seq)
+    for width, reached in reached_by_width.items():
+        if newest < 10 ** (width - 1) - SEQUENCE_LEAP_MAX or reached < 10 ** (width - 1):
+            break
+        newest = reached
+    return newest
+
+
+def _scope_text(values: Sequence[Any]) -> str:
+    """Return scope values as a part of a counter's id."""
+    if not values:
+        return "*"
+    plain = (value if isinstance(value, ObjectId) or _is_word(value) else json_util.dumps(value) for value in values)
+    return ",".join(map(str, plain))
+
+
+def _is_word(value: Any) -> bool:
+    """Return whether a text can stand as it is: the text "5" is another scope than the number 5."""
+    return isinstance(value, str) and not value.isdigit()
+
+
+def _is_list_or_absent(value: Any) -> bool:
+    return value is None or isinstance(value, list)
+
+
+Progress = Callable[[int], None]

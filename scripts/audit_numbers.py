@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+"""A thin entry to finance.maintenance.audit_command; --help says what it reads and writes."""
+
+from __future__ import annotations
+
+import sys
+
+import entry
+
+
+def main() -> int:
+    from finance.maintenance import audit_command
+
+    return audit_command.main()
+
+
+if __name__ == "__main__":
+    sys.exit(entry.run(main))

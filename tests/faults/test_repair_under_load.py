@@ -1,0 +1,175 @@
+"""Repairs of a database that clients post to meanwhile: real gunicorn, real scripts, and SIGKILL."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from benchmarks import duplicated_payments
+from finance.database import Db, find_unprotected
+from finance.maintenance import gaps
+from finance.maintenance.cli import server_clock
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CLIENTS = 16
+PAYMENTS = 10_000
+ONE_IN = 2  # has a taken number: enough work to be killed in
+KILLS = 10
+TENANT = duplicated_payments.TENANTS[0]
+
+pytestmark = pytest.mark.faults
+
+
+def command(db_name: str, uri: str, name: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    env = os.environ | {"MONGODB_URI": uri, "FINANCE_DATABASE": db_name, "FINANCE_VENV": sys.prefix}
+    return [str(ROOT / "scripts" / name), *arguments], env
+
+
+def script(api: Any, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    line, env = command(api.db.name, api.mongodb_uri, name, *arguments)
+    return subprocess.run(line, env=env, capture_output=True, text=True, timeout=240)
+
+
+@contextmanager
+def posting(api: Any, headers: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
+    """Post from 16 clients all the while; gives the payments answered. Any other answer than 201 fails the test."""
+    stop = threading.Event()
+    answered: list[dict[str, Any]] = []
+    refused: list[str] = []
+
+    def post(client: int) -> None:
+        with requests.Session() as session:
+            number = 0
+            while not stop.is_set():
+                body = {"amount": f"{client + 1}.00", "currency": "EUR", "payer": "Ana", "method": "cash"}
+                body["paid_on"] = f"{duplicated_payments.YEARS[number % 2]}-06-01"
+                key = {"Idempotency-Key": f"{client}-{number}"}
+                reply = session.post(f"{api.url}/api/v1/payments", json=body, headers={**headers, **key}, timeout=30)
+                if reply.status_code == 201:
+                    answered.append(reply.json())
+                else:
+                    refused.append(f"{reply.status_code} {reply.text[:300]}")
+                number += 1
+
+    threads = [threading.Thread(target=post, args=(client,)) for client in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answered
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert answered
+    assert not refused, refused[:3]
+
+
+def require_all_accounted_for(db: Db, answered: list[dict[str, Any]]) -> None:
+    """Check that no number stands twice, each answered payment has its own, and the audit explains all others."""
+    pipeline = [
+        {"$group": {"_id": {"t": "$tenant", "n": "$payment_number"}, "count": {"$sum": 1}}},
+        {"$match": {"count": {"$gt": 1}}},
+    ]
+    assert list(db.payments.aggregate(pipeline, allowDiskUse=True)) == []
+    assert find_unprotected(db) == []
+    posted = {str(p["_id"]): p["payment_number"] for p in db.payments.find({"created_by": {"$ne": "key"}})}
+    assert {payment["id"]: payment["payment_number"] for payment in answered} == posted
+    now = server_clock(db)()
+    assert not gaps.record_gaps(db, now=now, grace_s=0).leaps
+    found = list(gaps.audit(db, now=now, grace_s=0))
+    assert found
+    assert [series for series in found if not series.is_accounted_for] == []
+
+
+def test_a_repair_while_16_clients_post(serve_api: Callable[..., Any]) -> None:
+    api = serve_api(workers=2)
+    expected = duplicated_payments.fill(api.db, PAYMENTS, one_in=ONE_IN)
+    headers = api.headers(tenant=TENANT)
+    with posting(api, headers) as answered:
+        while len(answered) < CLIENTS:
+            time.sleep(0.05)
+        done = script(api, "repair_duplicates.py", "--apply")
+        after = len(answered)
+        while len(answered) < after + CLIENTS:
+            time.sleep(0.05)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(expected.losers):,} documents renumbered" in done.stdout
+    assert "is unique" in done.stdout
+    assert script(api, "repair_duplicates.py").returncode == 0
+    require_all_accounted_for(api.db, answered)
+    audited = script(api, "audit_numbers.py", "--json", "--grace-seconds", "0")
+    assert audited.returncode == 0
+    assert json.loads(audited.stdout)["accounted_for"] is True
+
+
+def test_a_repair_killed_ten_times_while_16_clients_post(serve_api: Callable[..., Any]) -> None:
+    chance = random.Random()
+    api = serve_api(workers=2)
+    expected = duplicated_payments.fill(api.db, PAYMENTS, seed=2, one_in=ONE_IN)
+    headers = api.headers(tenant=TENANT)
+    line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--apply")
+    done_at_kill = []
+    with posting(api, headers) as answered:
+        for kill in range(KILLS):
+            process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            assert process.stdout is not None
+            # From the line with the run's id on it is at work. One kill comes at any moment, before that too.
+            if kill:
+                process.stdout.readline()
+            time.sleep(chance.random() * (0.15 if kill else 2))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            done_at_kill.append(_renumbered(api.db))
+        done = script(api, "repair_duplicates.py", "--apply")
+    assert any(0 < done < len(expected.losers) for done in done_at_kill), done_at_kill
+    assert done.returncode == 0, done.stdout + done.stderr
+    changed = {payment["_id"] for payment in api.db.payments.find({"previous_numbers": {"$ne": []}})}
+    assert changed == expected.losers
+    assert script(api, "repair_duplicates.py").returncode == 0
+    require_all_accounted_for(api.db, answered)
+
+
+def test_an_undo_after_further_posts_gives_no_number_twice(serve_api: Callable[..., Any]) -> None:
+    api = serve_api(workers=2)
+    expected = duplicated_payments.fill(api.db, 2_000, seed=3)
+    headers = api.headers(tenant=TENANT)
+    given: set[tuple[str, str]] = set()
+    applied = script(api, "repair_duplicates.py", "--apply")
+    run = applied.stdout.split()[1]
+    given |= {(p["tenant"], p["payment_number"]) for p in api.db.payments.find({"previous_numbers": {"$ne": []}})}
+    with posting(api, headers) as answered:
+        while len(answered) < 50:
+            time.sleep(0.05)
+        undone = script(api, "repair_duplicates.py", "--undo", run)
+        after = len(answered)
+        while len(answered) < after + 50:
+            time.sleep(0.05)
+    assert undone.returncode == 0, undone.stdout + undone.stderr
+    assert f"{len(expected.losers):,} documents have their old numbers back" in undone.stdout
+    stood = {p["_id"]: (p["payment_number"], p["number_seq"]) for p in api.db.payments.find({"created_by": "key"})}
+    assert stood == expected.numbers
+    posted = [(TENANT, payment["payment_number"]) for payment in answered]
+    assert len(set(posted)) == len(posted)
+    assert not given & set(posted)
+    assert script(api, "repair_duplicates.py", "--apply").returncode == 0
+    again = {
+        (p["tenant"], p["payment_number"]) for p in api.db.payments.find({"previous_numbers.1": {"$exists": True}})
+    }
+    assert len(again) == len(expected.losers)
+    assert not given & again
+    require_all_accounted_for(api.db, answered)
+
+
+def _renumbered(db: Db) -> int:
+    return int(db.payments.count_documents({"previous_numbers": {"$ne": []}}))
