@@ -122,12 +122,15 @@ def test_a_repair_killed_ten_times_while_16_clients_post(serve_api: Callable[...
     done_at_kill = []
     with posting(api, headers) as answered:
         for kill in range(KILLS):
+            changes = api.db.number_repair_changes.estimated_document_count()
             process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            assert process.stdout is not None
-            # From the line with the run's id on it is at work. One kill comes at any moment, before that too.
-            if kill:
-                process.stdout.readline()
-            time.sleep(chance.random() * (0.15 if kill else 2))
+            # Some at any moment, while it starts or builds the index; most while it renumbers.
+            if kill < 3:
+                time.sleep(chance.random() * 2)
+            else:
+                while process.poll() is None and api.db.number_repair_changes.estimated_document_count() == changes:
+                    time.sleep(0.005)
+                time.sleep(chance.random() * 0.15)
             process.send_signal(signal.SIGKILL)
             process.communicate()
             done_at_kill.append(_renumbered(api.db))

@@ -1,0 +1,126 @@
+"""Duplicates in a million payments: `python -m benchmarks.repair_million [--payments 1000000]`.
+
+One in a hundred has a taken number, in groups of 2 to 50, over several tenants and years, some voided, some equally
+old. Measured: finding them against a raw scan of the same index, covered, in the same run, and the memory of the real
+scripts. Checked: found, repaired and undone exactly as `duplicated_payments` worked it out.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks import duplicated_payments, serving
+from finance.database import Db
+from finance.maintenance import gaps
+from finance.maintenance.duplicates import WALK_BATCH, find_groups, plan
+from finance.maintenance.kinds import KINDS
+from finance.maintenance.target import ours
+
+RATIO_MAX = 1.5
+MEMORY_MAX_MB = 200
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--payments", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with serving.mongod() as uri, serving.fresh_database(uri) as db:
+        expected = _timed("filled", lambda: duplicated_payments.fill(db, options.payments))
+        print(f"{len(expected.numbers):,} payments, {expected.groups:,} groups, {len(expected.losers):,} to renumber")
+        db.payments.create_index([("tenant", 1), ("payment_number", 1)], name="payment_number_unique")
+        _measure_finding(db, expected, options.rounds)
+        run = _repair(db, uri, expected)
+        _undo(db, uri, expected, run)
+
+
+def _measure_finding(db: Db, expected: duplicated_payments.Expected, rounds: int) -> None:
+    target = ours(db, KINDS[0])
+    ratios = []
+    for _round in range(rounds):
+        raw_s = _seconds(lambda: _raw_scan(db))
+        planned = []
+        began = time.perf_counter()
+        planned += plan(target, find_groups(target), keep="oldest")
+        plan_s = time.perf_counter() - began
+        _require({one.document_id for one in planned} == expected.losers and len(planned) == len(expected.losers))
+        ratios.append(plan_s / raw_s)
+        print(f"raw covered scan {raw_s:.2f} s, whole plan {plan_s:.2f} s: {plan_s / raw_s:.2f}")
+    print(f"found exactly; plan/scan {statistics.median(ratios):.2f} (goal {RATIO_MAX})")
+
+
+def _raw_scan(db: Db) -> None:
+    covered = {"_id": False, "tenant": True, "payment_number": True}
+    for _document in db.payments.find({}, covered).hint("payment_number_unique").batch_size(WALK_BATCH):
+        pass
+
+
+def _repair(db: Db, uri: str, expected: duplicated_payments.Expected) -> str:
+    code, _output = _script(db, uri, "repair_duplicates.py")
+    _require(code == 1)
+    code, output = _script(db, uri, "repair_duplicates.py", "--apply")
+    _require(code == 0)
+    changed = {payment["_id"] for payment in db.payments.find({"previous_numbers": {"$ne": []}}, {"_id": True})}
+    _require(changed == expected.losers)
+    code, _output = _script(db, uri, "repair_duplicates.py")
+    _require(code == 0)
+    audits = _timed("audited", lambda: list(gaps.audit(db, now=datetime.now(UTC))))
+    _require(all(audit.is_accounted_for for audit in audits))
+    code, _output = _script(db, uri, "audit_numbers.py")
+    _require(code == 0)
+    print("repaired exactly")
+    return output.split()[1]
+
+
+def _undo(db: Db, uri: str, expected: duplicated_payments.Expected, run: str) -> None:
+    code, _output = _script(db, uri, "repair_duplicates.py", "--undo", run)
+    _require(code == 0)
+    fields = {"payment_number": True, "number_seq": True}
+    stand = {p["_id"]: (p["payment_number"], p["number_seq"]) for p in db.payments.find({}, fields)}
+    _require(stand == expected.numbers)
+    print("undone exactly")
+
+
+def _script(db: Db, uri: str, name: str, *arguments: str) -> tuple[int, str]:
+    """Run a real script and return its exit code and output, after printing its time and the most memory it had."""
+    env = os.environ | {"MONGODB_URI": uri, "FINANCE_DATABASE": db.name, "FINANCE_VENV": sys.prefix}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [str(serving.ROOT / "scripts" / name), *arguments], env=env, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _pid, status, usage = os.wait4(process.pid, 0)
+    megabytes = usage.ru_maxrss / 1024
+    seconds = time.perf_counter() - began
+    print(f"{' '.join([name, *arguments])}: {seconds:.1f} s, {megabytes:.0f} MB (goal {MEMORY_MAX_MB})")
+    _require(megabytes < MEMORY_MAX_MB)
+    return os.waitstatus_to_exitcode(status), output
+
+
+def _timed(what: str, work: Callable[[], Any]) -> Any:
+    began = time.perf_counter()
+    result = work()
+    print(f"{what} in {time.perf_counter() - began:.1f} s")
+    return result
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _require(right: bool) -> None:
+    if not right:
+        raise SystemExit("Not as it was worked out.")
+
+
+if __name__ == "__main__":
+    main()
