@@ -79,22 +79,23 @@ def find_groups(target: Target, *, progress: Progress | None = None) -> Iterator
     Where no index serves, MongoDB sorts on its disk.
     """
     fields = (*target.scope_fields, target.number_field)
-    plain = not any("." in field for field in fields)
-    last: tuple[Any, ...] = ()
+    name, dotted = target.number_field, "." in target.number_field
+    last: Document = {}
+    last_number: Any = None
     count = seen = 0
-    for document in _in_order(target, fields):
-        values = tuple(map(document.get, fields)) if plain else _values(document, fields)
-        seen += 1
-        if seen % PROGRESS_STEP == 0 and progress is not None:
+    for seen, document in enumerate(_in_order(target, fields), start=1):
+        number = value_at(document, name) if dotted else document.get(name)
+        if not seen % PROGRESS_STEP and progress is not None:
             progress(seen)
-        if last and _equal(values, last):
+        # A text that differs from the one before settles it, nearly always.
+        if (number == last_number or type(number) is not str) and count and _are_equal(document, last, fields):
             count += 1
             continue
-        if count > 1 and (target.missing_is_a_number or last[-1] is not None):
-            yield Group(last[:-1], last[-1], count)
-        last, count = values, 1
-    if count > 1 and (target.missing_is_a_number or last[-1] is not None):
-        yield Group(last[:-1], last[-1], count)
+        if count > 1:
+            yield from _group(target, last, count)
+        last, last_number, count = document, number, 1
+    if count > 1:
+        yield from _group(target, last, count)
     if progress is not None:
         progress(seen)
 
@@ -108,6 +109,12 @@ def plan(target: Target, groups: Iterable[Group], *, keep: Keep) -> Iterator[Pla
             kept = next(members)
             for member in members:
                 yield _planned(target, member, kept, keep)
+
+
+def _group(target: Target, document: Document, documents: int) -> Iterator[Group]:
+    number = value_at(document, target.number_field)
+    if number is not None or target.missing_is_a_number:
+        yield Group(scope_of(target, document), number, documents)
 
 
 def _in_order(target: Target, fields: tuple[str, ...]) -> Iterable[Document]:
@@ -184,6 +191,10 @@ def _smaller(keep: Keep) -> str:
     return "smaller" if keep == "oldest" else "larger"
 
 
+def _are_equal(document: Document, other: Document, fields: tuple[str, ...]) -> bool:
+    return _equal(_values(document, fields), _values(other, fields))
+
+
 def _values(document: Mapping[str, Any], fields: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(value_at(document, field) for field in fields)
 
@@ -204,8 +215,6 @@ class _Comparable:
 
 def _equal(values: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
     if values != others:
-        if type(values[-1]) is str and values[-1] != others[-1]:  # the number, and nearly always
-            return False
         # Only these differ in Python and are one value in an index.
         return any(isinstance(value, Decimal128) for value in (*values, *others)) and _decimals(values) == _decimals(
             others

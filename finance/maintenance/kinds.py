@@ -24,16 +24,15 @@ class NumberedKind:
     """A collection whose documents carry numbers of series.
 
     `series_fields` are the stored fields that, beside the tenant, tell one series from another; an index on
-    (tenant, *series_fields, number_seq, …) gives the numbers in their order. `series_of` takes a tenant and the values
-    of those fields; `series_of_counter` takes what stands in a counter's id behind the kind. Both return None for
-    what is no series of ours.
+    (tenant, *series_fields, number_seq, …) gives the numbers in their order. `series_of` takes a stored document,
+    `series_of_counter` what stands in a counter's id behind the kind. Both return None for what is no series of ours.
     """
 
     kind: str
     collection: str
     number_field: str
     series_fields: tuple[str, ...]
-    series_of: Callable[..., Series | None]
+    series_of: Callable[[Document], Series | None]
     series_of_counter: Callable[[Sequence[str]], Series | None]
     voided_filter: Document
     renumberable: bool = False  # nothing else names its numbers, so a repair may change them
@@ -47,6 +46,10 @@ class NumberedKind:
             if index.collection == self.collection and index.partial is None and fields[: len(order)] == order:
                 return index
         raise LookupError(f"no index of {self.collection} begins with {', '.join(order)}")
+
+
+def _payment_series_of(payment: Document) -> Series | None:
+    return _payment_series(payment.get("tenant"), payment.get("number_year"))
 
 
 def _payment_series(tenant: Any, year: Any) -> Series | None:
@@ -67,7 +70,7 @@ KINDS: tuple[NumberedKind, ...] = (
         collection="payments",
         number_field="payment_number",
         series_fields=("number_year",),
-        series_of=_payment_series,
+        series_of=_payment_series_of,
         series_of_counter=_payment_series_of_counter,
         voided_filter={"status": "voided"},
         renumberable=True,
@@ -97,10 +100,9 @@ def _series_with_counters(db: Db, numbered: NumberedKind) -> Iterator[Series]:
 def _series_with_documents(db: Db, numbered: NumberedKind) -> Iterator[Series]:
     index = numbered.order_index
     fields = ("tenant", *numbered.series_fields)
-    projection = {"_id": False, **dict.fromkeys(fields, True)}
     position: list[Any] | None = None
     for _seek in range(SERIES_MAX):
-        cursor = db[numbered.collection].find({}, projection).hint(index.name).limit(1)
+        cursor = db[numbered.collection].find({}).hint(index.name).limit(1)
         if position is not None:
             beyond = [*position, *[MaxKey()] * (len(index.keys) - len(position))]
             cursor = cursor.min(list(zip((field for field, _direction in index.keys), beyond, strict=True)))
@@ -115,6 +117,6 @@ def _series_with_documents(db: Db, numbered: NumberedKind) -> Iterator[Series]:
         if document is None:
             return
         position = [document.get(field) for field in fields]
-        series = numbered.series_of(*position)
+        series = numbered.series_of(document)
         if series is not None:
             yield series

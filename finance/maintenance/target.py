@@ -148,8 +148,7 @@ def series_or_obstacle(target: Target, document: Mapping[str, Any]) -> Series | 
         return _foreign_series(target, document)
     if not _is_list_or_absent(document.get("history")):
         return "history is not a list"
-    values = [document.get(name) for name in ("tenant", *target.numbered.series_fields)]
-    series = target.numbered.series_of(*values)
+    series = target.numbered.series_of(document)
     return series if series is not None else f"no valid {', '.join(('tenant', *target.numbered.series_fields))}"
 
 
