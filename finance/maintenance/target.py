@@ -140,7 +140,7 @@ def scope_of(target: Target, document: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(value_at(document, name) for name in target.scope_fields)
 
 
-def series_or_obstacle(target: Target, document: Mapping[str, Any]) -> Series | str:
+def series_or_obstacle(target: Target, document: Document) -> Series | str:
     """Return the series that a document's fresh number would be of, or why it can't get one."""
     if not _is_list_or_absent(document.get(PREVIOUS_FIELD)):
         return f"{PREVIOUS_FIELD} is not a list"
@@ -159,7 +159,7 @@ def newest_number(target: Target, series: Series) -> int:
     return _newest_counted(target, series)
 
 
-def _foreign_series(target: Target, document: Mapping[str, Any]) -> Series | str:
+def _foreign_series(target: Target, document: Document) -> Series | str:
     number = value_at(document, target.number_field)
     if not isinstance(number, str):
         return f"the number is not a text ({type(number).__name__})"

@@ -189,9 +189,7 @@ def test_the_walk_reads_indexes_only(db: Db, store: Store) -> None:
     audit_one(db)
     db.command("profile", 0)
     walks = list(
-        db.system.profile.find(
-            {"ns": f"{db.name}.payments", "command.hint": {"$exists": True}, "command.sort": {"$exists": True}}
-        )
+        db.system.profile.find({"ns": f"{db.name}.payments", "command.hint": {"$exists": True}, "command.limit": None})
     )
-    assert len(walks) >= 2
+    assert walks
     assert sum(walk["docsExamined"] for walk in walks) == 0
