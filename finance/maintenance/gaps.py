@@ -235,14 +235,10 @@ def _numbers(db: Db, numbered: NumberedKind, series: Series) -> Iterator[tuple[i
         .sort("number_seq", 1)
         .hint(numbered.order_index.name)
     )
-    recorded = (
-        db.number_gaps.find(
-            {**_identity(series), "number_seq": {"$gte": 1}},
-            {"_id": False, "number_seq": True},
-        )
-        .sort("number_seq", 1)
-        .hint("number_gap_unique")
-    )
+    recorded = db.number_gaps.find(
+        {**_identity(series), "number_seq": {"$gte": 1}},
+        {"_id": False, "number_seq": True},
+    ).sort("number_seq", 1)
     return heapq.merge(
         ((int(document["number_seq"]), _STORED) for document in stored),
         ((int(gap["number_seq"]), _RECORDED) for gap in recorded),

@@ -15,14 +15,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from finance.database import Db, Document, Index, create_indexes
+from finance.database import INDEXES, Db, Document, Index, create_indexes
 from finance.errors import NotFound
 from finance.maintenance.duplicates import Planned
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.target import Target, from_document
 from finance.numbering.series import Series
 
-CHANGES_INDEX = Index("number_repair_changes", "run", (("run", 1), ("_id", 1)))
+# What a run relies on, in other software's databases too.
+RUN_INDEXES = (
+    Index("number_repair_changes", "run", (("run", 1), ("_id", 1))),
+    *(index for index in INDEXES if index.collection == "number_gaps"),
+)
 
 
 class RunNotFound(NotFound):
@@ -44,7 +48,7 @@ class Change:
 
 def begin_run(target: Target, *, by: str | None, now: datetime, about: Mapping[str, Any]) -> str:
     """Store that a run begins, and return its id."""
-    create_indexes(target.db, [CHANGES_INDEX])
+    create_indexes(target.db, RUN_INDEXES)
     run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     document = {"_id": run, "tool": "repair_duplicates", "by": by or whoami(), "started_at": now, "state": "running"}
     target.db.number_repairs.insert_one({**document, **target.as_document(), **about})

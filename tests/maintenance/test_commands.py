@@ -56,6 +56,13 @@ def test_nothing_wrong_is_exit_code_0(run: Run, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "code"), [("repair_duplicates.py", 0), ("migrate_indexes.py", 1), ("audit_numbers.py", 0)]
+)
+def test_an_empty_database_can_be_looked_at(run: Run, name: str, code: int) -> None:
+    assert run(name, "--database", "finance_test_nothing_here")[0] == code
+
+
+@pytest.mark.parametrize(
     ("name", "arguments"),
     [
         ("repair_duplicates.py", ["--undo", "nobody's"]),
