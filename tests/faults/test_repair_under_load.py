@@ -174,5 +174,45 @@ def test_an_undo_after_further_posts_gives_no_number_twice(serve_api: Callable[.
     require_all_accounted_for(api.db, answered)
 
 
+def test_two_repairs_at_once_do_the_work_of_one(serve_api: Callable[..., Any]) -> None:
+    api = serve_api(workers=1)
+    expected = duplicated_payments.fill(api.db, PAYMENTS // 4, seed=4, one_in=ONE_IN)
+    line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--apply")
+    both = [subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+    said = [process.communicate()[0].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    changed = {payment["_id"] for payment in api.db.payments.find({"previous_numbers": {"$ne": []}})}
+    assert changed == expected.losers
+    require_all_accounted_for(api.db, [])
+
+
+def test_an_undo_killed_and_run_again_puts_everything_back(serve_api: Callable[..., Any]) -> None:
+    chance = random.Random()
+    api = serve_api(workers=2)
+    expected = duplicated_payments.fill(api.db, PAYMENTS // 2, seed=5, one_in=ONE_IN)
+    run = script(api, "repair_duplicates.py", "--apply").stdout.split()[1]
+    line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--undo", run)
+    headers = api.headers(tenant=TENANT)
+    with posting(api, headers) as answered:
+        for _kill in range(5):
+            process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(chance.random())
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        done = script(api, "repair_duplicates.py", "--undo", run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    stood = {p["_id"]: (p["payment_number"], p["number_seq"]) for p in api.db.payments.find({"created_by": "key"})}
+    assert stood == expected.numbers
+    assert find_unprotected(api.db) == []
+    assert not [name for name in api.db.payments.index_information() if name.endswith(("_untouched", "_beside"))]
+    gaps.record_gaps(api.db, now=server_clock(api.db)(), grace_s=0)
+    found = list(gaps.audit(api.db, now=server_clock(api.db)(), grace_s=0))
+    assert sum(series.duplicates for series in found) == len(expected.losers)
+    assert not [series for series in found if series.unexplained_count or series.late_count or series.counter_behind]
+    assert len({payment["payment_number"] for payment in answered}) == len(answered)
+
+
 def _renumbered(db: Db) -> int:
     return int(db.payments.count_documents({"previous_numbers": {"$ne": []}}))

@@ -16,7 +16,7 @@ from finance.maintenance.kinds import KINDS
 from finance.maintenance.repairs import Repair
 from finance.maintenance.target import Target, foreign, ours
 from finance.payments import service as payments
-from finance.payments.model import payment_series
+from finance.payments.model import as_of, payment_series
 from tests.maintenance.conftest import NOW, YEAR, a_payment
 
 LATER = NOW + timedelta(seconds=1)
@@ -68,6 +68,7 @@ def test_a_renumbered_payment_tells_what_happened(db: Db, target: Target) -> Non
     renumbered = payments.get_payment(db, tenant="acme", payment_number="PAY20260004")
     assert renumbered["previous_numbers"] == ["PAY20260002"]
     assert (renumbered["number_seq"], renumbered["number_year"]) == (4, YEAR)
+    assert as_of(renumbered, history_length=0)["payment_number"] == "PAY20260004", "what a repeat is answered with"
     assert renumbered["history"] == [
         {
             "at": NOW,
