@@ -16,12 +16,8 @@ from typing import Any
 import pytest
 from embedded_mongodb import EmbeddedMongodb
 
+from finance.maintenance import gaps
 from tests.clients import Client, Reply, a_payment, at_once, poll, workers_seen
-
-try:
-    from finance.maintenance import gaps
-except ImportError:  # this tree has no audit: the rest is proved all the same
-    gaps = None
 
 pytestmark = pytest.mark.faults
 
@@ -129,9 +125,8 @@ def _assert_each_is_stored_once(api: Any, load: Load) -> None:
 
 
 def _assert_the_audit_records_what_is_missing(api: Any) -> None:
-    if gaps is not None:
-        gaps.record_gaps(api.db, now=datetime.now(UTC), grace_s=0)
-        assert {gap["number_seq"] for gap in api.db.number_gaps.find()} == set(_missing(api))
+    gaps.record_gaps(api.db, now=datetime.now(UTC), grace_s=0)
+    assert {gap["number_seq"] for gap in api.db.number_gaps.find()} == set(_missing(api))
 
 
 def _missing(api: Any) -> list[int]:
