@@ -15,6 +15,10 @@ from finance.payments import model as payments
 SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
 
 
+# The filter of an index that leaves out only the documents without a number.
+NUMBERED_ONLY: Document = {"number_seq": {"$gt": 0}}
+
+
 class OrderIndexMissing(Unavailable):
     """The index in whose order the numbers are read does not stand."""
 
@@ -43,7 +47,8 @@ class NumberedKind:
         order = ("tenant", *self.series_fields, "number_seq")
         for index in INDEXES:
             fields = tuple(field for field, _direction in index.keys)
-            if index.collection == self.collection and index.partial is None and fields[: len(order)] == order:
+            whole = index.partial is None or index.partial == NUMBERED_ONLY
+            if index.collection == self.collection and whole and fields[: len(order)] == order:
                 return index
         raise LookupError(f"no index of {self.collection} begins with {', '.join(order)}")
 
@@ -102,7 +107,7 @@ def _series_with_documents(db: Db, numbered: NumberedKind) -> Iterator[Series]:
     fields = ("tenant", *numbered.series_fields)
     position: list[Any] | None = None
     for _seek in range(SERIES_MAX):
-        cursor = db[numbered.collection].find({}).hint(index.name).limit(1)
+        cursor = db[numbered.collection].find(dict(index.partial or {})).hint(index.name).limit(1)
         if position is not None:
             beyond = [*position, *[MaxKey()] * (len(index.keys) - len(position))]
             cursor = cursor.min(list(zip((field for field, _direction in index.keys), beyond, strict=True)))

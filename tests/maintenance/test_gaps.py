@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from finance.database import Db
-from finance.maintenance import gaps
+from finance.database import Db, Index
+from finance.maintenance import gaps, kinds
 from finance.maintenance.gaps import Missing
+from finance.numbering.series import Series
 from finance.payments.model import payment_series
 from tests.maintenance.conftest import NOW, YEAR, a_payment
 
@@ -193,3 +194,27 @@ def test_the_walk_reads_indexes_only(db: Db, store: Store) -> None:
     )
     assert walks
     assert sum(walk["docsExamined"] for walk in walks) == 0
+
+
+def test_a_kind_of_one_series_a_tenant_is_audited_by_an_index_on_its_numbers_alone(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = Index("codes", "order", (("tenant", 1), ("number_seq", 1)), partial=kinds.NUMBERED_ONLY)
+    monkeypatch.setattr(kinds, "INDEXES", (order,))
+    db.codes.create_indexes([order.as_model()])
+    codes = kinds.NumberedKind(
+        kind="code",
+        collection="codes",
+        number_field="code",
+        series_fields=(),
+        series_of=lambda document: Series(document["tenant"], "code", "C-", 6),
+        series_of_counter=lambda parts: Series(parts[0], "code", "C-", 6),
+        voided_filter={"status": "inactive"},
+    )
+    db.codes.insert_many([{"tenant": "acme", "number_seq": n, "created_at": NOW} for n in (1, 3)])
+    db.codes.insert_one({"tenant": "zeta", "code": "CHOSEN"})
+    db.counters.insert_one({"_id": "code:acme", "seq": 4})
+    (found,) = gaps.audit(db, now=NOW, grace_s=-1, kinds=[codes])
+    assert found.unexplained == [Missing(2, 2, False), Missing(4, 4, False)]
+    gaps.record_gaps(db, now=NOW, grace_s=-1, kinds=[codes])
+    assert [gap["number"] for gap in db.number_gaps.find().sort("number")] == ["C-000002", "C-000004"]
