@@ -11,6 +11,9 @@ request, and it goes one way only:
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
     money.py        exact amounts
+    text.py         text as searches compare it
+    history.py      what documents remember of their changes
+    encryption.py   personal data, encrypted field by field
     numbering/      series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     customers/ invoices/ payments/
@@ -19,6 +22,6 @@ request, and it goes one way only:
 
 Who may import whom, left from right (import-linter holds it):
 
-    app > web > maintenance > payments > invoices > customers > auth > (json_api | numbering) > database
-        > (money | config | metrics | logs) > errors
+    app > web > maintenance > payments > invoices > customers > auth > (json_api | numbering)
+        > encryption > database > (money | config | metrics | logs | text | history) > errors
 """

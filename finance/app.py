@@ -16,7 +16,9 @@ from finance.auth.model import Caller
 from finance.auth.service import KeyRing
 from finance.config import Config
 from finance.context import Clock, Parts, utc_now
+from finance.customers import routes as customers_routes
 from finance.database import Db
+from finance.encryption import FieldCipher
 from finance.numbering.issue import Draft, Outcome
 from finance.numbering.lane import COMMITTERS, Lane
 from finance.payments import model as payments_model
@@ -36,14 +38,25 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.json = json_api.OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
+    protect = _protection(db)
     app.extensions[context.EXTENSION] = Parts(
-        config=config, db=db, clock=clock, payment_lane=_payment_lane(db, config=config, clock=clock)
+        config=config,
+        db=db,
+        clock=clock,
+        payment_lane=_payment_lane(db, config=config, clock=clock, protect=protect),
+        cipher=_field_cipher(db, config),
+        protect=protect,
     )
     app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
     _frame_requests(app, config)
     json_api.register_error_handlers(app)
     api = openapi.create_api(app)
-    for blueprint in (payments_routes.blueprint, auth_routes.blueprint):
+    for blueprint in (
+        payments_routes.blueprint,
+        customers_routes.blueprint,
+        payments_routes.of_customers,
+        auth_routes.blueprint,
+    ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)
     app.register_blueprint(probes.blueprint)
@@ -57,17 +70,33 @@ class _SyncFlask(Flask):
         return func
 
 
-def _payment_lane(db: Db, *, config: Config, clock: Clock) -> Lane:
-    """Return the lane that stores payments; its first batch makes sure that the unique indexes stand."""
-    numbering = config.payment_numbering
+def _protection(db: Db) -> Callable[[], None]:
+    """Return what makes sure, once a process, that the unique indexes stand: nothing may be stored before."""
     protected = False
 
-    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+    def protect() -> None:
         nonlocal protected
+        if not protected:
+            database.protect(db)
+            protected = True
+
+    return protect
+
+
+def _field_cipher(db: Db, config: Config) -> FieldCipher:
+    cipher = FieldCipher(db, master_keys=config.encryption_keys)
+    if not cipher.is_configured:
+        log.warning("FINANCE_ENCRYPTION_KEY is not set: customers with tax or bank numbers will be refused.")
+    return cipher
+
+
+def _payment_lane(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Lane:
+    """Return the lane that stores payments; its first batch makes sure that the unique indexes stand."""
+    numbering = config.payment_numbering
+
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
         with database.deadline(config.database_deadline_s):
-            if not protected:
-                database.protect(db)
-                protected = True
+            protect()
             return payments.commit_payments(db, drafts, numbering=numbering, now=clock())
 
     return Lane(commit, kind=payments_model.KIND, committers=1 if numbering == "no_gap" else COMMITTERS)

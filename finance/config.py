@@ -1,5 +1,7 @@
 """What can be set from outside. `Config.from_env` is the only reader of the environment."""
 
+import base64
+import binascii
 import os
 import re
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 PaymentNumbering = Literal["standard", "no_gap"]
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+ENCRYPTION_KEY_BYTES = 96  # what MongoDB's field encryption takes as a local master key
 
 
 class ConfigError(ValueError):
@@ -28,6 +31,7 @@ class Config:
     database_deadline_s: float = 8.0
     commit_deadline_s: float = 9.0  # every answer is given within 10 s
     key_cache_s: float = 3.0
+    encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)  # the first encrypts, all of them decrypt
 
     @property
     def address(self) -> str:
@@ -44,6 +48,7 @@ class Config:
             timezone=_timezone(env.get("FINANCE_TIMEZONE") or "UTC"),
             payment_numbering=_one_of(env, "PAYMENT_NUMBERING", get_args(PaymentNumbering), "standard"),  # type: ignore[arg-type]
             log_level=_one_of(env, "FINANCE_LOG_LEVEL", LOG_LEVELS, "INFO"),
+            encryption_keys=_encryption_keys(env.get("FINANCE_ENCRYPTION_KEY") or ""),
         )
 
 
@@ -66,6 +71,20 @@ def _timezone(value: str) -> ZoneInfo:
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(f"FINANCE_TIMEZONE={value!r} is not an IANA time zone such as Europe/Paris") from None
+
+
+def _encryption_keys(value: str) -> tuple[bytes, ...]:
+    """Return the keys in `value`: one, or several with commas between them while the key is being changed."""
+    try:
+        keys = tuple(base64.b64decode(part.strip(), validate=True) for part in value.split(",") if part.strip())
+    except binascii.Error:
+        keys = (b"",)
+    if any(len(key) != ENCRYPTION_KEY_BYTES for key in keys):
+        raise ConfigError(
+            f"FINANCE_ENCRYPTION_KEY must be base64 of {ENCRYPTION_KEY_BYTES} random bytes "
+            f"(make one: openssl rand -base64 {ENCRYPTION_KEY_BYTES} | tr -d '\\n')"
+        )
+    return keys
 
 
 def _one_of(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:

@@ -8,6 +8,7 @@ from flask import current_app
 
 from finance.config import Config
 from finance.database import Db
+from finance.encryption import FieldCipher
 from finance.numbering.lane import Lane
 
 EXTENSION = "finance"
@@ -17,12 +18,17 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Parts:
-    """The shared parts of an app. `clock` tells the instant in UTC."""
+    """The shared parts of an app.
+
+    `clock` tells the instant in UTC; `protect` makes sure that the unique indexes stand.
+    """
 
     config: Config
     db: Db
     clock: Clock
     payment_lane: Lane
+    cipher: FieldCipher
+    protect: Callable[[], None]
 
 
 def parts() -> Parts:

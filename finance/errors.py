@@ -74,6 +74,12 @@ class Conflict(FinanceError):
     detail_default = "The current state does not allow this."
 
 
+class PreconditionFailed(FinanceError):
+    """The thing isn't the one that the caller has seen (If-Match)."""
+
+    detail_default = "This was changed since you read it. Read it again, then save."
+
+
 class Unauthenticated(FinanceError):
     """Nobody we know."""
 

@@ -1,7 +1,7 @@
 """The marshmallow fields that all schemas are made of: strict, with errors that say what would be right."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -113,6 +113,53 @@ class Count(fields.Integer):
         if not _COUNT.fullmatch(str(value)) or not smallest <= int(value) <= largest:
             raise ValidationError(f"must be a whole number from {smallest} to {largest}.")
         return int(value)
+
+
+class WholeNumber(fields.Integer):
+    """A whole number of a JSON body, from `smallest` to `largest`; not one in quotes, nor 1.0, nor true."""
+
+    def __init__(self, smallest: int, largest: int, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(minimum=smallest, maximum=largest)
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+        self._range = (smallest, largest)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        smallest, largest = self._range
+        if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
+            raise ValidationError(f"must be a whole number from {smallest} to {largest}.")
+        return value
+
+
+class Flag(fields.Boolean):
+    """true or false, and nothing that only looks like it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("must be true or false.")
+        return value
+
+
+class Checked(Text):
+    """A text that `parse` brings into the form in which it is stored, or refuses with a ValueError that says why."""
+
+    def __init__(self, parse: Callable[[str], str], length_max: int, *, numeric: bool = False, **kwargs: Any) -> None:
+        super().__init__(length_max, **kwargs)
+        self._parse = parse
+        self._numeric = numeric
+        if numeric:
+            self.metadata = {**self.metadata, "type": ["string", "number"]}
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if self._numeric and isinstance(value, int | Decimal) and not isinstance(value, bool):
+            value = str(value)
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return self._parse(text)
+        except ValueError as refused:
+            raise ValidationError(str(refused)) from None
 
 
 class Metadata(fields.Dict):

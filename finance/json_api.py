@@ -72,6 +72,7 @@ STATUS_BY_KIND: dict[type[FinanceError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     LengthRequired: 411,
+    errors.PreconditionFailed: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     Invalid: 422,
@@ -246,6 +247,14 @@ def idempotency_key() -> str | None:
     if IDEMPOTENCY_KEY.fullmatch(value) is None:
         raise Invalid.parameter("Idempotency-Key", "must be 1 to 255 visible ASCII characters.")
     return value
+
+
+def if_match() -> frozenset[str] | None:
+    """Return the strong entity tags of If-Match, without their quotes; "*" stands for any. None without the header."""
+    if "If-Match" not in request.headers:
+        return None
+    tags = request.if_match
+    return frozenset({"*"} if tags.star_tag else tags.as_set())
 
 
 # --- JSON out ----------------------------------------------------------------------------------------------------

@@ -25,11 +25,11 @@ def require_currency(currency: str) -> str:
     return currency
 
 
-def parse_amount(text: str, currency: str, *, name: str = "amount") -> int:
+def parse_amount(text: str, currency: str, *, name: str = "amount", zero_allowed: bool = False) -> int:
     """Return the minor units that `text` ("1250.50") is in `currency`; "1250.50" EUR is 125050.
 
-    Raises Invalid (pointing at `name`) unless it is plain digits, greater than zero, with at most 13 digits before
-    the point and no more decimals than the currency has.
+    Raises Invalid (pointing at `name`) unless it is plain digits, above zero (or `zero_allowed`), with at most 13
+    digits before the point and no more decimals than the currency has.
     """
     decimals = DECIMALS_BY_CURRENCY[require_currency(currency)]
     match = _AMOUNT.fullmatch(text)
@@ -41,7 +41,7 @@ def parse_amount(text: str, currency: str, *, name: str = "amount") -> int:
     if len(minor) > decimals:
         raise Invalid.field(name, f"must have at most {decimals} decimals: {currency} has no smaller unit.")
     amount_minor = int(major + minor.ljust(decimals, "0") or "0")
-    if amount_minor == 0:
+    if amount_minor == 0 and not zero_allowed:
         raise Invalid.field(name, "must be greater than zero.")
     return amount_minor
 

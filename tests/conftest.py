@@ -3,6 +3,7 @@
 With `MONGODB_URI` set, tests use that server (a replica set) and start none, save for those that kill one.
 """
 
+import base64
 import contextlib
 import os
 import shutil
@@ -32,6 +33,7 @@ from finance.context import utc_now
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
 STOP_TIMEOUT_S = 20.0
+ENCRYPTION_KEY = b"only for tests! " * 6
 # Settings of the one who runs the tests must not change what they see.
 _SETTINGS = ("FINANCE_", "PAYMENT_", "MONGODB_", "PROMETHEUS_", "GUNICORN_", "HOST", "PORT", "WEB_CONCURRENCY")
 
@@ -221,6 +223,7 @@ def _serving(uri: str, folder: Path, workers: int, env: dict[str, str]) -> Itera
         settings = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         settings |= {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
         settings |= {"MONGODB_URI": uri, "FINANCE_DATABASE": fresh.name}
+        settings |= {"FINANCE_ENCRYPTION_KEY": base64.b64encode(ENCRYPTION_KEY).decode()}
         settings |= {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"), **env}
         command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
         process = processes.start(command, log=folder / "gunicorn.log", env=settings, cwd=ROOT)

@@ -1,11 +1,366 @@
-"""What others may ask about customers."""
+"""Onboarding, saving, searching, deactivating customers, and what others may ask about them."""
 
-from finance.customers import store
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from time import sleep
+from typing import Any
+
+from finance.customers import codes, store
+from finance.customers.codes import hand_out_code as hand_out_code
+from finance.customers.duplicates import PossibleDuplicateCustomer, find_duplicate, refuse_duplicate
+from finance.customers.forms import require_consistent, unmask
+from finance.customers.model import (
+    HISTORY_MAX,
+    Customer,
+    Form,
+    as_of_version,
+    etag_of,
+    form_of,
+    identities_of,
+    new_customer,
+    parse_code,
+    secrets_in,
+    with_code,
+)
 from finance.database import Db
-from finance.errors import Invalid
+from finance.encryption import FieldCipher
+from finance.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed, Unavailable
+from finance.history import IdempotencyKeyReused, changed, request_hash
+from finance.numbering.issue import ATTEMPTS_MAX, NumbersExhausted, Taken
+from finance.text import fold
+
+CHANGE_ATTEMPTS_MAX = 50
+CHANGE_PAUSE_S = 0.02  # what another request changed is seen once a majority has it
+
+ACTION_BY_STATUS = {"active": "activated", "inactive": "deactivated"}
+
+
+class CustomerNotFound(NotFound):
+    detail_default = "There is no customer with this code."
+
+
+class CustomerCodeTaken(Conflict):
+    detail_default = "This customer code already exists."
+
+
+class CustomerAlreadyInactive(Conflict):
+    detail_default = "This customer is deactivated already."
+
+
+class CustomerAlreadyActive(Conflict):
+    detail_default = "This customer is active already."
+
+
+class CustomerBusy(Unavailable):
+    detail_default = "Others kept changing this customer, and nothing was changed by this request. A retry is safe."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A customer, and whether it is the first result of an earlier request with the same idempotency key."""
+
+    customer: Customer
+    replayed: bool = False
 
 
 def require_customer(db: Db, *, tenant: str, customer_code: str) -> None:
-    """Raise Invalid unless the tenant has a customer of this code."""
-    if not store.has_customer(db, tenant=tenant, customer_code=customer_code):
+    """Raise Invalid unless the tenant has an active customer of this code."""
+    status = store.find_status(db, tenant=tenant, customer_code=customer_code)
+    if status is None:
         raise Invalid.field("customer_code", "no customer has this code.")
+    if status != "active":
+        raise Invalid.field("customer_code", "the customer of this code is deactivated.")
+
+
+def get_code(db: Db, *, tenant: str, customer_code: str) -> str:
+    """Return the code as it is stored; raises CustomerNotFound where no customer has it."""
+    code = parse_code(customer_code)
+    if code is None or not store.has_code(db, tenant=tenant, customer_code=code):
+        raise CustomerNotFound
+    return code
+
+
+def onboard_customer(
+    db: Db,
+    *,
+    cipher: FieldCipher,
+    tenant: str,
+    posted: Mapping[str, Any],
+    confirmed: bool,
+    idempotency_key: str | None,
+    created_by: str,
+    now: datetime,
+) -> Answer:
+    """Store a new customer, under the posted code or the next free one.
+
+    Raises Invalid, IdempotencyKeyReused, CustomerCodeTaken, PossibleDuplicateCustomer (unless `confirmed`).
+    """
+    fingerprint = request_hash(posted)
+    form = unmask({name: value for name, value in posted.items() if name != "customer_code"}, None)
+    require_consistent(form)
+    if idempotency_key is not None:
+        repeated = store.find_customer_by_key(db, cipher, tenant=tenant, idempotency_key=idempotency_key)
+        if repeated is not None:
+            return _replay(repeated, fingerprint)
+    _require_cipher(cipher, form)
+    identities = identities_of(form)
+    if not confirmed:
+        same = find_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=None)
+        if same is not None and _is_twin(same, idempotency_key):
+            return _replay(same, fingerprint)
+        if same is not None:
+            raise PossibleDuplicateCustomer.of(same, identities)
+    customer = new_customer(
+        form,
+        tenant=tenant,
+        idempotency_key=idempotency_key,
+        fingerprint=fingerprint,
+        claims=[] if confirmed else list(identities),
+        created_by=created_by,
+        now=now,
+    )
+    return _insert_under_code(db, cipher, customer, customer_code=posted.get("customer_code"), fingerprint=fingerprint)
+
+
+def save_customer(
+    db: Db,
+    *,
+    cipher: FieldCipher,
+    tenant: str,
+    customer_code: str,
+    posted: Mapping[str, Any],
+    confirmed: bool,
+    if_match: frozenset[str] | None,
+    saved_by: str,
+    now: datetime,
+) -> tuple[Customer, bool]:
+    """Make the customer hold exactly what was posted, and return it and whether it is new.
+
+    Saving what is stored already changes nothing. Raises Invalid, PreconditionFailed (where `if_match` doesn't name
+    the present state), PossibleDuplicateCustomer (unless `confirmed`), CustomerHistoryFull, CustomerBusy.
+    """
+    code = parse_code(customer_code)
+    if code is None:
+        raise Invalid.parameter("customer_code", "is not a customer code.")
+    if posted.get("customer_code", code) != code:
+        raise Invalid.field("customer_code", "must be the code in the address, or be left out: codes never change.")
+    posted_form = {name: value for name, value in posted.items() if name != "customer_code"}
+    for _attempt in range(CHANGE_ATTEMPTS_MAX):
+        stored = store.find_customer(db, cipher, tenant=tenant, customer_code=code)
+        form = unmask(posted_form, form_of(stored) if stored else None)
+        require_consistent(form)
+        _require_cipher(cipher, form)
+        # A repeat of the save that made the present state is no conflict (RFC 9110, 13.1.1): its answer was lost.
+        if stored is None or form_of(stored) != form:
+            _require_match(stored, if_match)
+        if stored is None:
+            saved = _create(db, cipher, tenant, code, form, confirmed=confirmed, created_by=saved_by, now=now)
+        else:
+            saved = _replace(db, cipher, stored, form, confirmed=confirmed, saved_by=saved_by, now=now)
+        if saved is not None:
+            return saved, stored is None
+        sleep(CHANGE_PAUSE_S)
+    raise CustomerBusy
+
+
+def get_customer(db: Db, *, cipher: FieldCipher, tenant: str, customer_code: str) -> Customer:
+    """Return the customer of this code; raises CustomerNotFound."""
+    code = parse_code(customer_code)
+    customer = code and store.find_customer(db, cipher, tenant=tenant, customer_code=code)
+    if not customer:
+        raise CustomerNotFound
+    return customer
+
+
+def list_customers(
+    db: Db,
+    *,
+    cipher: FieldCipher,
+    tenant: str,
+    filters: Mapping[str, Any],
+    sort: str,
+    after: list[Any] | None,
+    limit: int,
+) -> tuple[list[Customer], list[Any] | None]:
+    """Return one page, and the position to go on from where there is more."""
+    customers = store.list_customers(
+        db, cipher, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit + 1
+    )
+    if len(customers) <= limit:
+        return customers, None
+    return customers[:limit], store.position_of(customers[limit - 1], sort=sort)
+
+
+def set_status(
+    db: Db,
+    *,
+    cipher: FieldCipher,
+    tenant: str,
+    customer_code: str,
+    status: str,
+    reason: str,
+    confirmed: bool,
+    idempotency_key: str | None,
+    changed_by: str,
+    now: datetime,
+) -> Answer:
+    """Deactivate a customer or make it active again.
+
+    Raises CustomerNotFound, CustomerAlreadyInactive, CustomerAlreadyActive, IdempotencyKeyReused, and
+    PossibleDuplicateCustomer where another active customer has the PAN or a GSTIN (unless `confirmed`).
+    """
+    action_key = None if idempotency_key is None else f"{status}:{idempotency_key}"
+    for _attempt in range(CHANGE_ATTEMPTS_MAX):
+        customer = get_customer(db, cipher=cipher, tenant=tenant, customer_code=customer_code)
+        fingerprint = request_hash({"customer": str(customer["_id"]), "reason": reason})
+        if action_key is not None:
+            repeated = store.find_customer_by_action_key(db, cipher, tenant=tenant, action_key=action_key)
+            if repeated is not None:
+                return _replay_action(repeated, action_key, fingerprint)
+        if customer["status"] == status:
+            raise CustomerAlreadyActive if status == "active" else CustomerAlreadyInactive
+        identities = identities_of(form_of(customer)) if status == "active" and not confirmed else {}
+        refuse_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=customer["customer_code"])
+        values = {"status": status, "status_reason": reason}
+        entry = _entry(customer, values, by=changed_by, now=now, action=ACTION_BY_STATUS[status])
+        entry |= {"reason": reason, "action_key": action_key, "request_hash": fingerprint}
+        updated = _update(
+            db, cipher, customer, {**values, "identity_claims": list(identities) or None}, entry, action_key=action_key
+        )
+        if isinstance(updated, Taken):
+            if "identity_claims" in updated.fields:
+                raise PossibleDuplicateCustomer.of(updated.document, identities)
+        elif updated is not None:
+            return Answer(updated)
+        sleep(CHANGE_PAUSE_S)
+    raise CustomerBusy
+
+
+def _insert_under_code(
+    db: Db, cipher: FieldCipher, customer: Customer, *, customer_code: str | None, fingerprint: str
+) -> Answer:
+    tenant, key, now = customer["tenant"], customer.get("idempotency_key"), customer["created_at"]
+    for _attempt in range(ATTEMPTS_MAX):
+        code = customer_code or codes.reserve_code(db, tenant=tenant)
+        outcome = store.insert_customer(db, cipher, with_code(customer, code))
+        if not isinstance(outcome, Taken):
+            return Answer(outcome.document)
+        is_twin = _is_twin(outcome.document, key)
+        if customer_code is None and outcome.document["customer_code"] != code:
+            reason = "idempotent_replay" if is_twin else "not_stored"
+            codes.give_up_code(db, tenant=tenant, customer_code=code, reason=reason, now=now)
+        if is_twin:
+            return _replay(outcome.document, fingerprint)
+        if "identity_claims" in outcome.fields:
+            raise PossibleDuplicateCustomer.of(outcome.document, identities_of(form_of(customer)))
+        if customer_code is not None:
+            suggested, _replayed = codes.hand_out_code(db, tenant=tenant, handed_out_to=customer["created_by"], now=now)
+            raise CustomerCodeTaken(
+                errors=[FieldError("is taken.", pointer="/customer_code")], extra={"suggested_code": suggested}
+            )
+    raise NumbersExhausted
+
+
+def _create(
+    db: Db,
+    cipher: FieldCipher,
+    tenant: str,
+    code: str,
+    form: Form,
+    *,
+    confirmed: bool,
+    created_by: str,
+    now: datetime,
+) -> Customer | None:
+    """Store a customer under a code that seems to be free; None where another request was faster."""
+    identities = identities_of(form)
+    if not confirmed:
+        refuse_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=code)
+    customer = new_customer(
+        form,
+        tenant=tenant,
+        idempotency_key=None,
+        fingerprint="",
+        claims=[] if confirmed else list(identities),
+        created_by=created_by,
+        now=now,
+    )
+    outcome = store.insert_customer(db, cipher, with_code(customer, code))
+    if not isinstance(outcome, Taken):
+        return outcome.document
+    if outcome.document["customer_code"] != code:
+        raise PossibleDuplicateCustomer.of(outcome.document, identities)
+    return None
+
+
+def _replace(
+    db: Db, cipher: FieldCipher, stored: Customer, form: Form, *, confirmed: bool, saved_by: str, now: datetime
+) -> Customer | None:
+    """Store the form in the place of the customer's; None where the customer changed meanwhile."""
+    before = form_of(stored)
+    values = {name: form.get(name) for name in form.keys() | before.keys() if form.get(name) != before.get(name)}
+    if not values:
+        return stored
+    identities, known = identities_of(form), identities_of(before)
+    added = {} if confirmed else {i: pointer for i, pointer in identities.items() if i not in known}
+    refuse_duplicate(db, cipher, tenant=stored["tenant"], identities=added, other_than=stored["customer_code"])
+    entry = _entry(stored, values, by=saved_by, now=now, action="saved")
+    held = stored.get("identity_claims", [])
+    claims = [i for i in identities if i in held or i in added] if stored["status"] == "active" else []
+    values |= {"identity_claims": claims or None, "name_folded": fold(form["customer_name"])}
+    updated = _update(db, cipher, stored, values, entry)
+    if isinstance(updated, Taken):
+        raise PossibleDuplicateCustomer.of(updated.document, identities)
+    return updated
+
+
+def _update(
+    db: Db,
+    cipher: FieldCipher,
+    customer: Customer,
+    values: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    *,
+    action_key: str | None = None,
+) -> Customer | Taken | None:
+    if len(customer["history"]) >= HISTORY_MAX:
+        raise store.CustomerHistoryFull
+    stamped = {**values, "updated_at": entry["at"], "updated_by": entry["by"]}
+    return store.update_customer(db, cipher, customer, values=stamped, entry=entry, action_key=action_key)
+
+
+def _entry(customer: Customer, values: Mapping[str, Any], *, by: str, now: datetime, action: str) -> dict[str, Any]:
+    changes = {name: {"from": customer.get(name), "to": value} for name, value in values.items()}
+    return changed(now, by=by, action=action, changes=changes)
+
+
+def _require_cipher(cipher: FieldCipher, form: Form) -> None:
+    """Raise EncryptionNotConfigured where the form has secrets and this server can't keep any."""
+    if any(secrets_in(form)):
+        cipher.require_configured()
+
+
+def _require_match(stored: Customer | None, if_match: frozenset[str] | None) -> None:
+    if if_match is None:
+        return
+    if stored is None or ("*" not in if_match and etag_of(stored) not in if_match):
+        raise PreconditionFailed
+
+
+def _is_twin(customer: Customer, idempotency_key: str | None) -> bool:
+    """Return whether this customer was stored by another request with the same key: a double click."""
+    return idempotency_key is not None and customer.get("idempotency_key") == idempotency_key
+
+
+def _replay(customer: Customer, fingerprint: str) -> Answer:
+    if customer["request_hash"] != fingerprint:
+        raise IdempotencyKeyReused
+    return Answer(as_of_version(customer, 1), replayed=True)
+
+
+def _replay_action(customer: Customer, action_key: str, fingerprint: str) -> Answer:
+    places = [place for place, entry in enumerate(customer["history"]) if entry.get("action_key") == action_key]
+    if customer["history"][places[0]]["request_hash"] != fingerprint:
+        raise IdempotencyKeyReused
+    return Answer(as_of_version(customer, places[0] + 2), replayed=True)

@@ -150,6 +150,19 @@ def newest_stored(numbered: Numbered, series: Series) -> int:
     return int(newest["number_seq"]) if newest else 0
 
 
+def read_back(collection: MongoCollection[Document], key_value: Mapping[str, Any]) -> Document | None:
+    """Return the document that has these values of a unique index, None where there is none after all.
+
+    Another process may have stored it just now, and not yet at a majority: wait until it can't be rolled back.
+    """
+    for _attempt in range(READ_BACK_ATTEMPTS_MAX):
+        document = collection.find_one(dict(key_value))
+        if document is not None:
+            return document
+        time.sleep(READ_BACK_PAUSE_S)
+    return None
+
+
 def _identity(numbered: Numbered, draft: Draft) -> Hashable:
     """Return what makes two drafts the same request: tenant and idempotency key, or the draft itself without one."""
     key = draft.document.get(numbered.key_field)
@@ -231,13 +244,8 @@ def _refusal(numbered: Numbered, error: Mapping[str, Any]) -> Outcome:
     if error["code"] != DUPLICATE_KEY or "_id" in error["keyPattern"]:
         log.error("MongoDB refused a %s: code %s", numbered.kind, error["code"])
         return NotStored()
-    # Another process stored the key just now, perhaps not yet at a majority: wait until it can't be rolled back.
-    for _attempt in range(READ_BACK_ATTEMPTS_MAX):
-        document = numbered.collection.find_one(dict(error["keyValue"]))
-        if document is not None:
-            return Taken(document, frozenset(error["keyPattern"]))
-        time.sleep(READ_BACK_PAUSE_S)
-    return NotStored()
+    document = read_back(numbered.collection, error["keyValue"])
+    return NotStored() if document is None else Taken(document, frozenset(error["keyPattern"]))
 
 
 def _raise_counters(numbered: Numbered, collided: Iterable[Draft], attempt: int) -> None:

@@ -6,14 +6,13 @@ applies to idempotency_key, void_reason, voided_at. `payer_folded` serves the se
 repeats.
 """
 
-import hashlib
-import json
-import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from finance.history import request_hash
 from finance.numbering.series import Series
+from finance.text import fold
 
 KIND = "payment"
 METHODS = ("bank_transfer", "card", "cash", "cheque", "direct_debit", "upi", "other")
@@ -80,33 +79,3 @@ def new_payment(
     if idempotency_key is not None:
         payment |= {"idempotency_key": idempotency_key, "request_hash": request_hash(posted)}
     return payment
-
-
-def request_hash(request: Mapping[str, Any]) -> str:
-    """Return the digest by which a repeat is recognised as the same request, whatever the order of its members."""
-    canonical = json.dumps(request, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def fold(text: str) -> str:
-    """Return `text` without case and accents, as searches compare it."""
-    decomposed = unicodedata.normalize("NFKD", text.strip().casefold())
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
-
-
-def changed(entry_at: datetime, *, by: str, action: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the history entry of a change; `changes` is {field: {"from": …, "to": …}}."""
-    return {"at": entry_at, "by": by, "action": action, "changes": dict(changes)}
-
-
-def as_of(payment: Payment, *, history_length: int) -> Payment:
-    """Return the payment as it was when its history had `history_length` entries: what a repeat is answered with.
-
-    A number that a repair took away stays away: it belongs to another payment now.
-    """
-    earlier = dict(payment)
-    for entry in reversed(payment["history"][history_length:]):
-        if entry["action"] != "renumbered":
-            earlier.update((name, change["from"]) for name, change in entry["changes"].items())
-    earlier["history"] = payment["history"][:history_length]
-    return earlier

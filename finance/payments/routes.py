@@ -6,9 +6,11 @@ from flask import Response
 
 from finance.auth.guard import caller, requires
 from finance.context import parts
+from finance.customers import service as customers
 from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, page_reply, reply
 from finance.payments import service
 from finance.payments.schemas import (
+    CustomerPaymentListSchema,
     NewPaymentSchema,
     PaymentEditSchema,
     PaymentListSchema,
@@ -20,6 +22,7 @@ from finance.payments.schemas import (
 )
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
+of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
 
 
 @blueprint.route("", methods=["POST"])
@@ -60,17 +63,7 @@ def get_payment(payment_number: str) -> Response:
 @blueprint.response(200, PaymentPageSchema())
 def list_payments(query: dict[str, Any]) -> Response:
     """List payments, the newest number first"""
-    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
-    payments, position = service.list_payments(
-        parts().db,
-        tenant=caller().tenant,
-        filters=filters_of(query),
-        sort=query["sort"],
-        after=after,
-        limit=query["limit"],
-    )
-    next_cursor = encode_cursor(query, position) if position else None
-    return page_reply([dump_payment(payment) for payment in payments], next_cursor=next_cursor)
+    return _page(query, filters_of(query))
 
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])
@@ -106,3 +99,22 @@ def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
         now=parts().clock(),
     )
     return reply(dump_payment(answer.payment), replayed=answer.replayed)
+
+
+@of_customers.route("/<customer_code>/payments", methods=["GET"])
+@requires("accountant")
+@of_customers.arguments(CustomerPaymentListSchema(), location="query")
+@of_customers.response(200, PaymentPageSchema())
+def list_customer_payments(query: dict[str, Any], customer_code: str) -> Response:
+    """List the payments of one customer, the newest number first"""
+    code = customers.get_code(parts().db, tenant=caller().tenant, customer_code=customer_code)
+    return _page(query, {**filters_of(query), "customer_code": code})
+
+
+def _page(query: dict[str, Any], filters: dict[str, Any]) -> Response:
+    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
+    payments, position = service.list_payments(
+        parts().db, tenant=caller().tenant, filters=filters, sort=query["sort"], after=after, limit=query["limit"]
+    )
+    next_cursor = encode_cursor(query, position) if position else None
+    return page_reply([dump_payment(payment) for payment in payments], next_cursor=next_cursor)

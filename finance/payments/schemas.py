@@ -5,10 +5,12 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
+from finance.customers.schemas import CustomerCode
 from finance.errors import Invalid
 from finance.fields import AmountText, Choice, Count, CurrencyCode, Day, Metadata, Text
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
-from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment, fold
+from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
+from finance.text import fold
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
@@ -23,7 +25,7 @@ class NewPaymentSchema(Schema):
     method = Choice(METHODS, required=True)
     direction = Choice(DIRECTIONS, load_default="incoming")
     paid_on = Day(allow_none=True, metadata={"description": "Default: today. 2000-01-01 to one year ahead."})
-    customer_code = Text(40, allow_none=True, metadata={"description": "The code of an existing customer."})
+    customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
     reference = Text(100, allow_none=True)
     note = Text(1000, lines=True, allow_none=True)
     metadata = Metadata(allow_none=True)
@@ -61,7 +63,7 @@ class PaymentFiltersSchema(Schema):
     currency = CurrencyCode()
     method = Choice(METHODS)
     direction = Choice(DIRECTIONS)
-    customer_code = Text(40)
+    customer_code = CustomerCode()
     payer = Text(200, metadata={"description": "How the payer's name begins, case and accents aside."})
     reference = Text(100)
     previous_number = Text(60, metadata={"description": "A number that a repair took away."})
@@ -84,6 +86,13 @@ class PaymentListSchema(PaymentFiltersSchema):
     sort = Choice(SORTS, load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+
+
+class CustomerPaymentListSchema(PaymentListSchema):
+    """The same for the payments of one customer, whose code is in the path."""
+
+    class Meta:
+        exclude = ("customer_code",)
 
 
 class HistoryEntrySchema(Schema):

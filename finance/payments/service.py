@@ -12,6 +12,7 @@ from finance.config import PaymentNumbering
 from finance.customers import service as customers
 from finance.database import Db
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
+from finance.history import IdempotencyKeyReused, as_of, changed, request_hash
 from finance.numbering.issue import Draft, Issue, Outcome, Taken, issue_no_gap, issue_standard
 from finance.numbering.lane import Lane
 from finance.payments import store
@@ -19,11 +20,8 @@ from finance.payments.model import (
     HISTORY_MAX,
     PAID_ON_MIN,
     Payment,
-    as_of,
-    changed,
     new_payment,
     payment_series,
-    request_hash,
 )
 
 log = logging.getLogger(__name__)
@@ -47,10 +45,6 @@ class PaymentHistoryFull(Conflict):
 
 class PaymentBusy(Unavailable):
     detail_default = "Others kept changing this payment, and nothing was changed by this request. A retry is safe."
-
-
-class IdempotencyKeyReused(Invalid):
-    detail_default = "This Idempotency-Key was used for another request. Use a new key for a new request."
 
 
 class RefusedByForeignIndex(Conflict):

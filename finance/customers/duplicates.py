@@ -1,0 +1,44 @@
+"""Two customers that may be one: those that share a PAN or a GSTIN, which active customers of a tenant should not."""
+
+from collections.abc import Iterable, Mapping
+
+from finance.customers import store
+from finance.customers.model import Customer, form_of, identities_of
+from finance.database import Db
+from finance.encryption import FieldCipher
+from finance.errors import Conflict, FieldError
+
+
+class PossibleDuplicateCustomer(Conflict):
+    detail_default = "Another active customer has the same PAN or GSTIN."
+
+    @classmethod
+    def of(cls, other: Customer, identities: Mapping[str, str]) -> "PossibleDuplicateCustomer":
+        """Return the refusal that names the other customer's code and points to what the two share."""
+        code, shared = other["customer_code"], identities_of(form_of(other))
+        return cls(
+            f"Customer {code} has the same PAN or GSTIN. If this is another customer all the same, send it again "
+            "with ?confirm_duplicate=true.",
+            errors=[
+                FieldError(f"is that of customer {code}.", pointer=pointer)
+                for identity, pointer in identities.items()
+                if identity in shared
+            ],
+            extra={"duplicate_of": code},
+        )
+
+
+def find_duplicate(
+    db: Db, cipher: FieldCipher, *, tenant: str, identities: Iterable[str], other_than: str | None
+) -> Customer | None:
+    """Return an active customer, not of the code `other_than`, that has one of these PANs and GSTINs."""
+    return store.find_active_with_identity(db, cipher, tenant=tenant, identities=identities, other_than=other_than)
+
+
+def refuse_duplicate(
+    db: Db, cipher: FieldCipher, *, tenant: str, identities: Mapping[str, str], other_than: str | None
+) -> None:
+    """Raise PossibleDuplicateCustomer where there is one."""
+    same = find_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=other_than)
+    if same is not None:
+        raise PossibleDuplicateCustomer.of(same, identities)

@@ -1,0 +1,49 @@
+"""What is to be checked on a form as a whole, and against what is stored."""
+
+from finance.customers.checks import pan_in_gstin
+from finance.customers.model import Form, is_masked, map_secrets, mask, secrets_in
+from finance.errors import FieldError, Invalid
+
+
+def unmask(form: Form, stored: Form | None) -> Form:
+    """Return the form with the stored number wherever the posted one is masked as we showed it.
+
+    Who may only see the last four characters can so save a form again that they have loaded. Raises Invalid where
+    nothing stored fits, or more than one number does.
+    """
+    known = set(secrets_in(stored or {}))
+    refused: list[FieldError] = []
+
+    def in_full(name: str, text: str, pointer: str) -> str:
+        if not is_masked(text):
+            return text
+        fitting = [whole for known_name, whole in known if known_name == name and mask(whole) == text]
+        if len(fitting) == 1:
+            return fitting[0]
+        refused.append(FieldError("is masked, and it is not clear what it stands for; write it in full.", pointer))
+        return text
+
+    unmasked: Form = map_secrets(form, in_full)
+    if refused:
+        raise Invalid(errors=refused)
+    return unmasked
+
+
+def require_consistent(form: Form) -> None:
+    """Raise Invalid unless each GSTIN stands once and belongs to the customer's PAN (or TAN)."""
+    pan, tan = form.get("pan_number"), form.get("tds", {}).get("tan_number")
+    seen: set[str] = set()
+    refused: list[FieldError] = []
+    for place, row in enumerate(form.get("gst_details", [])):
+        gstin = row["gstin"]
+        holder, owner, name = (pan, pan_in_gstin(gstin), "PAN") if pan_in_gstin(gstin) else (tan, gstin[2:12], "TAN")
+        problem = None
+        if gstin in seen:
+            problem = "stands twice."
+        elif holder is not None and owner != holder:
+            problem = f"belongs to another {name} than the customer's: its characters 3 to 12 are the holder's {name}."
+        if problem:
+            refused.append(FieldError(problem, f"/gst_details/{place}/gstin"))
+        seen.add(gstin)
+    if refused:
+        raise Invalid(errors=refused)

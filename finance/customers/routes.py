@@ -1,0 +1,163 @@
+"""`/customers`: each view loads, calls and dumps."""
+
+from typing import Any
+
+from flask import Response, request
+
+from finance.auth.guard import caller, requires
+from finance.context import parts
+from finance.customers import service
+from finance.customers.model import Customer, etag_of
+from finance.customers.schemas import (
+    ConfirmSchema,
+    CustomerFormSchema,
+    CustomerListSchema,
+    CustomerPageSchema,
+    CustomerSchema,
+    HandedOutCodeSchema,
+    ReasonSchema,
+    dump_customer,
+    dump_listed_customer,
+    filters_of,
+)
+from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, if_match, page_reply, reply
+
+blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
+
+
+@blueprint.before_request
+def protect() -> None:
+    """Before the first write of a process, make sure that the unique indexes stand."""
+    if request.method in ("POST", "PUT"):
+        parts().protect()
+
+
+@blueprint.route("", methods=["POST"])
+@requires("client")
+@blueprint.arguments(CustomerFormSchema())
+@blueprint.arguments(ConfirmSchema(), location="query")
+@blueprint.response(201, CustomerSchema())
+def onboard_customer(posted: dict[str, Any], query: dict[str, Any]) -> Response:
+    """Onboard a customer, all parts of the form at once"""
+    answer = service.onboard_customer(
+        parts().db,
+        cipher=parts().cipher,
+        tenant=caller().tenant,
+        posted=posted,
+        confirmed=query["confirm_duplicate"] == "true",
+        idempotency_key=idempotency_key(),
+        created_by=caller().key_id,
+        now=parts().clock(),
+    )
+    return _customer_reply(answer.customer, status=201, replayed=answer.replayed)
+
+
+@blueprint.route("/codes", methods=["POST"])
+@requires("client")
+@blueprint.response(201, HandedOutCodeSchema())
+def hand_out_code() -> Response:
+    """Get a fresh code for a form that is being opened"""
+    code, replayed = service.hand_out_code(
+        parts().db,
+        tenant=caller().tenant,
+        handed_out_to=caller().key_id,
+        now=parts().clock(),
+        idempotency_key=idempotency_key(),
+    )
+    return reply({"customer_code": code}, status=201, replayed=replayed)
+
+
+@blueprint.route("", methods=["GET"])
+@requires("accountant")
+@blueprint.arguments(CustomerListSchema(), location="query")
+@blueprint.response(200, CustomerPageSchema())
+def list_customers(query: dict[str, Any]) -> Response:
+    """List and search customers, the newest first"""
+    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
+    customers, position = service.list_customers(
+        parts().db,
+        cipher=parts().cipher,
+        tenant=caller().tenant,
+        filters=filters_of(query),
+        sort=query["sort"],
+        after=after,
+        limit=query["limit"],
+    )
+    next_cursor = encode_cursor(query, position) if position else None
+    return page_reply([dump_listed_customer(customer) for customer in customers], next_cursor=next_cursor)
+
+
+@blueprint.route("/<customer_code>", methods=["GET"])
+@requires("client")
+@blueprint.response(200, CustomerSchema())
+def get_customer(customer_code: str) -> Response:
+    """Show a customer"""
+    customer = service.get_customer(
+        parts().db, cipher=parts().cipher, tenant=caller().tenant, customer_code=customer_code
+    )
+    return _customer_reply(customer)
+
+
+@blueprint.route("/<customer_code>", methods=["PUT"])
+@requires("client")
+@blueprint.arguments(CustomerFormSchema())
+@blueprint.arguments(ConfirmSchema(), location="query")
+@blueprint.response(200, CustomerSchema())
+@blueprint.alt_response(201, schema=CustomerSchema())
+def save_customer(posted: dict[str, Any], query: dict[str, Any], customer_code: str) -> Response:
+    """Save the whole form again; a code that is new and free makes a new customer"""
+    customer, created = service.save_customer(
+        parts().db,
+        cipher=parts().cipher,
+        tenant=caller().tenant,
+        customer_code=customer_code,
+        posted=posted,
+        confirmed=query["confirm_duplicate"] == "true",
+        if_match=if_match(),
+        saved_by=caller().key_id,
+        now=parts().clock(),
+    )
+    return _customer_reply(customer, status=201 if created else 200)
+
+
+@blueprint.route("/<customer_code>/deactivate", methods=["POST"])
+@requires("accountant")
+@blueprint.arguments(ReasonSchema())
+@blueprint.response(200, CustomerSchema())
+def deactivate_customer(posted: dict[str, Any], customer_code: str) -> Response:
+    """Deactivate a customer, with the reason; payments can't name it any more"""
+    return _set_status(customer_code, "inactive", posted["reason"])
+
+
+@blueprint.route("/<customer_code>/activate", methods=["POST"])
+@requires("accountant")
+@blueprint.arguments(ReasonSchema())
+@blueprint.arguments(ConfirmSchema(), location="query")
+@blueprint.response(200, CustomerSchema())
+def activate_customer(posted: dict[str, Any], query: dict[str, Any], customer_code: str) -> Response:
+    """Make a deactivated customer active again, with the reason"""
+    return _set_status(customer_code, "active", posted["reason"], confirmed=query["confirm_duplicate"] == "true")
+
+
+def _set_status(customer_code: str, status: str, reason: str, *, confirmed: bool = False) -> Response:
+    answer = service.set_status(
+        parts().db,
+        cipher=parts().cipher,
+        tenant=caller().tenant,
+        customer_code=customer_code,
+        status=status,
+        reason=reason,
+        confirmed=confirmed,
+        idempotency_key=idempotency_key(),
+        changed_by=caller().key_id,
+        now=parts().clock(),
+    )
+    return _customer_reply(answer.customer, replayed=answer.replayed)
+
+
+def _customer_reply(customer: Customer, *, status: int = 200, replayed: bool = False) -> Response:
+    headers = {"ETag": f'"{etag_of(customer)}"'}
+    if status == 201:
+        headers["Location"] = f"/api/v1/customers/{customer['customer_code']}"
+    shown = dump_customer(customer, in_full=caller().may("accountant"))
+    return reply(shown, status=status, headers=headers, replayed=replayed)

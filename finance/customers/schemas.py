@@ -1,0 +1,292 @@
+"""Customers as they are posted, asked for and answered."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from finance.customers import checks
+from finance.customers.model import (
+    BANKING_MAX,
+    GST_DETAILS_MAX,
+    PRODUCTS_SERVICES_MAX,
+    SORTS,
+    STATUSES,
+    Customer,
+    is_masked,
+    map_secrets,
+    mask,
+    parse_code,
+)
+from finance.errors import Invalid
+from finance.fields import AmountText, Checked, Choice, Count, CurrencyCode, Flag, Text, WholeNumber
+from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
+from finance.text import fold
+
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 200
+PAYMENT_TERMS_DAYS_MAX = 3_650
+
+
+def _parse_code(text: str) -> str:
+    code = parse_code(text)
+    if code is None:
+        raise ValueError("must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit.")
+    return code
+
+
+class CustomerCode(Checked):
+    """A customer's code; small letters are taken as capitals."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(_parse_code, 40, **kwargs)
+        self.metadata = {**self.metadata, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", "example": "CUST-000123"}
+
+
+class Secret(Checked):
+    """A number that is shown in full to few. One that is masked as we showed it stands for what is stored."""
+
+    def __init__(self, parse: Callable[[str], str], length_max: int, **kwargs: Any) -> None:
+        super().__init__(lambda text: text if is_masked(text) else parse(text), length_max, **kwargs)
+
+
+class GstDetailSchema(Schema):
+    gstin = Secret(checks.parse_gstin, 40, required=True)
+    state = Text(60, allow_none=True)
+    registration_type = Text(60, allow_none=True)
+    address = Text(500, lines=True, allow_none=True)
+
+
+class ProductServiceSchema(Schema):
+    name = Text(200, required=True)
+    hsn_sac = Checked(checks.parse_hsn_sac, 20, allow_none=True)
+    unit_price = AmountText(allow_none=True)
+    currency = CurrencyCode(allow_none=True)
+    tax_rate = Checked(checks.parse_percent, 8, numeric=True, allow_none=True)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _check_price(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        _check_amount(data, "unit_price")
+
+
+class TdsSchema(Schema):
+    applicable = Flag(required=True)
+    section = Text(20, allow_none=True)
+    rate = Checked(checks.parse_percent, 8, numeric=True, allow_none=True)
+    tan_number = Secret(checks.parse_tan, 40, allow_none=True)
+
+
+class BankingSchema(Schema):
+    bank_name = Text(200, allow_none=True)
+    account_number = Secret(checks.parse_account_number, 60, allow_none=True)
+    ifsc = Checked(checks.parse_ifsc, 20, allow_none=True)
+    iban = Secret(checks.parse_iban, 60, allow_none=True)
+    branch = Text(200, allow_none=True)
+    primary = Flag(load_default=False)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_account(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if data.get("account_number") is None and data.get("iban") is None:
+            raise ValidationError({"account_number": ["is required where there is no iban."]})
+
+
+class TermsConditionsSchema(Schema):
+    payment_terms_days = WholeNumber(0, PAYMENT_TERMS_DAYS_MAX, allow_none=True)
+    credit_limit = AmountText(allow_none=True)
+    currency = CurrencyCode(allow_none=True)
+    notes = Text(2000, lines=True, allow_none=True)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _check_limit(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        _check_amount(data, "credit_limit")
+
+
+class CustomerFormSchema(Schema):
+    """A customer as posted. Loading leaves out what is null or empty, and gives minor units in the place of amounts."""
+
+    customer_code = CustomerCode(allow_none=True, metadata={"description": "Default: the next CUST-000123."})
+    customer_name = Text(200, required=True)
+    customer_category = Text(60, allow_none=True)
+    pan_number = Secret(checks.parse_pan, 40, allow_none=True)
+    contact_person = Text(200, allow_none=True)
+    email_address = Checked(checks.parse_email, checks.EMAIL_LENGTH_MAX, allow_none=True)
+    contact_number = Checked(checks.parse_phone, 30, allow_none=True)
+    gst_details = fields.Nested(
+        GstDetailSchema, many=True, allow_none=True, validate=validate.Length(max=GST_DETAILS_MAX)
+    )
+    products_services = fields.Nested(
+        ProductServiceSchema, many=True, allow_none=True, validate=validate.Length(max=PRODUCTS_SERVICES_MAX)
+    )
+    tds = fields.Nested(TdsSchema, allow_none=True)
+    banking = fields.Nested(BankingSchema, many=True, allow_none=True, validate=validate.Length(max=BANKING_MAX))
+    terms_conditions = fields.Nested(TermsConditionsSchema, allow_none=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_primary(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        primary = [place for place, account in enumerate(data.get("banking") or []) if account["primary"]]
+        if len(primary) > 1:
+            raise ValidationError({"banking": {primary[1]: {"primary": ["must be true for one account only."]}}})
+
+    @post_load
+    def _to_form(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        form: dict[str, Any] = _without_empty(data)
+        for product in form.get("products_services", []):
+            _to_minor(product, "unit_price")
+        _to_minor(form.get("terms_conditions", {}), "credit_limit")
+        return form
+
+
+class ReasonSchema(Schema):
+    reason = Text(500, lines=True, required=True)
+
+
+class ConfirmSchema(Schema):
+    """Said by somebody who has seen that another customer has the same PAN or GSTIN."""
+
+    confirm_duplicate = Choice(("true", "false"), load_default="false")
+
+
+class CustomerListSchema(Schema):
+    customer_name = Text(200, metadata={"description": "How the name begins, case and accents aside."})
+    customer_code = CustomerCode()
+    customer_category = Text(60)
+    pan_number = Checked(checks.parse_pan, 40)
+    gstin = Checked(checks.parse_gstin, 40)
+    status = Choice(STATUSES)
+    sort = Choice(SORTS, metadata={"description": "Default: customer_name with that filter, otherwise -created_at."})
+    limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
+    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+
+    @post_load
+    def _choose_sort(self, query: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {"sort": "customer_name" if "customer_name" in query else "-created_at", **query}
+
+
+class HistoryEntrySchema(Schema):
+    at = fields.DateTime()
+    by = fields.String()
+    action = fields.String()
+    reason = fields.String()
+    changes = fields.Dict(keys=fields.String())
+
+
+class ListedCustomerSchema(CustomerFormSchema):
+    """A customer as listed: numbers that are secret show their last four characters."""
+
+    id = fields.String()
+    status = fields.String(metadata={"enum": STATUSES})
+    status_reason = fields.String(allow_none=True)
+    version = fields.Integer()
+    created_at = fields.DateTime()
+    created_by = fields.String()
+    updated_at = fields.DateTime()
+    updated_by = fields.String()
+
+
+class CustomerSchema(ListedCustomerSchema):
+    """A customer as answered. A client sees the last four characters of what is secret, an accountant all of it."""
+
+    history = fields.List(fields.Nested(HistoryEntrySchema))
+
+
+class CustomerPageSchema(Schema):
+    data = fields.List(fields.Nested(ListedCustomerSchema))
+    has_more = fields.Boolean()
+    next_cursor = fields.String(allow_none=True)
+
+
+class HandedOutCodeSchema(Schema):
+    customer_code = fields.String(metadata={"example": "CUST-000124"})
+
+
+def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a loaded query as the store's filters."""
+    filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}
+    if "customer_name" in filters:
+        filters["name_folded"] = fold(filters.pop("customer_name"))
+    return filters
+
+
+def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
+    """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
+    history = _masked([_dump_entry(entry) for entry in customer["history"]])
+    return dump_listed_customer(customer, in_full=in_full) | {"history": history}
+
+
+def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[str, Any]:
+    shown = customer if in_full else _masked(customer)
+    get = shown.get
+    return {
+        "id": str(customer["_id"]),
+        "customer_code": customer["customer_code"],
+        "customer_name": customer["customer_name"],
+        "customer_category": get("customer_category"),
+        "pan_number": get("pan_number"),
+        "contact_person": get("contact_person"),
+        "email_address": get("email_address"),
+        "contact_number": get("contact_number"),
+        "gst_details": get("gst_details") or [],
+        "products_services": _dump_form_value(get("products_services") or []),
+        "tds": get("tds"),
+        "banking": get("banking") or [],
+        "terms_conditions": _dump_form_value(get("terms_conditions")),
+        "status": customer["status"],
+        "status_reason": get("status_reason"),
+        "version": customer["version"],
+        "created_at": customer["created_at"],
+        "created_by": customer["created_by"],
+        "updated_at": customer["updated_at"],
+        "updated_by": customer["updated_by"],
+    }
+
+
+def _masked(value: Any) -> Any:
+    return map_secrets(value, lambda _name, text, _pointer: mask(text))
+
+
+def _dump_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a history entry without what serves repeats only."""
+    shown = {name: entry[name] for name in ("at", "by", "action", "reason") if name in entry}
+    return shown | {"changes": _dump_form_value(entry["changes"])}
+
+
+def _dump_form_value(value: Any) -> Any:
+    """Return a value of the form with amounts as they are written."""
+    if isinstance(value, list):
+        return [_dump_form_value(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    shown = {name: _dump_form_value(member) for name, member in value.items() if not name.endswith("_minor")}
+    for name in ("unit_price", "credit_limit"):
+        if f"{name}_minor" in value:
+            shown[name] = format_amount(value[f"{name}_minor"], value["currency"])
+    return shown
+
+
+def _check_amount(data: Mapping[str, Any], name: str) -> None:
+    amount, currency = data.get(name), data.get("currency")
+    if amount is None:
+        return
+    if currency is None:
+        raise ValidationError({"currency": [f"is required beside {name}."]})
+    if currency not in DECIMALS_BY_CURRENCY:
+        return  # reported for its own field
+    try:
+        parse_amount(amount, currency, name=name, zero_allowed=True)
+    except Invalid as refused:
+        raise ValidationError({name: [error.detail for error in refused.errors]}) from None
+
+
+def _to_minor(part: dict[str, Any], name: str) -> None:
+    if name in part:
+        part[f"{name}_minor"] = parse_amount(part.pop(name), part["currency"], name=name, zero_allowed=True)
+
+
+def _without_empty(value: Any) -> Any:
+    """Return a copy without members that are null or empty: saying nothing and leaving out are the same."""
+    if isinstance(value, dict):
+        cleaned = {name: _without_empty(member) for name, member in value.items()}
+        return {name: member for name, member in cleaned.items() if member is not None and member not in ([], {})}
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    return value
