@@ -167,6 +167,9 @@ class Client:
     def post(self, path: str, **options: Any) -> Any:
         return self.open("POST", path, **options)
 
+    def put(self, path: str, **options: Any) -> Any:
+        return self.open("PUT", path, **options)
+
     def patch(self, path: str, **options: Any) -> Any:
         return self.open("PATCH", path, **options)
 
@@ -174,7 +177,7 @@ class Client:
 @pytest.fixture
 def client(db: database.Db) -> Client:
     """The app in this process, on a real MongoDB."""
-    return Client(db, Config())
+    return Client(db, Config(encryption_keys=(ENCRYPTION_KEY,)))
 
 
 @pytest.fixture(scope="session")
@@ -182,7 +185,7 @@ def shared_client(mongodb_uri: str) -> Iterator[Client]:
     """As `client`, for all tests that write nothing, or are content with a tenant of their own."""
     with _fresh_database(mongodb_uri) as fresh:
         database.create_indexes(fresh)
-        yield Client(fresh, Config())
+        yield Client(fresh, Config(encryption_keys=(ENCRYPTION_KEY,)))
 
 
 @contextlib.contextmanager

@@ -22,7 +22,8 @@ def test_all_indexes_stand_and_building_them_again_changes_nothing(db: Db) -> No
 
 
 def test_every_unique_index_begins_with_the_tenant_so_that_it_can_be_the_shard_key() -> None:
-    assert {index.keys[0] for index in INDEXES if index.unique} == {("tenant", 1)}
+    key_vault = "encryption_keys"  # MongoDB's own form, with one small document a tenant
+    assert {i.keys[0] for i in INDEXES if i.unique and i.collection != key_vault} == {("tenant", 1)}
 
 
 def test_a_missing_or_plain_index_does_not_protect(db: Db) -> None:

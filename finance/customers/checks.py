@@ -106,7 +106,7 @@ def parse_percent(text: str) -> str:
     return f"{Decimal(text).normalize():f}"
 
 
-_GSTIN_HINT = "must be a GSTIN of 15 characters, such as 27AAPFU0939F1ZV."
+_GSTIN_HINT = "must be a GSTIN of 15 characters, such as 29AAGCB7383J1Z4."
 
 
 def _parse(text: str, pattern: re.Pattern[str], hint: str) -> str:

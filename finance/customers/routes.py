@@ -24,6 +24,14 @@ from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotenc
 
 blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
 
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the state that was read: a save over a newer one is refused (412).",
+    "schema": {"type": "string"},
+}
+
 
 @blueprint.before_request
 def protect() -> None:
@@ -103,7 +111,8 @@ def get_customer(customer_code: str) -> Response:
 @blueprint.arguments(CustomerFormSchema())
 @blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(200, CustomerSchema())
-@blueprint.alt_response(201, schema=CustomerSchema())
+@blueprint.alt_response(201, schema=CustomerSchema(), description="Created under this code")
+@blueprint.doc(parameters=[_IF_MATCH])
 def save_customer(posted: dict[str, Any], query: dict[str, Any], customer_code: str) -> Response:
     """Save the whole form again; a code that is new and free makes a new customer"""
     customer, created = service.save_customer(

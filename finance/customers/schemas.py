@@ -64,7 +64,7 @@ class ProductServiceSchema(Schema):
     currency = CurrencyCode(allow_none=True)
     tax_rate = Checked(checks.parse_percent, 8, numeric=True, allow_none=True)
 
-    @validates_schema(skip_on_field_errors=False)
+    @validates_schema(skip_on_field_errors=True)
     def _check_price(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         _check_amount(data, "unit_price")
 
@@ -96,7 +96,7 @@ class TermsConditionsSchema(Schema):
     currency = CurrencyCode(allow_none=True)
     notes = Text(2000, lines=True, allow_none=True)
 
-    @validates_schema(skip_on_field_errors=False)
+    @validates_schema(skip_on_field_errors=True)
     def _check_limit(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         _check_amount(data, "credit_limit")
 
@@ -162,7 +162,7 @@ class CustomerListSchema(Schema):
         return {"sort": "customer_name" if "customer_name" in query else "-created_at", **query}
 
 
-class HistoryEntrySchema(Schema):
+class CustomerHistoryEntrySchema(Schema):
     at = fields.DateTime()
     by = fields.String()
     action = fields.String()
@@ -186,7 +186,7 @@ class ListedCustomerSchema(CustomerFormSchema):
 class CustomerSchema(ListedCustomerSchema):
     """A customer as answered. A client sees the last four characters of what is secret, an accountant all of it."""
 
-    history = fields.List(fields.Nested(HistoryEntrySchema))
+    history = fields.List(fields.Nested(CustomerHistoryEntrySchema))
 
 
 class CustomerPageSchema(Schema):
