@@ -13,6 +13,7 @@ from pathlib import Path
 import environment
 
 EXIT_ERROR = 2
+ENCRYPTION_KEY_FILE = "encryption-key"
 
 VAR = Path(os.environ.get("FINANCE_VAR") or environment.ROOT / "var").absolute()
 
@@ -27,6 +28,7 @@ def run(main: Callable[[], int]) -> int:
         return EXIT_ERROR
     sys.path.insert(0, str(environment.ROOT))
     _find_database()
+    _find_encryption_key()
 
     from finance.config import Config, ConfigError
     from finance.database import DriverError
@@ -45,6 +47,13 @@ def run(main: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         environment.say(f"{name}: stopped")
     return EXIT_ERROR
+
+
+def _find_encryption_key() -> None:
+    """Use the key that `scripts/serve` made on this machine, where the environment names none."""
+    kept = VAR / ENCRYPTION_KEY_FILE
+    if not os.environ.get("FINANCE_ENCRYPTION_KEY") and kept.exists():
+        os.environ["FINANCE_ENCRYPTION_KEY"] = kept.read_text(encoding="ascii").strip()
 
 
 def _find_database() -> None:

@@ -7,6 +7,7 @@ from flask import Response, request
 from finance.auth.guard import caller, requires
 from finance.context import parts
 from finance.customers import service
+from finance.customers import status as standing
 from finance.customers.model import Customer, etag_of
 from finance.customers.schemas import (
     ConfirmSchema,
@@ -149,7 +150,7 @@ def activate_customer(posted: dict[str, Any], query: dict[str, Any], customer_co
 
 
 def _set_status(customer_code: str, status: str, reason: str, *, confirmed: bool = False) -> Response:
-    answer = service.set_status(
+    answer = standing.set_status(
         parts().db,
         cipher=parts().cipher,
         tenant=caller().tenant,

@@ -33,8 +33,6 @@ from finance.text import fold
 CHANGE_ATTEMPTS_MAX = 50
 CHANGE_PAUSE_S = 0.02  # what another request changed is seen once a majority has it
 
-ACTION_BY_STATUS = {"active": "activated", "inactive": "deactivated"}
-
 
 class CustomerNotFound(NotFound):
     detail_default = "There is no customer with this code."
@@ -42,14 +40,6 @@ class CustomerNotFound(NotFound):
 
 class CustomerCodeTaken(Conflict):
     detail_default = "This customer code already exists."
-
-
-class CustomerAlreadyInactive(Conflict):
-    detail_default = "This customer is deactivated already."
-
-
-class CustomerAlreadyActive(Conflict):
-    detail_default = "This customer is active already."
 
 
 class CustomerBusy(Unavailable):
@@ -164,6 +154,17 @@ def save_customer(
     raise CustomerBusy
 
 
+def require_savable(
+    db: Db, *, cipher: FieldCipher, tenant: str, form: Form, stored: Customer | None, confirmed: bool
+) -> None:
+    """Raise what saving the form over `stored` would raise now, and store nothing."""
+    require_consistent(form)
+    _require_cipher(cipher, form)
+    added = {} if confirmed else _added_identities(form, form_of(stored) if stored else {})
+    other_than = stored["customer_code"] if stored else None
+    refuse_duplicate(db, cipher, tenant=tenant, identities=added, other_than=other_than)
+
+
 def get_customer(db: Db, *, cipher: FieldCipher, tenant: str, customer_code: str) -> Customer:
     """Return the customer of this code; raises CustomerNotFound."""
     code = parse_code(customer_code)
@@ -192,49 +193,28 @@ def list_customers(
     return customers[:limit], store.position_of(customers[limit - 1], sort=sort)
 
 
-def set_status(
+def store_change(
     db: Db,
-    *,
     cipher: FieldCipher,
-    tenant: str,
-    customer_code: str,
-    status: str,
-    reason: str,
-    confirmed: bool,
-    idempotency_key: str | None,
-    changed_by: str,
-    now: datetime,
-) -> Answer:
-    """Deactivate a customer or make it active again.
+    customer: Customer,
+    values: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    *,
+    action_key: str | None = None,
+) -> Customer | Taken | None:
+    """Set `values` and add `entry` to the history; see store.update_customer. Raises CustomerHistoryFull."""
+    if len(customer["history"]) >= HISTORY_MAX:
+        raise store.CustomerHistoryFull
+    stamped = {**values, "updated_at": entry["at"], "updated_by": entry["by"]}
+    return store.update_customer(db, cipher, customer, values=stamped, entry=entry, action_key=action_key)
 
-    Raises CustomerNotFound, CustomerAlreadyInactive, CustomerAlreadyActive, IdempotencyKeyReused, and
-    PossibleDuplicateCustomer where another active customer has the PAN or a GSTIN (unless `confirmed`).
-    """
-    action_key = None if idempotency_key is None else f"{status}:{idempotency_key}"
-    for _attempt in range(CHANGE_ATTEMPTS_MAX):
-        customer = get_customer(db, cipher=cipher, tenant=tenant, customer_code=customer_code)
-        fingerprint = request_hash({"customer": str(customer["_id"]), "reason": reason})
-        if action_key is not None:
-            repeated = store.find_customer_by_action_key(db, cipher, tenant=tenant, action_key=action_key)
-            if repeated is not None:
-                return _replay_action(repeated, action_key, fingerprint)
-        if customer["status"] == status:
-            raise CustomerAlreadyActive if status == "active" else CustomerAlreadyInactive
-        identities = identities_of(form_of(customer)) if status == "active" and not confirmed else {}
-        refuse_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=customer["customer_code"])
-        values = {"status": status, "status_reason": reason}
-        entry = _entry(customer, values, by=changed_by, now=now, action=ACTION_BY_STATUS[status])
-        entry |= {"reason": reason, "action_key": action_key, "request_hash": fingerprint}
-        updated = _update(
-            db, cipher, customer, {**values, "identity_claims": list(identities) or None}, entry, action_key=action_key
-        )
-        if isinstance(updated, Taken):
-            if "identity_claims" in updated.fields:
-                raise PossibleDuplicateCustomer.of(updated.document, identities)
-        elif updated is not None:
-            return Answer(updated)
-        sleep(CHANGE_PAUSE_S)
-    raise CustomerBusy
+
+def change_entry(
+    customer: Customer, values: Mapping[str, Any], *, by: str, now: datetime, action: str
+) -> dict[str, Any]:
+    """Return the history entry of setting `values` on the customer."""
+    changes = {name: {"from": customer.get(name), "to": value} for name, value in values.items()}
+    return changed(now, by=by, action=action, changes=changes)
 
 
 def _insert_under_code(
@@ -302,37 +282,22 @@ def _replace(
     values = {name: form.get(name) for name in form.keys() | before.keys() if form.get(name) != before.get(name)}
     if not values:
         return stored
-    identities, known = identities_of(form), identities_of(before)
-    added = {} if confirmed else {i: pointer for i, pointer in identities.items() if i not in known}
+    identities = identities_of(form)
+    added = {} if confirmed else _added_identities(form, before)
     refuse_duplicate(db, cipher, tenant=stored["tenant"], identities=added, other_than=stored["customer_code"])
-    entry = _entry(stored, values, by=saved_by, now=now, action="saved")
+    entry = change_entry(stored, values, by=saved_by, now=now, action="saved")
     held = stored.get("identity_claims", [])
     claims = [i for i in identities if i in held or i in added] if stored["status"] == "active" else []
     values |= {"identity_claims": claims or None, "name_folded": fold(form["customer_name"])}
-    updated = _update(db, cipher, stored, values, entry)
+    updated = store_change(db, cipher, stored, values, entry)
     if isinstance(updated, Taken):
         raise PossibleDuplicateCustomer.of(updated.document, identities)
     return updated
 
 
-def _update(
-    db: Db,
-    cipher: FieldCipher,
-    customer: Customer,
-    values: Mapping[str, Any],
-    entry: Mapping[str, Any],
-    *,
-    action_key: str | None = None,
-) -> Customer | Taken | None:
-    if len(customer["history"]) >= HISTORY_MAX:
-        raise store.CustomerHistoryFull
-    stamped = {**values, "updated_at": entry["at"], "updated_by": entry["by"]}
-    return store.update_customer(db, cipher, customer, values=stamped, entry=entry, action_key=action_key)
-
-
-def _entry(customer: Customer, values: Mapping[str, Any], *, by: str, now: datetime, action: str) -> dict[str, Any]:
-    changes = {name: {"from": customer.get(name), "to": value} for name, value in values.items()}
-    return changed(now, by=by, action=action, changes=changes)
+def _added_identities(form: Form, before: Form) -> dict[str, str]:
+    known = identities_of(before)
+    return {identity: pointer for identity, pointer in identities_of(form).items() if identity not in known}
 
 
 def _require_cipher(cipher: FieldCipher, form: Form) -> None:
@@ -357,10 +322,3 @@ def _replay(customer: Customer, fingerprint: str) -> Answer:
     if customer["request_hash"] != fingerprint:
         raise IdempotencyKeyReused
     return Answer(as_of_version(customer, 1), replayed=True)
-
-
-def _replay_action(customer: Customer, action_key: str, fingerprint: str) -> Answer:
-    places = [place for place, entry in enumerate(customer["history"]) if entry.get("action_key") == action_key]
-    if customer["history"][places[0]]["request_hash"] != fingerprint:
-        raise IdempotencyKeyReused
-    return Answer(as_of_version(customer, places[0] + 2), replayed=True)

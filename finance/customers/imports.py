@@ -1,0 +1,245 @@
+"""Customers from a table: the columns of the form, one customer a row, and a verdict for each.
+
+A row is known again by its customer code, and without one by its PAN; so importing a file twice changes nothing.
+Columns that the file doesn't have leave what is stored; an empty cell in one that it has removes it.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+from marshmallow import ValidationError, fields
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from finance.customers import service, store
+from finance.customers.model import FORM_FIELDS, Customer, Form, etag_of, form_of, identities_of
+from finance.customers.schemas import CustomerFormSchema
+from finance.database import Db
+from finance.encryption import FieldCipher
+from finance.errors import Conflict, Invalid, PreconditionFailed
+
+Verdict = Literal["created", "updated", "unchanged", "refused"]
+IMPORTED_BY = "import"
+EXCEL_DIGITS_MAX = 15  # beyond these a cell that holds a number has lost digits
+ROUNDED = "\0rounded"
+_TRUE, _FALSE = ("true", "yes", "y", "1"), ("false", "no", "n", "0")
+_SCHEMA = CustomerFormSchema()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: its number in the file, and its cells by column."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RowVerdict:
+    line: int
+    verdict: Verdict
+    customer_code: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+class UnreadableTable(Invalid):
+    pass
+
+
+def read_table(path: Path) -> list[Row]:
+    """Return the rows of a CSV (UTF-8, comma or semicolon) or XLSX file (its first sheet); raises UnreadableTable."""
+    try:
+        lines = list(_read_xlsx(path) if path.suffix.lower() == ".xlsx" else _read_csv(path))
+    except (OSError, csv.Error, BadZipFile, InvalidFileException, ValueError, KeyError) as error:
+        raise UnreadableTable(
+            f"{path} can't be read as {path.suffix[1:] or 'CSV'} ({type(error).__name__})."
+        ) from error
+    if not lines:
+        raise UnreadableTable(f"{path} is empty: its first line must name the columns.")
+    columns = [name.strip().lower() for name in lines[0]]
+    _require_columns(columns)
+    rows = (Row(line, dict(zip(columns, cells, strict=False))) for line, cells in enumerate(lines[1:], start=2))
+    return [row for row in rows if any(cell.strip() for cell in row.cells.values())]
+
+
+def import_rows(
+    db: Db, *, cipher: FieldCipher, tenant: str, rows: Iterable[Row], apply: bool, confirmed: bool, now: datetime
+) -> Iterator[RowVerdict]:
+    """Yield the verdict on each row, and store it where `apply`. A row is stored whole or not at all."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        try:
+            yield _import_row(db, cipher, tenant, row, seen, apply=apply, confirmed=confirmed, now=now)
+        except ValidationError as error:
+            yield RowVerdict(row.line, "refused", problems=tuple(_problems(error.messages_dict)))
+        except (Invalid, Conflict, PreconditionFailed) as error:
+            details = [f"{e.pointer or ''} {e.detail}".strip("/ ") for e in error.errors] or [error.detail]
+            yield RowVerdict(row.line, "refused", problems=tuple(details))
+
+
+def _import_row(
+    db: Db,
+    cipher: FieldCipher,
+    tenant: str,
+    row: Row,
+    seen: dict[str, int],
+    *,
+    apply: bool,
+    confirmed: bool,
+    now: datetime,
+) -> RowVerdict:
+    posted = _SCHEMA.load(_form_of_cells(row.cells))
+    identity = posted.get("customer_code") or posted.get("pan_number")
+    if identity is None:
+        raise Invalid("Needs a customer_code or a pan_number, by which it is known when the file is imported again.")
+    stored = _find_stored(db, cipher, tenant, posted)
+    before = form_of(stored) if stored else {}
+    form = _completed(posted, before, row.cells)
+    _require_once(row.line, [identity, *([] if confirmed else identities_of(form))], seen)
+    code = stored["customer_code"] if stored else posted.get("customer_code")
+    if form == before:
+        return RowVerdict(row.line, "unchanged", code)
+    verdict: Verdict = "updated" if stored else "created"
+    if not apply:
+        service.require_savable(db, cipher=cipher, tenant=tenant, form=form, stored=stored, confirmed=confirmed)
+        return RowVerdict(row.line, verdict, code)
+    who: dict[str, Any] = {"cipher": cipher, "tenant": tenant, "confirmed": confirmed, "now": now}
+    if code is None:
+        answer = service.onboard_customer(db, posted=form, idempotency_key=None, created_by=IMPORTED_BY, **who)
+        return RowVerdict(row.line, verdict, answer.customer["customer_code"])
+    read = frozenset({etag_of(stored)}) if stored else None  # what was saved since then must not be lost
+    service.save_customer(db, customer_code=code, posted=form, if_match=read, saved_by=IMPORTED_BY, **who)
+    return RowVerdict(row.line, verdict, code)
+
+
+def _find_stored(db: Db, cipher: FieldCipher, tenant: str, posted: Form) -> Customer | None:
+    """Return the customer that a row is about: by its code, and without one by its PAN; raises Invalid."""
+    if "customer_code" in posted:
+        return store.find_customer(db, cipher, tenant=tenant, customer_code=posted["customer_code"])
+    pan = {"pan_number": posted["pan_number"]}
+    found = store.list_customers(db, cipher, tenant=tenant, filters=pan, sort="created_at", after=None, limit=10)
+    candidates = [customer for customer in found if customer["status"] == "active"] or found
+    if len(candidates) > 1:
+        raise Invalid("More than one customer has this pan_number: name the customer_code.")
+    return candidates[0] if candidates else None
+
+
+def _require_once(line: int, identities: list[str], seen: dict[str, int]) -> None:
+    """Raise Invalid where an earlier line has the same code, PAN or GSTIN."""
+    for identity in identities:
+        if seen.setdefault(identity, line) != line:
+            raise Invalid(f"Has the same customer_code, pan_number or gstin as line {seen[identity]}.")
+
+
+def _completed(posted: Form, before: Form, cells: Mapping[str, str]) -> Form:
+    """Return the form with what is stored for the parts of which the file has no column."""
+    parts = {column.split(".")[0] for column in cells}
+    kept = {name: value for name, value in before.items() if name not in parts}
+    return kept | {name: value for name, value in posted.items() if name in FORM_FIELDS}
+
+
+# --- Cells -------------------------------------------------------------------------------------------------------
+
+
+def _form_of_cells(cells: Mapping[str, str]) -> dict[str, Any]:
+    """Return the cells as a posted form: `tds.rate` is in the part tds, `banking.2.iban` in the second account."""
+    form: dict[str, Any] = {}
+    lists: dict[str, dict[int, dict[str, Any]]] = {}
+    for column, text in cells.items():
+        value = text.strip()
+        if not value:
+            continue
+        if value == ROUNDED:
+            raise Invalid(f"{column} is a long number that Excel has rounded: format the column as text.")
+        name, place, field = _parse_column(column)
+        if field is None:
+            form[name] = value
+        elif place is None:
+            form.setdefault(name, {})[field] = _typed(name, field, value)
+        else:
+            lists.setdefault(name, {}).setdefault(place, {})[field] = _typed(name, field, value)
+    return form | {name: [items[place] for place in sorted(items)] for name, items in lists.items()}
+
+
+def _parse_column(column: str) -> tuple[str, int | None, str | None]:
+    """Return the part, the place in a list and the field that a column is for; raises UnreadableTable."""
+    match = re.fullmatch(r"([a-z_]+)(?:\.(\d{1,3}))?(?:\.([a-z_]+))?", column, re.ASCII)
+    declared = _SCHEMA.fields.get(match[1]) if match else None
+    if match is None or declared is None:
+        raise UnreadableTable(f"There is no column {column[:60]!r}; see docs/customers.md for their names.")
+    name, place, field = match.groups()
+    if not isinstance(declared, fields.Nested):
+        known = place is None and field is None
+    else:
+        known = field in declared.schema.fields and (declared.many or place is None)
+    if not known:
+        raise UnreadableTable(f"There is no column {column[:60]!r}; see docs/customers.md for their names.")
+    return name, (int(place or 1) if isinstance(declared, fields.Nested) and declared.many else None), field
+
+
+def _require_columns(columns: list[str]) -> None:
+    for column in columns:
+        _parse_column(column)
+    repeated = next((column for column in columns if columns.count(column) > 1), None)
+    if repeated is not None:
+        raise UnreadableTable(f"The column {repeated!r} stands twice.")
+    if "customer_name" not in columns:
+        raise UnreadableTable("The column customer_name is missing.")
+
+
+def _typed(name: str, field: str, value: str) -> Any:
+    """Return a cell's text as the form has it: true and false, whole numbers, everything else as it is."""
+    if field in ("applicable", "primary"):
+        return value.lower() in _TRUE if value.lower() in (*_TRUE, *_FALSE) else value
+    if field == "payment_terms_days" and re.fullmatch(r"\d{1,5}", value, re.ASCII):
+        return int(value)
+    return value
+
+
+def _problems(messages: Any, path: str = "") -> Iterator[str]:
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from _problems(inner, f"{path}.{name + 1 if isinstance(name, int) else name}".strip("."))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from _problems(message, path)
+    else:
+        yield f"{path} {messages}"
+
+
+# --- Files -------------------------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        yield from csv.reader(file, delimiter=";" if first.count(";") > first.count(",") else ",", strict=True)
+
+
+def _read_xlsx(path: Path) -> Iterator[list[str]]:
+    workbook = load_workbook(path, read_only=True, data_only=True)
+    try:
+        for row in workbook.worksheets[0].iter_rows(values_only=True):
+            yield [_text_of_cell(value) for value in row]
+    finally:
+        workbook.close()
+
+
+def _text_of_cell(value: Any) -> str:
+    """Return what a cell shows. A long number that isn't text has lost digits in Excel: it must not pass as whole."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and len(str(abs(value))) > EXCEL_DIGITS_MAX:
+        return ROUNDED
+    return str(value)

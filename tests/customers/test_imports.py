@@ -1,0 +1,202 @@
+"""Customers from files: a verdict per row, nothing written in a dry run, nothing changed by a second run."""
+
+import base64
+import csv
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import environment
+import import_customers
+import pytest
+from openpyxl import Workbook
+
+from finance.customers.imports import RowVerdict, UnreadableTable, import_rows, read_table
+from finance.database import Db
+from finance.encryption import FieldCipher
+from tests.conftest import ENCRYPTION_KEY, Client
+from tests.customers.forms import gstin, pan
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+ONE, TWO = pan(), pan()
+TABLE = [
+    {
+        "customer_name": "Société Générale",
+        "customer_code": "OLD-1",
+        "pan_number": ONE,
+        "gst_details.1.gstin": gstin(ONE),
+        "gst_details.1.state": "Maharashtra",
+        "gst_details.2.gstin": gstin(ONE, "29"),
+        "tds.applicable": "yes",
+        "tds.rate": "2",
+        "banking.1.account_number": "000123456789012345",
+        "banking.1.ifsc": "SBIN0000691",
+        "banking.1.primary": "TRUE",
+        "terms_conditions.payment_terms_days": "30",
+        "terms_conditions.credit_limit": "1000",
+        "terms_conditions.currency": "INR",
+        "products_services.name": "Steel",
+        "products_services.tax_rate": "18.0",
+    },
+    {"customer_name": "Ada", "pan_number": TWO},
+    {"customer_name": "Bob"},
+    {"customer_name": "Carl", "customer_code": "OLD-1"},
+    {"customer_name": "Dora", "customer_code": "D", "banking.1.account_number": "12", "banking.1.ifsc": "X"},
+    {"customer_name": "Emil", "customer_code": "E", "pan_number": TWO},
+]
+
+
+def _write_csv(path: Path, rows: list[dict[str, Any]] = TABLE, delimiter: str = ",") -> Path:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, columns, delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _import(db: Db, path: Path, *, apply: bool, confirmed: bool = False) -> list[RowVerdict]:
+    cipher = FieldCipher(db, master_keys=(ENCRYPTION_KEY,))
+    rows = read_table(path)
+    return list(import_rows(db, cipher=cipher, tenant="acme", rows=rows, apply=apply, confirmed=confirmed, now=NOW))
+
+
+def test_a_dry_run_gives_the_verdicts_and_writes_nothing(db: Db, tmp_path: Path) -> None:
+    path = _write_csv(tmp_path / "c.csv")
+
+    dry = _import(db, path, apply=False)
+    documents = db.customers.count_documents({}) + db.counters.count_documents({})
+    applied = _import(db, path, apply=True)
+
+    assert documents == 0
+    assert [v.verdict for v in dry] == ["created", "created", "refused", "refused", "refused", "refused"]
+    assert [(v.line, v.verdict, v.problems) for v in dry] == [(v.line, v.verdict, v.problems) for v in applied]
+    assert [v.customer_code for v in applied[:2]] == ["OLD-1", "CUST-000001"]
+    assert dry[3].problems == ("Has the same customer_code, pan_number or gstin as line 2.",)
+    assert [problem.split()[0] for problem in dry[4].problems] == ["banking.1.account_number", "banking.1.ifsc"]
+    assert dry[5].problems == ("Has the same customer_code, pan_number or gstin as line 3.",)
+
+
+def test_a_row_is_stored_with_all_its_parts(client: Client, tmp_path: Path) -> None:
+    _import(client.db, _write_csv(tmp_path / "c.csv"), apply=True)
+
+    found = client.get("/customers/OLD-1").json
+
+    assert [row["gstin"] for row in found["gst_details"]] == [gstin(ONE), gstin(ONE, "29")]
+    assert found["tds"] == {"applicable": True, "rate": "2"}
+    assert found["banking"] == [{"account_number": "000123456789012345", "ifsc": "SBIN0000691", "primary": True}]
+    assert found["terms_conditions"] == {"payment_terms_days": 30, "credit_limit": "1000.00", "currency": "INR"}
+    assert found["products_services"] == [{"name": "Steel", "tax_rate": "18"}]
+    assert found["created_by"] == "import"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_second_run_changes_nothing(db: Db, tmp_path: Path, delimiter: str) -> None:
+    path = _write_csv(tmp_path / "c.csv", delimiter=delimiter)
+    _import(db, path, apply=True)
+    stored = list(db.customers.find())
+
+    again = _import(db, path, apply=True)
+
+    assert Counter(v.verdict for v in again) == {"unchanged": 2, "refused": 4}
+    assert list(db.customers.find()) == stored
+
+
+def test_columns_that_are_not_in_the_file_leave_what_is_stored(client: Client, tmp_path: Path) -> None:
+    _import(client.db, _write_csv(tmp_path / "c.csv"), apply=True)
+    before = client.get("/customers/OLD-1").json
+    rows = [{"customer_code": "old-1", "customer_name": "New name", "tds.applicable": "no", "customer_category": ""}]
+
+    verdicts = _import(client.db, _write_csv(tmp_path / "d.csv", rows), apply=True)
+
+    after = client.get("/customers/OLD-1").json
+    assert [(v.verdict, v.customer_code) for v in verdicts] == [("updated", "OLD-1")]
+    assert (after["customer_name"], after["tds"]) == ("New name", {"applicable": False})
+    for name in ("pan_number", "banking", "gst_details", "terms_conditions"):
+        assert after[name] == before[name]
+
+
+def test_another_customers_pan_is_refused_unless_confirmed(client: Client, tmp_path: Path) -> None:
+    client.post("/customers", json={"customer_name": "Ada", "pan_number": TWO})
+    path = _write_csv(tmp_path / "c.csv", [{"customer_name": "Ada", "customer_code": "A", "pan_number": TWO}])
+
+    verdicts = [_import(client.db, path, apply=apply)[0] for apply in (False, True)]
+    confirmed = _import(client.db, path, apply=True, confirmed=True)
+
+    assert {(v.verdict, v.problems) for v in verdicts} == {
+        ("refused", ("pan_number is that of customer CUST-000001.",))
+    }
+    assert confirmed[0].verdict == "created"
+
+
+def test_a_workbook_is_read_as_its_cells_show_and_rounded_numbers_are_refused(client: Client, tmp_path: Path) -> None:
+    workbook = Workbook()
+    sheet = workbook.active
+    sheet.append(["customer_code", "customer_name", "banking.1.account_number", "terms_conditions.payment_terms_days"])
+    sheet.append(["A", "Ada", "000123456789012345", 30])
+    sheet.append([7001, "Bob", 123456789012, 45.0])
+    sheet.append(["C", "Carl", 1234567890123456789, None])
+    sheet.append([None, None, None, None])
+    workbook.save(tmp_path / "c.xlsx")
+
+    verdicts = _import(client.db, tmp_path / "c.xlsx", apply=True)
+
+    assert [(v.verdict, v.customer_code) for v in verdicts] == [
+        ("created", "A"),
+        ("created", "7001"),
+        ("refused", None),
+    ]
+    assert "format the column as text" in verdicts[2].problems[0]
+    assert client.get("/customers/A").json["banking"][0]["account_number"] == "000123456789012345"
+    assert client.get("/customers/7001").json["terms_conditions"] == {"payment_terms_days": 45}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty"),
+        ("pan_number\nAFZPK7190K\n", "customer_name is missing"),
+        ("customer_name,nickname\nAda,A\n", "no column 'nickname'"),
+        ("customer_name,tds\nAda,yes\n", "no column 'tds'"),
+        ("customer_name,tds.1.rate\nAda,2\n", "no column 'tds.1.rate'"),
+        ("customer_name,banking.1.bank\nAda,SBI\n", "no column 'banking.1.bank'"),
+        ("customer_name,customer_name\nAda,Bob\n", "stands twice"),
+        ('customer_name\n"Ada\n', "can't be read"),
+    ],
+)
+def test_a_table_that_is_none_of_ours_is_refused_as_a_whole(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text(text)
+
+    with pytest.raises(UnreadableTable, match=why):
+        read_table(path)
+
+
+def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes(b"customer_name\n\xff\xfe\n")
+    (tmp_path / "c.xlsx").write_bytes(b"not a zip")
+
+    for name in ("c.csv", "c.xlsx", "missing.csv"):
+        with pytest.raises(UnreadableTable):
+            read_table(tmp_path / name)
+
+
+def test_the_script_says_what_it_would_do_and_does_it(
+    mongodb_uri: str, db: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environment, "enter", lambda *names: None)  # we are in it
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("FINANCE_DATABASE", db.name)
+    monkeypatch.setenv("FINANCE_ENCRYPTION_KEY", base64.b64encode(ENCRYPTION_KEY).decode())
+    command = ["import_customers.py", "--tenant", "acme", str(_write_csv(tmp_path / "c.csv"))]
+
+    monkeypatch.setattr("sys.argv", command)
+    dry = (import_customers.main(), db.customers.count_documents({}), capsys.readouterr().out)
+    monkeypatch.setattr("sys.argv", [*command, "--apply"])
+    applied = (import_customers.main(), db.customers.count_documents({}), capsys.readouterr().out)
+
+    assert (dry[:2], applied[:2]) == ((1, 0), (1, 2))
+    assert "line 2: would be created OLD-1" in dry[2]
+    assert "line 3: created CUST-000001" in applied[2]
+    assert applied[2].splitlines()[-1] == "2 created, 4 refused"
