@@ -94,6 +94,10 @@ def onboard_customer(
         if repeated is not None:
             return _replay(repeated, fingerprint)
     _require_cipher(cipher, form)
+    code = posted.get("customer_code")
+    holder = code and store.find_customer(db, cipher, tenant=tenant, customer_code=code)
+    if holder and not _is_twin(holder, idempotency_key):
+        raise _code_taken(db, tenant=tenant, asked_by=created_by, now=now)
     identities = identities_of(form)
     if not confirmed:
         same = find_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=None)
@@ -110,7 +114,7 @@ def onboard_customer(
         created_by=created_by,
         now=now,
     )
-    return _insert_under_code(db, cipher, customer, customer_code=posted.get("customer_code"), fingerprint=fingerprint)
+    return _insert_under_code(db, cipher, customer, customer_code=code, fingerprint=fingerprint)
 
 
 def save_customer(
@@ -232,14 +236,18 @@ def _insert_under_code(
             codes.give_up_code(db, tenant=tenant, customer_code=code, reason=reason, now=now)
         if is_twin:
             return _replay(outcome.document, fingerprint)
-        if "identity_claims" in outcome.fields:
+        if outcome.document["customer_code"] != code:
             raise PossibleDuplicateCustomer.of(outcome.document, identities_of(form_of(customer)))
         if customer_code is not None:
-            suggested, _replayed = codes.hand_out_code(db, tenant=tenant, handed_out_to=customer["created_by"], now=now)
-            raise CustomerCodeTaken(
-                errors=[FieldError("is taken.", pointer="/customer_code")], extra={"suggested_code": suggested}
-            )
+            raise _code_taken(db, tenant=tenant, asked_by=customer["created_by"], now=now)
     raise NumbersExhausted
+
+
+def _code_taken(db: Db, *, tenant: str, asked_by: str, now: datetime) -> CustomerCodeTaken:
+    """Return the refusal of a code that another customer has, with a fresh one that can be used at once."""
+    suggested, _replayed = codes.hand_out_code(db, tenant=tenant, handed_out_to=asked_by, now=now)
+    errors = [FieldError("is taken.", pointer="/customer_code")]
+    return CustomerCodeTaken(errors=errors, extra={"suggested_code": suggested})
 
 
 def _create(

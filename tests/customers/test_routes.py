@@ -61,6 +61,18 @@ def test_a_taken_code_is_a_conflict_with_a_code_that_is_usable_at_once(client: C
     assert client.post("/customers", json={"customer_name": "Bob", "customer_code": suggested}).status_code == 201
 
 
+def test_saving_a_form_twice_under_one_code_is_a_taken_code_and_no_possible_duplicate(client: Client) -> None:
+    form = full_form(customer_code="CUST-301819")
+    client.post("/customers", json=form)
+
+    answers = [
+        client.post("/customers", json=form),
+        client.post("/customers", json=form, headers={"Idempotency-Key": "k"}),
+    ]
+
+    assert [answer.json["code"] for answer in answers] == ["customer_code_taken"] * 2
+
+
 def test_codes_handed_out_differ_from_each_other_and_from_those_in_use(client: Client) -> None:
     client.post("/customers", json={"customer_name": "Ada", "customer_code": "CUST-000002"})
 
