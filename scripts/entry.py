@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import encryption_key
 import environment
 
 EXIT_ERROR = 2
-ENCRYPTION_KEY_FILE = "encryption-key"
 
 VAR = Path(os.environ.get("FINANCE_VAR") or environment.ROOT / "var").absolute()
 
@@ -28,7 +28,7 @@ def run(main: Callable[[], int]) -> int:
         return EXIT_ERROR
     sys.path.insert(0, str(environment.ROOT))
     _find_database()
-    _find_encryption_key()
+    encryption_key.use(VAR)
 
     from finance.config import Config, ConfigError
     from finance.database import DriverError
@@ -47,13 +47,6 @@ def run(main: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         environment.say(f"{name}: stopped")
     return EXIT_ERROR
-
-
-def _find_encryption_key() -> None:
-    """Use the key that `scripts/serve` made on this machine, where the environment names none."""
-    kept = VAR / ENCRYPTION_KEY_FILE
-    if not os.environ.get("FINANCE_ENCRYPTION_KEY") and kept.exists():
-        os.environ["FINANCE_ENCRYPTION_KEY"] = kept.read_text(encoding="ascii").strip()
 
 
 def _find_database() -> None:
