@@ -18,7 +18,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from finance.customers import service, store
-from finance.customers.model import FORM_FIELDS, Customer, Form, etag_of, form_of, identities_of
+from finance.customers.model import FORM_FIELDS, Customer, Form, etag_of, form_of, identities_of, status_of
 from finance.customers.schemas import CustomerFormSchema
 from finance.database import Db
 from finance.encryption import FieldCipher
@@ -124,7 +124,7 @@ def _find_stored(db: Db, cipher: FieldCipher, tenant: str, posted: Form) -> Cust
         return store.find_customer(db, cipher, tenant=tenant, customer_code=posted["customer_code"])
     pan = {"pan_number": posted["pan_number"]}
     found = store.list_customers(db, cipher, tenant=tenant, filters=pan, sort="created_at", after=None, limit=10)
-    candidates = [customer for customer in found if customer["status"] == "active"] or found
+    candidates = [customer for customer in found if status_of(customer) == "active"] or found
     if len(candidates) > 1:
         raise Invalid("More than one customer has this pan_number: name the customer_code.")
     return candidates[0] if candidates else None

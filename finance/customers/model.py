@@ -128,7 +128,16 @@ def as_of_version(customer: Customer, version: int) -> Customer:
 
 def etag_of(customer: Customer) -> str:
     """Return what tells this state of the customer from its others."""
-    return str(customer["version"])
+    return str(version_of(customer))
+
+
+def version_of(customer: Customer) -> int:
+    """Return how often the customer was stored; 0 where another system did it."""
+    return int(customer.get("version") or 0)
+
+
+def status_of(customer: Customer) -> str:
+    return str(customer.get("status") or "active")
 
 
 def identities_of(form: Form) -> dict[str, str]:

@@ -17,6 +17,8 @@ from finance.customers.model import (
     map_secrets,
     mask,
     parse_code,
+    status_of,
+    version_of,
 )
 from finance.errors import Invalid
 from finance.fields import AmountText, Checked, Choice, Count, CurrencyCode, Flag, Text, WholeNumber
@@ -209,17 +211,18 @@ def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
     """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
-    history = _masked([_dump_entry(entry) for entry in customer["history"]])
+    history = _masked([_dump_entry(entry) for entry in customer.get("history", [])])
     return dump_listed_customer(customer, in_full=in_full) | {"history": history}
 
 
 def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[str, Any]:
+    """Return a stored customer without its history; what an older system left out is null."""
     shown = customer if in_full else _masked(customer)
     get = shown.get
     return {
         "id": str(customer["_id"]),
         "customer_code": customer["customer_code"],
-        "customer_name": customer["customer_name"],
+        "customer_name": get("customer_name"),
         "customer_category": get("customer_category"),
         "pan_number": get("pan_number"),
         "contact_person": get("contact_person"),
@@ -230,13 +233,13 @@ def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[s
         "tds": get("tds"),
         "banking": get("banking") or [],
         "terms_conditions": _dump_form_value(get("terms_conditions")),
-        "status": customer["status"],
+        "status": status_of(customer),
         "status_reason": get("status_reason"),
-        "version": customer["version"],
-        "created_at": customer["created_at"],
-        "created_by": customer["created_by"],
-        "updated_at": customer["updated_at"],
-        "updated_by": customer["updated_by"],
+        "version": version_of(customer),
+        "created_at": get("created_at"),
+        "created_by": get("created_by"),
+        "updated_at": get("updated_at"),
+        "updated_by": get("updated_by"),
     }
 
 
@@ -247,7 +250,7 @@ def _masked(value: Any) -> Any:
 def _dump_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
     shown = {name: entry[name] for name in ("at", "by", "action", "reason") if name in entry}
-    return shown | {"changes": _dump_form_value(entry["changes"])}
+    return shown | {"changes": _dump_form_value(entry.get("changes", {}))}
 
 
 def _dump_form_value(value: Any) -> Any:

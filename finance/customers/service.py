@@ -21,6 +21,7 @@ from finance.customers.model import (
     new_customer,
     parse_code,
     secrets_in,
+    status_of,
     with_code,
 )
 from finance.database import Db
@@ -207,7 +208,7 @@ def store_change(
     action_key: str | None = None,
 ) -> Customer | Taken | None:
     """Set `values` and add `entry` to the history; see store.update_customer. Raises CustomerHistoryFull."""
-    if len(customer["history"]) >= HISTORY_MAX:
+    if len(customer.get("history", [])) >= HISTORY_MAX:
         raise store.CustomerHistoryFull
     stamped = {**values, "updated_at": entry["at"], "updated_by": entry["by"]}
     return store.update_customer(db, cipher, customer, values=stamped, entry=entry, action_key=action_key)
@@ -295,7 +296,7 @@ def _replace(
     refuse_duplicate(db, cipher, tenant=stored["tenant"], identities=added, other_than=stored["customer_code"])
     entry = change_entry(stored, values, by=saved_by, now=now, action="saved")
     held = stored.get("identity_claims", [])
-    claims = [i for i in identities if i in held or i in added] if stored["status"] == "active" else []
+    claims = [i for i in identities if i in held or i in added] if status_of(stored) == "active" else []
     values |= {"identity_claims": claims or None, "name_folded": fold(form["customer_name"])}
     updated = store_change(db, cipher, stored, values, entry)
     if isinstance(updated, Taken):

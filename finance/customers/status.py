@@ -5,7 +5,7 @@ from time import sleep
 
 from finance.customers import store
 from finance.customers.duplicates import PossibleDuplicateCustomer, refuse_duplicate
-from finance.customers.model import Customer, as_of_version, form_of, identities_of
+from finance.customers.model import Customer, as_of_version, form_of, identities_of, status_of
 from finance.customers.service import (
     CHANGE_ATTEMPTS_MAX,
     CHANGE_PAUSE_S,
@@ -58,7 +58,7 @@ def set_status(
             repeated = store.find_customer_by_action_key(db, cipher, tenant=tenant, action_key=action_key)
             if repeated is not None:
                 return _replay_action(repeated, action_key, fingerprint)
-        if customer["status"] == status:
+        if status_of(customer) == status:
             raise CustomerAlreadyActive if status == "active" else CustomerAlreadyInactive
         identities = identities_of(form_of(customer)) if status == "active" and not confirmed else {}
         refuse_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=customer["customer_code"])

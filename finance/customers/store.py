@@ -13,7 +13,7 @@ from pymongo import ReturnDocument
 from pymongo.cursor import Cursor
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
 
-from finance.customers.model import ORDER_BY_SORT, SEARCHABLE_BY_SECRET, Customer, map_secrets
+from finance.customers.model import ORDER_BY_SORT, SEARCHABLE_BY_SECRET, Customer, map_secrets, status_of, version_of
 from finance.database import Db, Document
 from finance.encryption import FieldCipher, is_ciphertext
 from finance.errors import Conflict, Invalid
@@ -44,7 +44,7 @@ def find_customer_by_action_key(db: Db, cipher: FieldCipher, *, tenant: str, act
 def find_status(db: Db, *, tenant: str, customer_code: str) -> str | None:
     """Return the status of the customer of this code, None where there is none."""
     found = db.customers.find_one({"tenant": tenant, "customer_code": customer_code}, {"status": True})
-    return str(found.get("status", "active")) if found else None
+    return status_of(found) if found else None
 
 
 def has_code(db: Db, *, tenant: str, customer_code: str) -> bool:
@@ -94,7 +94,7 @@ def update_customer(
     Raises CustomerHistoryFull.
     """
     tenant = customer["tenant"]
-    change: Document = {"$set": {"version": customer["version"] + 1}, "$push": {"history": entry}}
+    change: Document = {"$set": {"version": version_of(customer) + 1}, "$push": {"history": entry}}
     change["$set"] |= {name: value for name, value in values.items() if value is not None}
     change = _sealed(cipher, change, tenant=tenant)
     absent = {name: "" for name, value in values.items() if value is None}
@@ -102,7 +102,7 @@ def update_customer(
         change["$unset"] = absent
     if action_key is not None:
         change["$push"]["action_keys"] = action_key
-    unchanged = {"tenant": tenant, "_id": customer["_id"], "version": customer["version"]}
+    unchanged = {"tenant": tenant, "_id": customer["_id"], "version": customer.get("version")}
     try:
         updated = db.customers.find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError as error:
@@ -152,7 +152,7 @@ def find_pages(
 
 def position_of(customer: Customer, *, sort: str) -> list[Any]:
     """Return the place of a customer in the order of `sort`, as JSON."""
-    values = [customer[field] for field in ORDER_BY_SORT[sort.removeprefix("-")]]
+    values = [customer.get(field) for field in ORDER_BY_SORT[sort.removeprefix("-")]]
     return [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
 
 

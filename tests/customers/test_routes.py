@@ -1,5 +1,6 @@
 """Customers over HTTP: what a form sends, and what it gets back."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -225,6 +226,35 @@ def test_repeating_a_save_whose_answer_was_lost_is_no_conflict(client: Client) -
     first, second = (client.put("/customers/CUST-000001", **save) for _ in range(2))
 
     assert (second.status_code, second.json) == (200, first.json)
+
+
+def test_a_history_that_is_full_is_a_conflict_and_never_a_5xx(client: Client) -> None:
+    for code in ("A", "B"):
+        client.put(f"/customers/{code}", json={"customer_name": code})
+    entry = {"at": datetime(2026, 1, 1, tzinfo=UTC), "by": "k", "action": "saved", "changes": {}}
+    client.db.customers.update_one({"customer_code": "A"}, {"$set": {"history": [entry] * 1_000}})
+    large = [entry | {"changes": {"contact_person": {"from": "x" * 1_048_200, "to": "y"}}}] * 16
+    client.db.customers.update_one({"customer_code": "B"}, {"$set": {"history": large}})
+
+    full = client.put("/customers/A", json={"customer_name": "Ada"})
+    too_large = client.put("/customers/B", json={"customer_name": "B", "terms_conditions": {"notes": "é" * 2_000}})
+
+    assert [answer.status_code for answer in (full, too_large)] == [409, 409]
+    assert [answer.json["code"] for answer in (full, too_large)] == ["customer_history_full"] * 2
+    assert client.put("/customers/A", json={"customer_name": "A"}).status_code == 200  # what changes nothing goes on
+
+
+def test_a_customer_that_another_system_left_incomplete_is_shown_and_can_be_saved(client: Client) -> None:
+    client.db.customers.insert_one({"tenant": "acme", "customer_code": "OLD-1"})
+
+    shown = client.get("/customers/OLD-1")
+    listed = client.get("/customers").json["data"]
+    saved = client.put("/customers/OLD-1", json={"customer_name": "Ada"}, headers={"If-Match": shown.headers["ETag"]})
+    inactive = client.post("/customers/OLD-1/deactivate", json={"reason": "gone"})
+
+    assert (shown.json["customer_name"], shown.json["status"], len(listed)) == (None, "active", 1)
+    assert (saved.status_code, saved.json["customer_name"], saved.headers["ETag"]) == (200, "Ada", '"1"')
+    assert inactive.json["status"] == "inactive"
 
 
 # --- Personal data -----------------------------------------------------------------------------------------------
