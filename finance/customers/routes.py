@@ -6,8 +6,7 @@ from flask import Response, request
 
 from finance.auth.guard import caller, requires
 from finance.context import parts
-from finance.customers import service
-from finance.customers import status as standing
+from finance.customers import activation, codes, service
 from finance.customers.model import Customer, etag_of
 from finance.customers.schemas import (
     ConfirmSchema,
@@ -66,7 +65,7 @@ def onboard_customer(posted: dict[str, Any], query: dict[str, Any]) -> Response:
 @blueprint.response(201, HandedOutCodeSchema())
 def hand_out_code() -> Response:
     """Get a fresh code for a form that is being opened"""
-    code, replayed = service.hand_out_code(
+    code, replayed = codes.hand_out_code(
         parts().db,
         tenant=caller().tenant,
         handed_out_to=caller().key_id,
@@ -150,7 +149,7 @@ def activate_customer(posted: dict[str, Any], query: dict[str, Any], customer_co
 
 
 def _set_status(customer_code: str, status: str, reason: str, *, confirmed: bool = False) -> Response:
-    answer = standing.set_status(
+    answer = activation.set_status(
         parts().db,
         cipher=parts().cipher,
         tenant=caller().tenant,

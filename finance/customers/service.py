@@ -7,7 +7,6 @@ from time import sleep
 from typing import Any
 
 from finance.customers import codes, store
-from finance.customers.codes import hand_out_code as hand_out_code
 from finance.customers.duplicates import PossibleDuplicateCustomer, find_duplicate, refuse_duplicate
 from finance.customers.forms import require_consistent, unmask
 from finance.customers.model import (
