@@ -327,6 +327,6 @@ def _is_twin(customer: Customer, idempotency_key: str | None) -> bool:
 
 
 def _replay(customer: Customer, fingerprint: str) -> Answer:
-    if customer["request_hash"] != fingerprint:
+    if customer.get("request_hash") != fingerprint:
         raise IdempotencyKeyReused
     return Answer(as_of_version(customer, 1), replayed=True)

@@ -3,6 +3,7 @@
 What is secret is encrypted on its way in and decrypted on its way out, here and nowhere else.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,10 +20,22 @@ from finance.encryption import FieldCipher, is_ciphertext
 from finance.errors import Conflict, Invalid
 from finance.numbering.issue import NotStored, Stored, Taken, read_back
 
+log = logging.getLogger(__name__)
+
 RUN_PAGE = 10_000
 RUN_PAGES_MAX = 100
 _TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge, and what an update answers
+_UNIQUE_FIELDS = frozenset(("customer_code", "idempotency_key", "action_keys", "identity_claims"))
 _NOT_LISTED = {"history": False, "request_hash": False, "identity_claims": False}
+
+
+class RefusedByForeignIndex(Conflict):
+    """A unique index that isn't ours stands on customers, as older systems left them behind."""
+
+    detail_default = (
+        "Another customer has the same value in a field that an index of this database wants to be unique. "
+        "Nothing was stored. Whoever runs the service finds the index in the log."
+    )
 
 
 class CustomerHistoryFull(Conflict):
@@ -71,11 +84,10 @@ def insert_customer(db: Db, cipher: FieldCipher, customer: Customer) -> Stored |
     try:
         db.customers.insert_one(document)
     except DuplicateKeyError as error:
-        details = error.details or {}
-        taken_by = _opened(cipher, read_back(db.customers, details["keyValue"]))
-        if taken_by is None:
+        taken = _taken(db, cipher, error)
+        if taken is None:
             raise NotStored from error
-        return Taken(taken_by, frozenset(details["keyPattern"]))
+        return taken
     return Stored({**customer, "_id": document["_id"]})
 
 
@@ -106,9 +118,7 @@ def update_customer(
     try:
         updated = db.customers.find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError as error:
-        details = error.details or {}
-        taken_by = _opened(cipher, read_back(db.customers, details["keyValue"]))
-        return Taken(taken_by, frozenset(details["keyPattern"])) if taken_by else None
+        return _taken(db, cipher, error)
     except DocumentTooLarge as error:
         raise CustomerHistoryFull from error
     except OperationFailure as error:
@@ -188,6 +198,17 @@ def find_handed_out_code(db: Db, *, tenant: str, idempotency_key: str) -> Docume
 def read_handed_out_code(db: Db, *, tenant: str, idempotency_key: str) -> Document | None:
     """Return the code that another process has recorded for this key just now."""
     return read_back(db.customer_codes, {"tenant": tenant, "idempotency_key": idempotency_key})
+
+
+def _taken(db: Db, cipher: FieldCipher, error: DuplicateKeyError) -> Taken | None:
+    """Return who has the unique key, None where nobody has after all; raises RefusedByForeignIndex."""
+    details = error.details or {}
+    fields = frozenset(details["keyPattern"])
+    if not fields & _UNIQUE_FIELDS:
+        log.error("A unique index that isn't ours refused a customer: %s", ", ".join(sorted(fields)))
+        raise RefusedByForeignIndex from error
+    document = _opened(cipher, read_back(db.customers, details["keyValue"]))
+    return None if document is None else Taken(document, fields)
 
 
 def _sealed(cipher: FieldCipher, value: Document, *, tenant: str) -> Document:
