@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -9,10 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+START_UNDONE_TIMEOUT_S = 30.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded now: not between fork and exec
 
@@ -28,17 +31,24 @@ def start(
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_name(log.name + ".1"))
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent(),
-            env=env,
-            cwd=cwd,
-        )
+    process = None
+    try:
+        with log.open("wb") as output, _signals_wait():
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent(),
+                env=env,
+                cwd=cwd,
+            )
+    except BaseException:
+        if process is not None:  # a signal that had waited
+            stop(process, timeout_s=START_UNDONE_TIMEOUT_S)
+        raise
+    return process
 
 
 def stop(process: subprocess.Popen[bytes], *, timeout_s: float) -> int:
@@ -111,6 +121,28 @@ def _read_process(folder: Path) -> Running | None:
     except OSError:  # it ended while we looked
         return None
     return None if state == "Z" else Running(int(folder.name), int(parent), command)
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let signals that have a handler of ours wait until the end of the block, and handle them then.
+
+    A handler that raises while Python forks would have its exception swallowed, or leave a child that nobody knows.
+    """
+    handlers = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():  # no handler ever runs in another thread
+        handlers = {}
+    waiting: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda received, frame: waiting.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _end_with_parent() -> Callable[[], None] | None:
