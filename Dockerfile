@@ -1,18 +1,13 @@
 # The API alone; docker-compose.yml runs it together with MongoDB.
 
 FROM python:3.11-slim-bookworm AS build
-# gunicorn_h1c, gunicorn's fast HTTP parser, is source only: the compiler stays behind in this stage.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev \
-    && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY requirements.txt requirements-fast.txt ./
-COPY scripts/environment.py scripts/
+COPY requirements.txt ./
+COPY scripts/environment.py scripts/python_version.py scripts/
 # The scripts find their environment as they left it, so that `docker compose exec api scripts/create_key.py` just works.
 ENV FINANCE_VENV=/venv PIP_NO_CACHE_DIR=1
 RUN python -c "import sys; sys.path.insert(0, 'scripts'); import environment; \
-    environment.ensure('requirements.txt', optional=('requirements-fast.txt',))" \
-    && /venv/bin/python -c "import gunicorn_h1c"
+    environment.ensure('requirements.txt')"
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin finance

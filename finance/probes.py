@@ -6,6 +6,8 @@ from finance import database, metrics
 from finance.context import parts
 from finance.json_api import problem, reply
 
+ANSWER_S = 2.0
+
 blueprint = Blueprint("probes", __name__)
 
 
@@ -17,14 +19,17 @@ def healthz() -> Response:
 
 @blueprint.route("/readyz")
 def readyz() -> Response:
-    """Say whether MongoDB answers and the unique indexes stand; without them nothing may be numbered."""
+    """Say whether MongoDB answers and the unique indexes stand, building them on a new database.
+
+    Without them nothing may be numbered. A gate that waits for this lets no request through that would build them.
+    """
     try:
-        with database.deadline(2):
-            missing = database.find_unprotected(parts().db)
+        with database.deadline(ANSWER_S):
+            database.protect(parts().db)
+    except database.IndexesMissing as missing:
+        return _not_ready(missing.detail)
     except database.DriverError:
         return _not_ready("MongoDB does not answer.")
-    if missing:
-        return _not_ready(f"Unique indexes do not stand: {', '.join(missing)}. Run scripts/migrate_indexes.py --apply.")
     return reply({"status": "ready"})
 
 

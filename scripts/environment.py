@@ -6,7 +6,6 @@ Standard library only. `FINANCE_VENV` is the folder of the environment; it is `.
 import contextlib
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ import python_version
 python_version.require()  # what follows is only run by a Python that is new enough
 
 ROOT = Path(__file__).resolve().parent.parent
-_C_COMPILERS = ("cc", "gcc", "clang")
 
 
 class EnvironmentFailed(Exception):
@@ -34,13 +32,13 @@ def inside() -> bool:
     return os.path.realpath(sys.prefix) == os.path.realpath(venv_folder())
 
 
-def enter(*requirements: str, optional: tuple[str, ...] = ()) -> None:
+def enter(*requirements: str) -> None:
     """Make the environment ready and go on in it: replaces this process unless it runs there already.
 
     A new process has none of our signal handlers yet. So SIGINT and SIGTERM wait while we change over, and are
     delivered when this is called again on the other side. Raises EnvironmentFailed.
     """
-    python = ensure(*requirements, optional=optional)
+    python = ensure(*requirements)
     signals = {signal.SIGINT, signal.SIGTERM}
     if inside():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
@@ -51,21 +49,18 @@ def enter(*requirements: str, optional: tuple[str, ...] = ()) -> None:
     os.execv(str(python), [str(python), *sys.argv])
 
 
-def ensure(*requirements: str, optional: tuple[str, ...] = ()) -> Path:
+def ensure(*requirements: str) -> Path:
     """Return the environment's Python, after making the environment and installing what its stamps don't show yet.
 
-    `optional` files need a C compiler: without one they are left out, and a failure is only a notice. Two calls at
-    once are safe, the second one waits. Raises EnvironmentFailed.
+    Two calls at once are safe, the second one waits. Raises EnvironmentFailed.
     """
     venv = venv_folder()
-    if _missing(venv, requirements) or _missing(venv, _compilable(optional)):
+    if _missing(venv, requirements):
         _refuse_windows()
         with _lock(venv):
             _make_venv(venv)
             for name in _missing(venv, requirements):
                 _install(venv, name)
-            for name in _missing(venv, _compilable(optional)):
-                _try_install(venv, name)
     return _python(venv)
 
 
@@ -129,23 +124,11 @@ def _install(venv: Path, name: str) -> None:
     _stamp(venv, name).write_text(_digest(name), encoding="ascii")
 
 
-def _try_install(venv: Path, name: str) -> None:
-    done = _pip_install(venv, name)
-    if done.returncode != 0:
-        say(f"Notice: going on without {name} (optional, it makes things faster): {_error_line(done.stdout)}")
-    # A failure is stamped as well: the next start must not spend its seconds on compiling in vain.
-    _stamp(venv, name).write_text(_digest(name), encoding="ascii")
-
-
 def _pip_install(venv: Path, name: str) -> subprocess.CompletedProcess[str]:
     pip = [str(_python(venv)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     done = _run([*pip, "install", "-r", str(ROOT / name)])
     (venv / "finance-pip.log").write_text(done.stdout, encoding="utf-8")
     return done
-
-
-def _compilable(optional: tuple[str, ...]) -> tuple[str, ...]:
-    return optional if any(shutil.which(compiler) for compiler in _C_COMPILERS) else ()
 
 
 def _is_whole(venv: Path) -> bool:

@@ -31,12 +31,22 @@ def test_without_mongodb_the_process_lives_but_is_not_ready() -> None:
     assert (ready.status_code, ready.json["code"], ready.headers["Retry-After"]) == (503, "not_ready", "1")
 
 
-def test_without_its_unique_indexes_it_is_not_ready_and_says_what_to_do(client: Client) -> None:
+def test_a_new_database_is_made_ready_by_asking_whether_it_is(client: Client) -> None:
     client.db.payments.drop_index("payment_number_unique")
 
     ready = client.app.test_client().get("/readyz")
 
-    assert ready.status_code == 503
+    assert ready.status_code == 200
+    assert client.db.payments.index_information()["payment_number_unique"]["unique"]
+
+
+def test_with_a_wrong_index_in_the_way_it_is_not_ready_and_says_what_to_do(client: Client) -> None:
+    client.db.payments.drop_index("payment_number_unique")
+    client.db.payments.create_index([("payment_number", 1)], name="payment_number_unique", unique=True)
+
+    ready = client.app.test_client().get("/readyz")
+
+    assert (ready.status_code, ready.json["code"]) == (503, "not_ready")
     assert "payments.payment_number_unique" in ready.json["detail"]
     assert "scripts/migrate_indexes.py" in ready.json["detail"]
 

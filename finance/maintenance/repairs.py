@@ -16,13 +16,13 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from finance.database import DUPLICATE_KEY, Document
+from finance.history import changed
 from finance.maintenance import fences, runs
 from finance.maintenance.duplicates import Group, Keep, Planned, find_groups, plan
 from finance.maintenance.gaps import insert_gaps, sync_counters
 from finance.maintenance.target import PREVIOUS_FIELD, Progress, Target, newest_number, value_at
 from finance.numbering import counters
 from finance.numbering.series import Series
-from finance.payments.model import changed
 
 BATCH = 200  # documents renumbered together: one reservation a series, one insert of changes, one bulk write
 PASSES_MAX = 50  # each finds again what changed during the one before

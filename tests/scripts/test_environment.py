@@ -102,32 +102,6 @@ def test_what_pip_cannot_install_is_one_line_that_names_the_file(made: Path) -> 
     assert "\n" not in str(failure.value)
 
 
-def test_a_failed_optional_file_is_a_notice_and_is_not_tried_twice(
-    made: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environment, "_C_COMPILERS", ("sh",))
-    (made / "fast.txt").write_text("./no-such-folder\n")
-
-    environment.ensure("requirements.txt", optional=("fast.txt",))
-    notice = capsys.readouterr().err
-    environment.ensure("requirements.txt", optional=("fast.txt",))
-
-    assert notice.count("\n") == 1
-    assert notice.startswith("Notice: going on without fast.txt")
-    assert capsys.readouterr().err == ""
-
-
-def test_without_a_c_compiler_optional_files_are_left_out(
-    made: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environment, "_C_COMPILERS", ("no-such-compiler",))
-    (made / "fast.txt").write_text("./no-such-folder\n")
-
-    environment.ensure("requirements.txt", optional=("fast.txt",))
-
-    assert capsys.readouterr().err == ""
-
-
 def test_an_environment_of_an_old_python_is_told_to_be_removed(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(python_version, "PYTHON_MIN", (99, 0))
     (made / "requirements.txt").write_text(NOTHING + "# more\n")
