@@ -14,14 +14,16 @@ request, and it goes one way only:
     text.py         text as searches compare it
     history.py      what documents remember of their changes
     encryption.py   personal data, encrypted field by field
+    paging.py       pages by position, each at the same cost
+    csv_export.py   CSV for accountants, streamed
     numbering/      series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
-    customers/ invoices/ payments/
+    customers/ shops/ invoices/ payments/
     maintenance/    duplicates, indexes, gaps: findings first, then a plan, then its application
     web/            the accountant's pages
 
 Who may import whom, left from right (import-linter holds it):
 
-    app > web > maintenance > payments > invoices > customers > auth > (json_api | numbering)
+    app > web > maintenance > payments > invoices > shops > customers > auth > (json_api | numbering)
         > encryption > database > (money | config | metrics | logs | text | history) > errors
 """

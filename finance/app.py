@@ -19,11 +19,16 @@ from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
 from finance.encryption import FieldCipher
+from finance.invoices import model as invoices_model
+from finance.invoices import routes as invoices_routes
+from finance.invoices import service as invoices
 from finance.numbering.issue import Draft, Outcome
 from finance.numbering.lane import COMMITTERS, Lane
+from finance.payments import allocations
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
 from finance.payments import service as payments
+from finance.shops import routes as shops_routes
 
 access_log = logging.getLogger("finance.access")
 log = logging.getLogger(__name__)
@@ -39,11 +44,14 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
     protect = _protection(db)
+    payment_lane = _payment_lane(db, config=config, clock=clock, protect=protect)
     app.extensions[context.EXTENSION] = Parts(
         config=config,
         db=db,
         clock=clock,
-        payment_lane=_payment_lane(db, config=config, clock=clock, protect=protect),
+        payment_lane=payment_lane,
+        invoice_lane=_invoice_lane(db, config=config, clock=clock, protect=protect),
+        settle_claim=_settle_claim(db, payment_lane, config=config, clock=clock),
         cipher=_field_cipher(db, config),
         protect=protect,
     )
@@ -55,6 +63,8 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         payments_routes.blueprint,
         customers_routes.blueprint,
         payments_routes.of_customers,
+        invoices_routes.blueprint,
+        shops_routes.blueprint,
         auth_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
@@ -100,6 +110,34 @@ def _payment_lane(db: Db, *, config: Config, clock: Clock, protect: Callable[[],
             return payments.commit_payments(db, drafts, numbering=numbering, now=clock())
 
     return Lane(commit, kind=payments_model.KIND, committers=1 if numbering == "no_gap" else COMMITTERS)
+
+
+def _invoice_lane(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Lane:
+    """Return the lane that stores invoices and credit notes, in the same way."""
+
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+        with database.deadline(config.database_deadline_s):
+            protect()
+            return invoices.commit_invoices(db, drafts, now=clock())
+
+    return Lane(commit, kind=invoices_model.KIND, committers=1)
+
+
+def _settle_claim(db: Db, payment_lane: Lane, *, config: Config, clock: Clock) -> Callable[..., None]:
+    """Return what settles a payment's claim on an invoice, for those who read the invoice."""
+
+    def settle_claim(*, tenant: str, claim: str, invoice_number: str) -> None:
+        allocations.settle_claim(
+            db,
+            lane=payment_lane,
+            tenant=tenant,
+            claim=claim,
+            invoice_number=invoice_number,
+            now=clock(),
+            deadline_s=config.commit_deadline_s,
+        )
+
+    return settle_claim
 
 
 class _Frame:

@@ -29,6 +29,8 @@ class Parts:
     payment_lane: Lane
     cipher: FieldCipher
     protect: Callable[[], None]
+    invoice_lane: Lane
+    settle_claim: Callable[..., None]  # invoices ask with it what became of a payment, which they can't import
 
 
 def parts() -> Parts:

@@ -68,6 +68,7 @@ def _present(field: str) -> Document:
     return {field: {"$gt": ""}}
 
 
+_ISSUE_ORDER = ("issued_on", "shop", "number_seq", "_id")
 _NUMBER_ORDER = ("number_year", "number_seq", "_id")
 
 # Every unique index begins with the tenant, so that {tenant: 1} can be the shard key. Those that end in the number
@@ -87,6 +88,15 @@ INDEXES: tuple[Index, ...] = (
         _keys("tenant", "void_idempotency_key"),
         unique=True,
         partial=_present("void_idempotency_key"),
+    ),
+    # Whoever completes an allocated payment stores it under its claim, so it is stored once.
+    Index("payments", "claim_unique", _keys("tenant", "claim"), unique=True, partial=_present("claim")),
+    Index(
+        "payment_intents",
+        "intent_key_unique",
+        _keys("tenant", "idempotency_key"),
+        unique=True,
+        partial=_present("idempotency_key"),
     ),
     Index("payments", "payment_number_order", _keys("tenant", *_NUMBER_ORDER)),
     Index("payments", "paid_on_order", _keys("tenant", "paid_on", "number_seq", "_id")),
@@ -109,6 +119,37 @@ INDEXES: tuple[Index, ...] = (
         _keys("tenant", "previous_numbers"),
         partial=_present("previous_numbers"),  # only payments that have any
     ),
+    Index("invoices", "invoice_number_unique", _keys("tenant", "invoice_number"), unique=True),
+    # Also what shows that a sequence is whole, and the page of one shop in its order.
+    Index("invoices", "invoice_series_unique", _keys("tenant", "shop", "period", "number_seq"), unique=True),
+    Index(
+        "invoices",
+        "idempotency_key_unique",
+        _keys("tenant", "idempotency_key"),
+        unique=True,
+        partial=_present("idempotency_key"),
+    ),
+    Index(
+        "invoices",
+        "cancel_idempotency_key_unique",
+        _keys("tenant", "cancel_idempotency_key"),
+        unique=True,
+        partial=_present("cancel_idempotency_key"),
+    ),
+    Index("invoices", "number_order", _keys("tenant", "shop", "period", "number_seq", "_id")),
+    Index("invoices", "issued_on_order", _keys("tenant", *_ISSUE_ORDER)),
+    Index("invoices", "created_at_order", _keys("tenant", "created_at", "_id")),
+    Index("invoices", "status", _keys("tenant", "status", *_ISSUE_ORDER)),
+    Index("invoices", "due_on", _keys("tenant", "due_on", "_id"), partial=_present("due_on")),
+    Index(
+        "invoices", "customer_code", _keys("tenant", "customer_code", *_ISSUE_ORDER), partial=_present("customer_code")
+    ),
+    Index("invoices", "unsettled", _keys("tenant", "unsettled"), partial={"unsettled": True}),
+    Index("credit_notes", "credit_note_number_unique", _keys("tenant", "credit_note_number"), unique=True),
+    Index("credit_notes", "credit_note_series_unique", _keys("tenant", "shop", "period", "number_seq"), unique=True),
+    Index("credit_notes", "credit_note_invoice_unique", _keys("tenant", "invoice_number"), unique=True),
+    Index("credit_notes", "issued_on_order", _keys("tenant", *_ISSUE_ORDER)),
+    Index("shops", "shop_unique", _keys("tenant", "shop"), unique=True),
     Index("customers", "customer_code_unique", _keys("tenant", "customer_code"), unique=True),
     Index(
         "customers",

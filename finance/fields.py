@@ -16,6 +16,7 @@ METADATA_VALUE_LENGTH_MAX = 500
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
+_EXACT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -160,6 +161,31 @@ class Checked(Text):
             return self._parse(text)
         except ValueError as refused:
             raise ValidationError(str(refused)) from None
+
+
+class ExactNumber(fields.String):
+    """A decimal number that isn't negative, in digits; loading gives it without needless zeros, "2.50" as "2.5"."""
+
+    def __init__(self, *, digits_max: int, decimals_max: int, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(
+            type=["string", "number"], pattern=rf"^[0-9]{{1,{digits_max}}}(\.[0-9]{{1,{decimals_max}}})?$"
+        )
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+        self._limits = (digits_max, decimals_max)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            value = str(value)
+        match = _EXACT.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValidationError('must be a decimal number written in digits, such as "12.5".')
+        major, minor = match[1].lstrip("0") or "0", (match[2] or "").rstrip("0")
+        digits_max, decimals_max = self._limits
+        if len(major) > digits_max or len(minor) > decimals_max:
+            raise ValidationError(
+                f"must have at most {digits_max} digits before the point and {decimals_max} after it."
+            )
+        return f"{major}.{minor}" if minor else major
 
 
 class Metadata(fields.Dict):

@@ -10,6 +10,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 requests = Counter("finance_http_requests_total", "Requests answered", ["method", "route", "status"])
 request_seconds = Histogram("finance_http_request_seconds", "Time to answer a request", ["route"], buckets=_SECONDS)
 payments_recorded = Counter("finance_payments_recorded_total", "Payments recorded")
+invoices_issued = Counter("finance_invoices_issued_total", "Invoices issued")
 duplicate_number_retries = Counter(
     "finance_duplicate_number_retries_total", "Documents that got another number because theirs was taken", ["kind"]
 )

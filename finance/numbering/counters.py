@@ -39,6 +39,17 @@ def read(db: Db, series: Series) -> int:
     return int(counter["seq"]) if counter else 0
 
 
+def take_over(db: Db, series: Series, last: int) -> None:
+    """Make the series go on after `last`, the newest number that another system gave; a counter is never lowered."""
+    db.counters.update_one({"_id": series.counter_id}, {"$max": {"seq": last, "taken_over": last}}, upsert=True)
+
+
+def read_taken_over(db: Db, series: Series) -> int:
+    """Return the last number that another system gave before the series began here, 0 where there is none."""
+    counter = db.counters.find_one({"_id": series.counter_id})
+    return int(counter.get("taken_over", 0)) if counter else 0
+
+
 def record_gaps(db: Db, gaps: Iterable[tuple[Series, int]], *, reason: str, recorded_at: datetime) -> int:
     """Record numbers that no document has, each once, and return how many were new.
 

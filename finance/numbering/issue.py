@@ -18,7 +18,7 @@ from pymongo.read_concern import ReadConcern
 
 from finance import metrics
 from finance.database import DUPLICATE_KEY, Db, Document
-from finance.errors import Unavailable
+from finance.errors import Conflict, FinanceError, Unavailable
 from finance.numbering import counters
 from finance.numbering.series import Series
 
@@ -43,12 +43,21 @@ class NotStored(Unavailable):
     detail_default = "The database refused the document, and nothing was stored. A retry is safe."
 
 
+class SeriesFull(Conflict):
+    """The next number would be longer than the series allows. Nothing was stored."""
+
+
+class NumberTakenElsewhere(Conflict):
+    """A document of another series carries the number that is next. Nothing was stored."""
+
+
 @dataclass(frozen=True)
 class Numbered:
     """A collection whose documents carry numbers.
 
     `number_field` holds the number as written (payment_number); `number_seq` beside it holds the integer.
-    `key_field` holds the idempotency key, unique per tenant, or is absent.
+    `key_field` holds the idempotency key, unique per tenant, or is absent. `followed_fields` are those that a draft's
+    `follow` looks at in the document before it.
     """
 
     db: Db
@@ -56,14 +65,21 @@ class Numbered:
     kind: str
     number_field: str
     key_field: str = "idempotency_key"
+    followed_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A document that waits for a number of `series`. Issuing it fills in its `_id`, number and `number_seq`."""
+    """A document that waits for a number of `series`. Issuing it fills in its `_id`, number and `number_seq`.
+
+    In a no-gap series `follow` is asked each time before a number is tried: given the document that holds the number
+    before it (None at the beginning), it returns the series as it is written from there on, or why this document can't
+    follow. Since the number is stored only where nothing came between, what it finds holds.
+    """
 
     series: Series
     document: Document
+    follow: Callable[[Document | None], Series | FinanceError] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,18 +152,23 @@ def issue_no_gap(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) 
 
 
 def newest_stored(numbered: Numbered, series: Series) -> int:
-    """Return the largest `number_seq` stored in the series, 0 where there is none. One index seek.
+    """Return the largest `number_seq` stored in the series, 0 where there is none. One index seek."""
+    newest = _find_newest(numbered, series)
+    return int(newest["number_seq"]) if newest else 0
 
-    Only what a majority has counts: a number that a failover can still undo would leave a hole below the one after it.
-    Who collides with such a number is answered by MongoDB when a majority has it, so that the next look finds it.
+
+def _find_newest(numbered: Numbered, series: Series) -> Document | None:
+    """Return the document of the largest number that a majority has.
+
+    A number that a failover can still undo would leave a hole below the one after it. Who collides with such a number
+    is answered by MongoDB when a majority has it, so that the next look finds it.
     """
     lasting = numbered.collection.with_options(read_concern=ReadConcern("majority"))
-    newest = lasting.find_one(
+    return lasting.find_one(
         {"tenant": series.tenant, **series.document_filter, "number_seq": {"$type": "number"}},
-        projection={"number_seq": True},
+        projection=dict.fromkeys(("number_seq", *numbered.followed_fields), True),
         sort=[("number_seq", -1)],
     )
-    return int(newest["number_seq"]) if newest else 0
 
 
 def read_back(collection: MongoCollection[Document], key_value: Mapping[str, Any]) -> Document | None:
@@ -207,13 +228,13 @@ def _number_from_counters(numbered: Numbered, drafts: Iterable[Draft]) -> None:
     for series, group in _by_series(drafts).items():
         numbers = counters.reserve(numbered.db, series, len(group))
         for draft, number_seq in zip(group, numbers, strict=True):
-            _give_number(numbered, draft, number_seq)
+            _give_number(numbered, draft, series, number_seq)
 
 
-def _give_number(numbered: Numbered, draft: Draft, number_seq: int) -> None:
+def _give_number(numbered: Numbered, draft: Draft, series: Series, number_seq: int) -> None:
     draft.document["_id"] = ObjectId()
     draft.document["number_seq"] = number_seq
-    draft.document[numbered.number_field] = draft.series.format(number_seq)
+    draft.document[numbered.number_field] = series.format(number_seq)
 
 
 def _insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> dict[int, Mapping[str, Any]]:
@@ -232,7 +253,9 @@ def _insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> di
 
 
 def _is_number_collision(numbered: Numbered, error: Mapping[str, Any]) -> bool:
-    return error["code"] == DUPLICATE_KEY and numbered.number_field in error["keyPattern"]
+    if error["code"] != DUPLICATE_KEY:
+        return False
+    return numbered.number_field in error["keyPattern"] or "number_seq" in error["keyPattern"]
 
 
 def _is_repeat(numbered: Numbered, outcome: Outcome) -> bool:
@@ -266,20 +289,78 @@ def _insert_next(
     numbered: Numbered, series: Series, group: Sequence[Draft], outcomes: dict[Draft, Outcome]
 ) -> list[Draft]:
     """Try the next numbers for `group`, note the outcomes that are settled, and return the drafts that are left."""
-    newest = max(newest_stored(numbered, series), counters.read(numbered.db, series))
-    for number_seq, draft in enumerate(group, start=newest + 1):
-        _give_number(numbered, draft, number_seq)
-    errors = _insert(numbered, group, ordered=True)
-    position, error = next(iter(errors.items()), (len(group), None))
-    for draft in group[:position]:
+    # The counter first: it is raised after its documents are stored, so that what is read after it is at least as new,
+    # and a draft follows the document that really is before it.
+    counted = counters.read(numbered.db, series)
+    newest = _find_newest(numbered, series)
+    newest_seq = max(newest["number_seq"] if newest else 0, counted)
+    if newest_seq + 1 == group[0].document.get("number_seq"):  # refused before, and nobody of this series took it
+        elsewhere = _taken_elsewhere(numbered, series, group[0])
+        if elsewhere is not None:
+            outcomes.update(dict.fromkeys(group, elsewhere))
+            return []
+    run, later = _give_numbers_in_order(numbered, group, newest, newest_seq, outcomes)
+    errors = _insert(numbered, run, ordered=True) if run else {}
+    position, error = next(iter(errors.items()), (len(run), None))
+    for draft in run[:position]:
         outcomes[draft] = Stored(draft.document)
     if error is None:
-        return []
+        return later
     if _is_number_collision(numbered, error):
-        metrics.duplicate_number_retries.labels(kind=numbered.kind).inc(len(group) - position)
-        return list(group[position:])
-    outcomes[group[position]] = _refusal(numbered, error)
-    return list(group[position + 1 :])
+        metrics.duplicate_number_retries.labels(kind=numbered.kind).inc(len(run) - position)
+        return [*run[position:], *later]
+    outcomes[run[position]] = _refusal(numbered, error)
+    return [*run[position + 1 :], *later]
+
+
+def _give_numbers_in_order(
+    numbered: Numbered, group: Sequence[Draft], newest: Document | None, newest_seq: int, outcomes: dict[Draft, Outcome]
+) -> tuple[list[Draft], list[Draft]]:
+    """Give the numbers after `newest_seq` to those that can follow; return them, and those to try again afterwards.
+
+    A refusal is final where it follows from what is stored. Where it follows only from a draft before it, which may
+    yet be refused itself, that one is stored first.
+    """
+    run: list[Draft] = []
+    before = newest
+    for position, draft in enumerate(group):
+        number_seq = newest_seq + len(run) + 1
+        followed = _follow(draft, before, number_seq)
+        if isinstance(followed, FinanceError):
+            if run and isinstance(_follow(draft, newest, newest_seq + 1), Series):
+                return run, list(group[position:])
+            outcomes[draft] = followed
+            continue
+        _give_number(numbered, draft, followed, number_seq)
+        run.append(draft)
+        before = draft.document
+    return run, []
+
+
+def _follow(draft: Draft, before: Document | None, number_seq: int) -> Series | FinanceError:
+    """Return the series in which the draft takes `number_seq` after the document `before`, or why it can't."""
+    series = draft.series if draft.follow is None else draft.follow(before)
+    if isinstance(series, Series) and series.length_max is not None:
+        number = series.format(number_seq)
+        if len(number) > series.length_max:
+            return SeriesFull(
+                f"This series is full: its next number, {number}, would be longer than {series.length_max} characters."
+            )
+    return series
+
+
+def _taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> NumberTakenElsewhere | None:
+    """Return the refusal where the number just tried for `draft` belongs to a document outside of its series."""
+    number = draft.document[numbered.number_field]
+    holder = numbered.collection.find_one(
+        {"tenant": series.tenant, numbered.number_field: number}, dict.fromkeys(series.document_filter, True)
+    )
+    if holder is None or not any(holder.get(name, value) != value for name, value in series.document_filter.items()):
+        return None
+    return NumberTakenElsewhere(
+        f"The next number of this series, {number}, belongs to a {numbered.kind} of another series. "
+        "A number is never given twice: change how one of the two is written."
+    )
 
 
 def _by_series(drafts: Iterable[Draft]) -> dict[Series, list[Draft]]:

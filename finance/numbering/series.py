@@ -24,6 +24,7 @@ class Series:
     """One sequence 1, 2, 3, … of numbers.
 
     `prefix` and `digits_min` write them: prefix "PAY2026" and 4 digits give PAY20260001 … PAY20269999, PAY202610000.
+    `suffix` is what stands after the digits. A series with a `length_max` ends before a number would be longer.
     `document_filter` holds the stored fields (beside the tenant) that tell this series' documents from others'.
     """
 
@@ -34,6 +35,8 @@ class Series:
     scope: str | None = None
     period: str | None = None
     document_filter: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+    suffix: str = ""
+    length_max: int | None = None
 
     @property
     def counter_id(self) -> str:
@@ -41,12 +44,14 @@ class Series:
         return ":".join(part for part in (self.kind, self.tenant, self.scope, self.period) if part is not None)
 
     def format(self, number_seq: int) -> str:
-        return f"{self.prefix}{number_seq:0{self.digits_min}d}"
+        return f"{self.prefix}{number_seq:0{self.digits_min}d}{self.suffix}"
 
     def parse(self, number: str) -> int | None:
         """Return the integer of a number that `format` could have written, otherwise None."""
-        digits = number.removeprefix(self.prefix)
-        if digits == number or re.fullmatch(r"\d{1,18}", digits, re.ASCII) is None:
+        if not (number.startswith(self.prefix) and number.endswith(self.suffix)):
+            return None
+        digits = number[len(self.prefix) : len(number) - len(self.suffix)]
+        if re.fullmatch(r"\d{1,18}", digits, re.ASCII) is None:
             return None
         number_seq = int(digits)
         return number_seq if number_seq > 0 and self.format(number_seq) == number else None

@@ -32,7 +32,7 @@ NUMBER_DIGITS_MIN = 4
 Payment = dict[str, Any]
 
 # Left out of the document where there is none, so that partial indexes stay small.
-_OPTIONAL = ("customer_code", "reference", "note", "metadata")
+_OPTIONAL = ("customer_code", "reference", "note", "metadata", "allocations")
 
 
 def payment_series(tenant: str, year: int) -> Series:

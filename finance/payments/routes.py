@@ -10,8 +10,8 @@ from finance.customers import service as customers
 from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, page_reply, reply
 from finance.payments import service
 from finance.payments.schemas import (
+    AllocatedPaymentSchema,
     CustomerPaymentListSchema,
-    NewPaymentSchema,
     PaymentEditSchema,
     PaymentListSchema,
     PaymentPageSchema,
@@ -27,7 +27,7 @@ of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/cust
 
 @blueprint.route("", methods=["POST"])
 @requires("client")
-@blueprint.arguments(NewPaymentSchema())
+@blueprint.arguments(AllocatedPaymentSchema())
 @blueprint.response(201, PaymentSchema())
 def record_payment(posted: dict[str, Any]) -> Response:
     """Record a payment under the next number of its year"""

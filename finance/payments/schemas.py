@@ -14,6 +14,7 @@ from finance.text import fold
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
+ALLOCATIONS_MAX = 100
 
 
 class NewPaymentSchema(Schema):
@@ -40,6 +41,46 @@ class NewPaymentSchema(Schema):
         posted = {name: value for name, value in data.items() if value is not None}
         posted["amount_minor"] = _minor(posted.pop("amount"), posted["currency"], "amount")
         return posted
+
+
+class AllocationSchema(Schema):
+    """What a payment pays of one invoice."""
+
+    invoice_number = Text(100, required=True)
+    amount = AmountText(required=True)
+
+
+class AllocatedPaymentSchema(NewPaymentSchema):
+    """A payment that may say which invoices it pays. Loading gives `amount_minor` in each allocation."""
+
+    allocations = fields.List(
+        fields.Nested(AllocationSchema()), allow_none=True, metadata={"maxItems": ALLOCATIONS_MAX}
+    )
+
+    @validates_schema
+    def _check_allocations(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        allocations = data.get("allocations") or []
+        if not allocations:
+            return
+        if len(allocations) > ALLOCATIONS_MAX:
+            raise ValidationError({"allocations": [f"must be at most {ALLOCATIONS_MAX}."]})
+        if data["direction"] != "incoming":
+            raise ValidationError({"allocations": ["only an incoming payment pays invoices."]})
+        if len({allocation["invoice_number"] for allocation in allocations}) < len(allocations):
+            raise ValidationError({"allocations": ["must name each invoice once."]})
+        total_minor = sum(_allocated_minor(data, position) for position in range(len(allocations)))
+        if total_minor > _minor(data["amount"], data["currency"], "amount"):
+            raise ValidationError({"allocations": ["must not come to more than the payment."]})
+
+    @post_load
+    def _allocations_to_minor_units(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        allocations = data.pop("allocations", None)
+        if allocations:
+            data["allocations"] = [
+                {"invoice_number": a["invoice_number"], "amount_minor": parse_amount(a["amount"], data["currency"])}
+                for a in allocations
+            ]
+        return data
 
 
 class PaymentEditSchema(Schema):
@@ -117,6 +158,7 @@ class PaymentSchema(Schema):
     reference = fields.String(allow_none=True)
     note = fields.String(allow_none=True)
     metadata = fields.Dict(keys=fields.String(), values=fields.String())
+    allocations = fields.List(fields.Nested(AllocationSchema()))
     status = fields.String(metadata={"enum": STATUSES})
     void_reason = fields.String(allow_none=True)
     voided_at = fields.DateTime(allow_none=True)
@@ -167,6 +209,10 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
         "reference": get("reference"),
         "note": get("note"),
         "metadata": get("metadata") or {},
+        "allocations": [
+            {"invoice_number": a["invoice_number"], "amount": format_amount(a["amount_minor"], payment["currency"])}
+            for a in get("allocations", ())
+        ],
         "status": get("status"),
         "void_reason": get("void_reason"),
         "voided_at": get("voided_at"),
@@ -175,6 +221,13 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
         "created_at": get("created_at"),
         "created_by": get("created_by"),
     }
+
+
+def _allocated_minor(data: Mapping[str, Any], position: int) -> int:
+    try:
+        return _minor(data["allocations"][position]["amount"], data["currency"], "amount")
+    except ValidationError as refused:
+        raise ValidationError({"allocations": {position: refused.normalized_messages()}}) from None
 
 
 def _minor(text: str, currency: str, name: str) -> int:

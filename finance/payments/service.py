@@ -15,7 +15,7 @@ from finance.errors import Conflict, Invalid, NotFound, Unavailable
 from finance.history import IdempotencyKeyReused, as_of, changed, request_hash
 from finance.numbering.issue import Draft, Issue, Outcome, Taken, issue_no_gap, issue_standard
 from finance.numbering.lane import Lane
-from finance.payments import store
+from finance.payments import allocations, store
 from finance.payments.model import (
     HISTORY_MAX,
     PAID_ON_MIN,
@@ -102,7 +102,10 @@ def record_payment(
         now=now,
     )
     draft = Draft(payment_series(tenant, payment["number_year"]), payment)
-    outcome = lane.submit(draft, deadline_s=deadline_s)
+    if "allocations" in payment:
+        outcome = allocations.pay_invoices(db, draft, lane=lane, now=now, deadline_s=deadline_s)
+    else:
+        outcome = lane.submit(draft, deadline_s=deadline_s)
     if isinstance(outcome, Taken):
         _require_repeat(outcome, payment)
         return Answer(as_of(outcome.document, history_length=0), replayed=True)
@@ -166,10 +169,12 @@ def void_payment(
             raise PaymentAlreadyVoided
         values = {"status": "voided", "void_reason": reason, "voided_at": now}
         entry = changed(now, by=voided_by, action="voided", changes=_changes(payment, values))
+        allocations.before_void(db, payment)
         if idempotency_key is not None:
             values |= {"void_idempotency_key": idempotency_key, "void_request_hash": fingerprint}
         updated = _update(db, payment, values, entry)
         if updated is not None:
+            allocations.after_void(db, updated)
             return Answer(updated)
         sleep(CHANGE_PAUSE_S)
     raise PaymentBusy

@@ -130,3 +130,48 @@ def _position(name: str, after: Sequence[Any]) -> list[Any]:
         return [*values, ObjectId(identity)]
     except (TypeError, ValueError, IndexError, InvalidId):
         raise Invalid.parameter("cursor", "must be the next_cursor of the page before.") from None
+
+
+# --- Payments that pay invoices: see docs/decisions/0001-allocations.md ----------------------------------------------
+
+
+def find_payment_by_claim(db: Db, *, tenant: str, claim: str) -> Payment | None:
+    return db.payments.find_one({"tenant": tenant, "claim": claim})
+
+
+def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
+    return db.payments.find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+
+
+def insert_intent(db: Db, intent: Document) -> bool:
+    """Store an intent; False where another request with the same idempotency key has one under way."""
+    try:
+        db.payment_intents.insert_one(intent)
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+def find_intent(db: Db, *, tenant: str, claim: str) -> Document | None:
+    return db.payment_intents.find_one({"_id": claim, "tenant": tenant})
+
+
+def find_intent_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Document | None:
+    return db.payment_intents.find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+
+
+def decide_intent(db: Db, *, tenant: str, claim: str, decided_at: datetime) -> bool:
+    """Decide that the payment will be stored, and for good; False where the intent was withdrawn."""
+    wanted = {"_id": claim, "tenant": tenant, "state": "claiming"}
+    change = {"$set": {"state": "decided", "decided_at": decided_at}}
+    return db.payment_intents.find_one_and_update(wanted, change) is not None
+
+
+def withdraw_intent(db: Db, *, tenant: str, claim: str) -> bool:
+    """Make sure that an undecided intent never will be decided; False where it was, or is gone."""
+    wanted = {"_id": claim, "tenant": tenant, "state": "claiming"}
+    return db.payment_intents.delete_one(wanted).deleted_count == 1
+
+
+def delete_intent(db: Db, *, tenant: str, claim: str) -> None:
+    db.payment_intents.delete_one({"_id": claim, "tenant": tenant})

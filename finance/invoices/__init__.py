@@ -1,0 +1,1 @@
+"""Invoices in series without gaps, and the credit notes that cancel them."""

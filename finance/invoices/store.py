@@ -1,0 +1,278 @@
+"""The collections `invoices` and `credit_notes`. One question or one change each, the tenant always in the filter."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from finance.database import Db, Document
+from finance.invoices.model import (
+    ALLOCATIONS_MAX,
+    CREDIT_NOTE_KIND,
+    HISTORY_MAX,
+    KIND,
+    ORDER_BY_SORT,
+    CreditNote,
+    Invoice,
+)
+from finance.numbering.issue import Numbered
+from finance.paging import find_page
+
+UNSETTLED_MAX = 200
+
+
+def numbered(db: Db) -> Numbered:
+    """Return what numbering needs to know of invoices."""
+    return Numbered(
+        db=db,
+        collection=db.invoices,
+        kind=KIND,
+        number_field="invoice_number",
+        followed_fields=("issued_on", "number_format"),
+    )
+
+
+def numbered_credit_notes(db: Db) -> Numbered:
+    """Return what numbering needs to know of credit notes: each invoice has one, so its number is the key."""
+    return Numbered(
+        db=db,
+        collection=db.credit_notes,
+        kind=CREDIT_NOTE_KIND,
+        number_field="credit_note_number",
+        key_field="invoice_number",
+        followed_fields=("issued_on", "number_format"),
+    )
+
+
+def find_invoice(db: Db, *, tenant: str, invoice_number: str) -> Invoice | None:
+    return db.invoices.find_one({"tenant": tenant, "invoice_number": invoice_number})
+
+
+def find_invoice_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Invoice | None:
+    return db.invoices.find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+
+
+def find_invoice_by_cancel_key(db: Db, *, tenant: str, idempotency_key: str) -> Invoice | None:
+    return db.invoices.find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
+
+
+def has_numbers(db: Db, *, tenant: str, shop: str, period: str) -> bool:
+    """Return whether the series of this period has an invoice."""
+    wanted = {"tenant": tenant, "shop": shop, "period": period, "number_seq": {"$gt": 0}}
+    return db.invoices.find_one(wanted, {"_id": True}) is not None
+
+
+def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Invoice | None:
+    """Cancel an invoice that nothing is paid of, and return it; None where it changed, or another has this key."""
+    wanted = {
+        "tenant": invoice["tenant"],
+        "_id": invoice["_id"],
+        "status": {"$ne": "cancelled"},
+        "allocations": {"$size": 0},
+    }
+    change = {"$set": {**values, "status": "cancelled", "free_minor": 0}, "$push": {"history": entry}}
+    try:
+        return db.invoices.find_one_and_update(wanted, change, return_document=ReturnDocument.AFTER)
+    except DuplicateKeyError:
+        return None
+
+
+def link_credit_note(db: Db, invoice: Invoice, *, credit_note_number: str) -> None:
+    db.invoices.update_one(
+        {"tenant": invoice["tenant"], "_id": invoice["_id"]},
+        {"$set": {"credit_note_number": credit_note_number, "unsettled": False}},
+    )
+
+
+def list_invoices(
+    db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None, limit: int
+) -> tuple[list[Invoice], list[Any] | None]:
+    """Return up to `limit` invoices in the order of `sort`, and the position to go on from where there is more."""
+    return find_page(
+        db.invoices,
+        {"tenant": tenant, **_query(filters)},
+        order=ORDER_BY_SORT[sort.removeprefix("-")],
+        descending=sort.startswith("-"),
+        after=after,
+        limit=limit,
+    )
+
+
+def list_unsettled(db: Db, *, tenant: str) -> list[Invoice]:
+    """Return the invoices on which a payment is on its way, or was left behind by a process that was killed."""
+    return list(db.invoices.find({"tenant": tenant, "unsettled": True}).limit(UNSETTLED_MAX))
+
+
+def find_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote | None:
+    return db.credit_notes.find_one({"tenant": tenant, "credit_note_number": credit_note_number})
+
+
+def list_credit_notes(
+    db: Db, *, tenant: str, filters: Mapping[str, Any], after: Sequence[Any] | None, limit: int
+) -> tuple[list[CreditNote], list[Any] | None]:
+    """Return up to `limit` credit notes, the newest first, and the position to go on from where there is more."""
+    return find_page(
+        db.credit_notes,
+        {"tenant": tenant, **_query(filters)},
+        order=ORDER_BY_SORT["issued_on"],
+        descending=True,
+        after=after,
+        limit=limit,
+    )
+
+
+def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:
+    """Return period, count and the first and newest number of each series of a shop; read from the index alone."""
+    sequences = []
+    for kind, collection in ((KIND, db.invoices), (CREDIT_NOTE_KIND, db.credit_notes)):
+        grouped = collection.aggregate(
+            [
+                {"$match": {"tenant": tenant, "shop": shop, "number_seq": {"$gt": 0}}},
+                {"$project": {"_id": False, "period": True, "number_seq": True}},
+                {
+                    "$group": {
+                        "_id": "$period",
+                        "count": {"$sum": 1},
+                        "first": {"$min": "$number_seq"},
+                        "newest": {"$max": "$number_seq"},
+                    }
+                },
+                {"$sort": {"_id": -1}},
+            ]
+        )
+        sequences += [{"kind": kind, **group, "period": group["_id"]} for group in grouped]
+    return sequences
+
+
+def find_newest(db: Db, *, kind: str, tenant: str, shop: str, period: str, number_seq: int) -> Document | None:
+    collection = db.invoices if kind == KIND else db.credit_notes
+    return collection.find_one({"tenant": tenant, "shop": shop, "period": period, "number_seq": number_seq})
+
+
+# --- Allocations: one conditional change of one invoice each ------------------------------------------------------
+
+
+def claim_part(db: Db, *, tenant: str, invoice_number: str, currency: str, claim: str, amount_minor: int) -> bool:
+    """Claim a part of what is free on an invoice; False where that much isn't free (or the claim stands already)."""
+    wanted = {
+        "tenant": tenant,
+        "invoice_number": invoice_number,
+        "currency": currency,
+        "status": {"$ne": "cancelled"},
+        "free_minor": {"$gte": amount_minor},
+        "allocations.claim": {"$ne": claim},
+        f"allocations.{ALLOCATIONS_MAX - 1}": {"$exists": False},
+        f"history.{HISTORY_MAX - 1}": {"$exists": False},
+    }
+    change = {
+        "$inc": {"free_minor": -amount_minor},
+        "$push": {"allocations": {"claim": claim, "amount_minor": amount_minor, "state": "claimed"}},
+        "$set": {"unsettled": True},
+    }
+    return db.invoices.update_one(wanted, change).modified_count == 1
+
+
+def settle_claim(db: Db, *, tenant: str, invoice_number: str, claim: str, entry: Mapping[str, Any]) -> None:
+    """Count a claim as paid. Once: it changes nothing where the claim is settled, or gone."""
+    wanted = {
+        "tenant": tenant,
+        "invoice_number": invoice_number,
+        "allocations": {"$elemMatch": {"claim": claim, "state": "claimed"}},
+    }
+    _change_allocations(db, wanted, {"$map": {"input": "$allocations", "in": _with_state(claim, "settled")}}, entry)
+
+
+def mark_returning(db: Db, *, tenant: str, invoice_number: str, claim: str) -> None:
+    """Note that the payment of a claim is about to be voided, so that readers look at the payment."""
+    wanted = {
+        "tenant": tenant,
+        "invoice_number": invoice_number,
+        "allocations": {"$elemMatch": {"claim": claim, "state": {"$in": ["claimed", "settled"]}}},
+    }
+    _change_allocations(db, wanted, {"$map": {"input": "$allocations", "in": _with_state(claim, "returning")}}, None)
+
+
+def release_claim(
+    db: Db, *, tenant: str, invoice_number: str, claim: str, states: Sequence[str], entry: Mapping[str, Any] | None
+) -> None:
+    """Make the claimed part free again, where the claim is in one of `states`. Once."""
+    wanted = {
+        "tenant": tenant,
+        "invoice_number": invoice_number,
+        "allocations": {"$elemMatch": {"claim": claim, "state": {"$in": list(states)}}},
+    }
+    kept = {"$filter": {"input": "$allocations", "cond": {"$ne": ["$$this.claim", {"$literal": claim}]}}}
+    _change_allocations(db, wanted, kept, entry)
+
+
+def _with_state(claim: str, state: str) -> Document:
+    return {
+        "$cond": [
+            {"$eq": ["$$this.claim", {"$literal": claim}]},
+            {"$mergeObjects": ["$$this", {"state": state}]},
+            "$$this",
+        ]
+    }
+
+
+def _change_allocations(db: Db, wanted: Document, allocations: Document, entry: Mapping[str, Any] | None) -> None:
+    """Set the allocations, and all that follows from them, in one atomic update.
+
+    Sums are made anew from the allocations, so that they can't drift from them.
+    """
+    paid = {"$filter": {"input": "$allocations", "cond": {"$ne": ["$$this.state", "claimed"]}}}
+    stages: list[Document] = [
+        {"$set": {"_paid_before": "$paid_minor", "allocations": allocations}},
+        {
+            "$set": {
+                "paid_minor": {"$sum": {"$map": {"input": paid, "in": "$$this.amount_minor"}}},
+                "free_minor": {"$subtract": ["$total_minor", {"$sum": "$allocations.amount_minor"}]},
+                "unsettled": {"$anyElementTrue": [_states_other_than_settled()]},
+            }
+        },
+        {
+            "$set": {
+                "status": {
+                    "$switch": {
+                        "branches": [
+                            {"case": {"$eq": ["$paid_minor", "$total_minor"]}, "then": "paid"},
+                            {"case": {"$gt": ["$paid_minor", 0]}, "then": "partly_paid"},
+                        ],
+                        "default": "issued",
+                    }
+                }
+            }
+        },
+    ]
+    if entry is not None:
+        paid_change = {"from": "$_paid_before", "to": "$paid_minor"}
+        literal = {name: {"$literal": value} for name, value in entry.items()}
+        stages.append(
+            {
+                "$set": {
+                    "history": {"$concatArrays": ["$history", [{**literal, "changes": {"paid_minor": paid_change}}]]}
+                }
+            }
+        )
+    stages.append({"$unset": "_paid_before"})
+    db.invoices.update_one(wanted, stages)
+
+
+def _states_other_than_settled() -> Document:
+    return {"$map": {"input": "$allocations", "in": {"$ne": ["$$this.state", "settled"]}}}
+
+
+def _query(filters: Mapping[str, Any]) -> Document:
+    """Return the MongoDB filter of the list's filters."""
+    names = ("shop", "status", "currency", "customer_code", "invoice_number", "idempotency_key", "period")
+    query: Document = {name: filters[name] for name in names if name in filters}
+    for field in ("issued_on", "due_on"):
+        bounds = {
+            operator: filters[f"{field.removesuffix('_on')}_{end}"]
+            for operator, end in (("$gte", "from"), ("$lte", "to"))
+            if f"{field.removesuffix('_on')}_{end}" in filters
+        }
+        if bounds:
+            query[field] = bounds
+    return query

@@ -1,0 +1,1 @@
+"""The shops that issue invoices, and how each writes its numbers."""

@@ -1,0 +1,47 @@
+"""`/shops`: an admin sets them up; everyone may look. Their sequences are in `invoices/routes.py`."""
+
+from typing import Any
+
+from flask import Response
+
+from finance.auth.guard import caller, requires
+from finance.context import parts
+from finance.json_api import Blueprint, reply
+from finance.shops import service
+from finance.shops.schemas import ShopListSchema, ShopSchema, ShopSettingsSchema, dump_shop, shop_slug
+
+blueprint = Blueprint("shops", __name__, url_prefix="/api/v1/shops", description="Shops and how they number invoices")
+
+
+@blueprint.route("/<shop>", methods=["PUT"])
+@requires("admin")
+@blueprint.arguments(ShopSettingsSchema())
+@blueprint.response(200, ShopSchema())
+@blueprint.alt_response(201, schema=ShopSchema(), description="A new shop")
+def put_shop(posted: dict[str, Any], shop: str) -> Response:
+    """Make or change a shop; a series that has numbers keeps its format until its period ends"""
+    document, is_new = service.put_shop(
+        parts().db,
+        tenant=caller().tenant,
+        shop=shop_slug(shop),
+        posted=posted,
+        changed_by=caller().key_id,
+        now=parts().clock(),
+    )
+    return reply(dump_shop(document), status=201 if is_new else 200)
+
+
+@blueprint.route("/<shop>", methods=["GET"])
+@requires("client")
+@blueprint.response(200, ShopSchema())
+def get_shop(shop: str) -> Response:
+    """Show a shop"""
+    return reply(dump_shop(service.get_shop(parts().db, tenant=caller().tenant, shop=shop.lower())))
+
+
+@blueprint.route("", methods=["GET"])
+@requires("client")
+@blueprint.response(200, ShopListSchema())
+def list_shops() -> Response:
+    """List the shops by name"""
+    return reply({"data": [dump_shop(shop) for shop in service.list_shops(parts().db, tenant=caller().tenant)]})

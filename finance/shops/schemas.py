@@ -1,0 +1,74 @@
+"""Shops as they are set up and answered."""
+
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from marshmallow import Schema, ValidationError, fields, validates
+
+from finance.errors import Invalid
+from finance.fields import Choice, CurrencyCode, Text, WholeNumber
+from finance.numbering.series import require_slug
+from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, MAX_LENGTH_LARGEST, RESETS, Shop
+
+
+class ShopSettingsSchema(Schema):
+    """A shop as set up."""
+
+    name = Text(200, required=True)
+    timezone = Text(60, required=True, metadata={"example": "Africa/Dakar"})
+    currency = CurrencyCode(required=True)
+    invoice_format = Text(
+        FORMAT_LENGTH_MAX,
+        load_default=INVOICE_FORMAT,
+        metadata={"description": "{shop} {year} {month} {fiscal_year} {number:04}"},
+    )
+    credit_note_format = Text(
+        FORMAT_LENGTH_MAX, allow_none=True, metadata={"description": "Default: AV- in the place of FAC-."}
+    )
+    reset = Choice(RESETS, load_default="month")
+    max_length = WholeNumber(5, MAX_LENGTH_LARGEST, load_default=MAX_LENGTH)
+    fiscal_year_start_month = WholeNumber(1, 12, load_default=1)
+
+    @validates("timezone")
+    def _check_timezone(self, value: str, **kwargs: Any) -> None:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValidationError("must be an IANA time zone, such as Europe/Paris.") from None
+
+
+class ShopSchema(Schema):
+    """A shop as answered."""
+
+    shop = fields.String(metadata={"example": "dkr1"})
+    name = fields.String()
+    timezone = fields.String()
+    currency = fields.String()
+    invoice_format = fields.String()
+    credit_note_format = fields.String()
+    reset = fields.String(metadata={"enum": RESETS})
+    max_length = fields.Integer()
+    fiscal_year_start_month = fields.Integer()
+    history = fields.List(fields.Dict())
+    created_at = fields.DateTime()
+    created_by = fields.String()
+
+
+class ShopListSchema(Schema):
+    data = fields.List(fields.Nested(ShopSchema))
+
+
+def shop_slug(text: str) -> str:
+    """Return the shop's name as it is stored; raises Invalid where it can't be one."""
+    try:
+        return require_slug(text)
+    except ValueError:
+        raise Invalid.field("shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit.") from None
+
+
+def dump_shop(shop: Shop) -> dict[str, Any]:
+    """Return a stored shop as it is answered."""
+    rule = shop["rules"][-1]
+    names = ("shop", "name", "timezone", "currency", "max_length", "history", "created_at", "created_by")
+    rule_names = ("invoice_format", "credit_note_format", "reset", "fiscal_year_start_month")
+    return {**{name: shop[name] for name in names}, **{name: rule[name] for name in rule_names}}

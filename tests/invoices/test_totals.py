@@ -1,0 +1,82 @@
+"""Invoices reckoned by hand; the reckoning stands beside each."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from finance.invoices.totals import exact_text, line_net, round_half_up, totals_of
+
+
+def line(quantity: str, unit_price: str, tax_rate: str = "0", discount: str | None = None) -> dict[str, Any]:
+    return {"quantity": quantity, "unit_price": unit_price, "tax_rate": tax_rate, "discount": discount}
+
+
+def reckoned(lines: list[dict[str, Any]], currency: str) -> dict[str, tuple[int, int]]:
+    return {tax.rate: (tax.net_minor, tax.tax_minor) for tax in totals_of(lines, currency).taxes}
+
+
+def test_mixed_rates_and_discounts_in_euros() -> None:
+    lines = [
+        line("3", "9.99", "20"),  # 29.97
+        line("1.5", "10", "5.5", "10%"),  # 15 - 1.50 = 13.50
+        line("2", "100", "20", "5.03"),  # 194.97
+        line("1", "7.20", "0"),  # 7.20
+    ]
+    # 20 %: 224.94, tax 44.988 → 44.99; 5.5 %: 13.50, tax 0.7425 → 0.74
+    assert reckoned(lines, "EUR") == {"0": (720, 0), "5.5": (1350, 74), "20": (22494, 4499)}
+    totals = totals_of(lines, "EUR")
+    assert (totals.net_minor, totals.tax_minor, totals.total_minor) == (24564, 4573, 29137)
+
+
+def test_tax_is_rounded_once_per_rate_and_not_per_line() -> None:
+    # Three lines of 0.10 at 15 %: 0.015 each would be 0.02 × 3 = 0.06; the sum is 0.30 × 15 % = 0.045 → 0.05.
+    assert reckoned([line("1", "0.10", "15")] * 3, "EUR") == {"15": (30, 5)}
+
+
+def test_a_half_is_rounded_up() -> None:
+    assert reckoned([line("1", "0.50", "1")], "EUR") == {"1": (50, 1)}  # 0.005 → 0.01
+    assert reckoned([line("1", "2.50", "1")], "EUR") == {"1": (250, 3)}  # 0.025 → 0.03, to even it were 0.02
+    assert reckoned([line("1", "0.49", "1")], "EUR") == {"1": (49, 0)}  # 0.0049
+
+
+def test_yen_have_no_smaller_unit() -> None:
+    lines = [
+        line("3", "333", "10"),  # 999, tax 99.9 → 100
+        line("1", "1234", "8", "15%"),  # 1234 × 0.85 = 1048.9 → 1049, tax 83.912 → 84
+        line("7", "15.5", "0"),  # 108.5 → 109
+    ]
+    assert reckoned(lines, "JPY") == {"0": (109, 0), "8": (1049, 84), "10": (999, 100)}
+    assert totals_of(lines, "JPY").total_minor == 109 + 1049 + 84 + 999 + 100
+
+
+def test_kuwaiti_dinars_have_a_thousand_fils() -> None:
+    lines = [
+        line("2.5", "1.234", "5"),  # 3.085, tax 0.15425 → 0.154
+        line("1", "0.0005", "0"),  # half a fils → 0.001
+        line("12", "0.875", "5", "0.250"),  # 10.5 - 0.25 = 10.25
+    ]
+    # 5 %: 3.085 + 10.25 = 13.335, tax 0.66675 → 0.667
+    assert reckoned(lines, "KWD") == {"0": (1, 0), "5": (13335, 667)}
+    assert totals_of(lines, "KWD").total_minor == 14003
+
+
+def test_what_a_float_gets_wrong() -> None:
+    assert reckoned([line("1", "1.15", "50")], "EUR") == {"50": (115, 58)}  # 0.575; as floats 0.57
+    assert reckoned([line("3", "0.1")], "EUR") == {"0": (30, 0)}
+    assert reckoned([line("999999999.999999", "9999999999999.999999")], "EUR")["0"][0] == (
+        (999999999999999 * 9999999999999999999 * 100 + 5 * 10**11) // 10**12
+    )
+
+
+def test_a_share_taken_off_is_exact() -> None:
+    assert line_net(line("1", "0.07", discount="33.3333%")) == Fraction("0.04666669")
+    assert exact_text(Fraction("0.04666669"), "EUR") == "0.04666669"
+    assert exact_text(Fraction(12), "EUR") == "12.00"
+    assert exact_text(Fraction(12), "JPY") == "12"
+    assert exact_text(Fraction("12.5"), "JPY") == "12.5"
+
+
+@pytest.mark.parametrize(("value", "rounded"), [("0", 0), ("0.4999", 0), ("0.5", 1), ("1.5", 2), ("2.5", 3)])
+def test_rounding_half_up(value: str, rounded: int) -> None:
+    assert round_half_up(Fraction(value)) == rounded
