@@ -1,7 +1,9 @@
 """What carries numbers here: one `NumberedKind` a collection. A new kind is added to `KINDS` in a few lines."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bson import MaxKey
@@ -9,9 +11,12 @@ from pymongo.errors import OperationFailure
 
 from finance.database import INDEXES, Db, Document, Index
 from finance.errors import Unavailable
+from finance.invoices import model as invoices
 from finance.numbering.series import SLUG, Series
 from finance.payments import model as payments
+from finance.shops import model as shops
 
+_PERIOD = re.compile(r"\d{4}-\d{2}|(?:FY)?\d{4}|all", re.ASCII)
 SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
 
 
@@ -69,6 +74,39 @@ def _payment_series_of_counter(parts: Sequence[str]) -> Series | None:
     return _payment_series(parts[0], int(parts[1]))
 
 
+def _shop_series_of(kind: str, document: Document) -> Series | None:
+    """Return the series of what a shop numbered, written as its document says."""
+    named = [document.get(name) for name in ("tenant", "shop", "period", "number_format")]
+    return shop_series(kind, *named)
+
+
+def _shop_series_of_counter(kind: str, parts: Sequence[str]) -> Series | None:
+    return shop_series(kind, parts[0], parts[1].lower(), parts[2]) if len(parts) == 3 else None
+
+
+def shop_series(kind: str, tenant: Any, shop: Any, period: Any, number_format: Any = None) -> Series | None:
+    """Return a series of invoices or credit notes; where no format is known, written as by default."""
+    if not all(isinstance(part, str) for part in (tenant, shop, period)):
+        return None
+    if SLUG.fullmatch(tenant) is None or SLUG.fullmatch(shop) is None or _PERIOD.fullmatch(period) is None:
+        return None
+    prefix = "FAC" if kind == invoices.KIND else "AV"
+    written = number_format or f"{prefix}-{shop.upper()}-{period.replace('-', '')}-{{number:04}}"
+    return shops.series_of(kind, tenant=tenant, shop=shop, period=period, number_format=written)
+
+
+def _of_shops(kind: str, collection: str, voided_filter: Document) -> NumberedKind:
+    return NumberedKind(
+        kind=kind,
+        collection=collection,
+        number_field=f"{kind}_number",
+        series_fields=("shop", "period"),
+        series_of=partial(_shop_series_of, kind),
+        series_of_counter=partial(_shop_series_of_counter, kind),
+        voided_filter=voided_filter,
+    )
+
+
 KINDS: tuple[NumberedKind, ...] = (
     NumberedKind(
         kind=payments.KIND,
@@ -80,6 +118,8 @@ KINDS: tuple[NumberedKind, ...] = (
         voided_filter={"status": "voided"},
         renumberable=True,
     ),
+    _of_shops(invoices.KIND, "invoices", {"status": "cancelled"}),
+    _of_shops(invoices.CREDIT_NOTE_KIND, "credit_notes", {"status": "voided"}),  # none ever is
 )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from finance.database import Db
-from finance.maintenance import cli, fences, indexes, replacement
+from finance.maintenance import cli, fences, indexes, replacement, takeover
 from finance.maintenance.replacement import Replacement
+from finance.numbering.series import require_slug
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +35,11 @@ def _parser() -> argparse.ArgumentParser:
     other.add_argument("--right", type=cli.names, metavar="FIELDS", help="what must be unique, as: shop,year,month")
     other.add_argument("--keep-max", metavar="FIELD", help="of equal documents, the one with the largest FIELD stays")
     other.add_argument("--data-collection", metavar="NAME", help="what those documents count, with the same fields")
+    other.add_argument(
+        "--take-over",
+        metavar="TENANT",
+        help="with --right SHOP,YEAR,MONTH and --keep-max FIELD: invoices of this tenant go on after these numbers",
+    )
     other.add_argument("--data-field", metavar="FIELD", help="its number: no kept FIELD may be below the largest one")
     return made
 
@@ -46,6 +52,8 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
         raise cli.Stopped("Name all of --collection, --wrong and --right.")
     if bool(arguments.data_collection) != bool(arguments.data_field):
         raise cli.Stopped("Name both of --data-collection and --data-field.")
+    if arguments.take_over and not (arguments.keep_max and len(arguments.right) == 3):
+        raise cli.Stopped("--take-over needs --right with the fields of shop, year and month, and --keep-max.")
     asked = Replacement(
         db=db,
         collection=arguments.collection,
@@ -55,7 +63,29 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
         data_collection=arguments.data_collection,
         data_field=arguments.data_field,
     )
-    return _replace(asked, out) if arguments.apply else _look(asked, out)
+    code = _replace(asked, out) if arguments.apply else _look(asked, out)
+    if arguments.take_over and code == cli.RIGHT:
+        return _take_over(arguments, db, out)
+    return code
+
+
+def _take_over(arguments: argparse.Namespace, db: Db, out: Console) -> int:
+    fields = (*arguments.right, arguments.keep_max)
+    tenant = require_slug(arguments.take_over)
+    sequences = takeover.read_sequences(db, collection=arguments.collection, fields=fields, tenant=tenant)
+    if arguments.apply:
+        found = takeover.take_over(db, sequences, now=cli.server_clock(db)())
+    else:
+        found = takeover.TakenOver()
+        for sequence in sequences:
+            (found.done if sequence.series else found.refused).append(sequence)
+    done = "go on" if arguments.apply else "would go on"
+    for sequence in found.done:
+        assert sequence.series is not None
+        out.print(f"{sequence.series.counter_id} {done} after {sequence.last:,}", markup=False)
+    for sequence in found.refused:
+        out.print(f"not taken over: {sequence.document}: {sequence.problem}", markup=False)
+    return cli.FOUND if found.refused or not arguments.apply else cli.RIGHT
 
 
 def _migrate(arguments: argparse.Namespace, db: Db, out: Console) -> int:
