@@ -7,6 +7,9 @@ request, and it goes one way only:
     config.py       Config and from_env(): the only reader of the environment
     database.py     the client, the collections, the one list of indexes
     errors.py       Invalid, NotFound, Conflict, …: no HTTP here
+    fields.py       the marshmallow fields that all schemas are made of
+    context.py      what the parts of one running app share
+    openapi.py      the document and its pages; probes.py: /healthz, /readyz, /metrics
     json_api.py     strict JSON in, problem+json out, cursors, Idempotency-Key
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
@@ -20,10 +23,10 @@ request, and it goes one way only:
     auth/           keys, roles, the guard on routes
     customers/ shops/ invoices/ payments/
     maintenance/    duplicates, indexes, gaps: findings first, then a plan, then its application
-    web/            the accountant's pages
 
 Who may import whom, left from right (import-linter holds it):
 
-    app > web > maintenance > payments > invoices > shops > customers > auth > (json_api | numbering)
-        > encryption > database > (money | config | metrics | logs | text | history) > errors
+    app > maintenance > payments > invoices > shops > customers > auth > (openapi | probes) > context
+        > (json_api | fields | numbering | paging | csv_export) > encryption > database
+        > (money | config | metrics | logs | text | history) > errors
 """
