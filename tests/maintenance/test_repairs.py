@@ -10,13 +10,14 @@ from pymongo.errors import DuplicateKeyError
 
 from benchmarks import duplicated_payments
 from finance.database import Db, deadline, find_unprotected
+from finance.history import as_of
 from finance.maintenance import fences, gaps, repairs, runs, undo
 from finance.maintenance.duplicates import Keep, find_groups, plan
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repairs import Repair
 from finance.maintenance.target import Target, foreign, ours
 from finance.payments import service as payments
-from finance.payments.model import as_of, payment_series
+from finance.payments.model import payment_series
 from tests.maintenance.conftest import NOW, YEAR, a_payment
 
 LATER = NOW + timedelta(seconds=1)
