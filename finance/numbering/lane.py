@@ -5,12 +5,14 @@ has a future of its own: with one lock for all, finished requests queue behind t
 of 1,100, measured in this layout).
 """
 
+import contextvars
 import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from time import perf_counter
 
 from finance import metrics
@@ -85,7 +87,9 @@ class Lane:
             return
         with self._start_lock:
             while len(self._committers) < self._committers_wanted:
-                committer = threading.Thread(target=self._run, name="finance-committer", daemon=True)
+                # In a context of its own: the deadline and the id of the first request are not those of all others.
+                run = partial(contextvars.Context().run, self._run)
+                committer = threading.Thread(target=run, name="finance-committer", daemon=True)
                 committer.start()
                 self._committers.append(committer)
 
