@@ -36,7 +36,7 @@ def test_killing_every_process_under_load_leaves_no_half_customer(serve_api: Cal
                     headers=headers | {"Idempotency-Key": key},
                     timeout=20,
                 )
-            except requests.ConnectionError:
+            except requests.RequestException:  # killed before, or in the middle of, its answer
                 return
             if stop.is_set() or answer.status_code != 201:
                 return
