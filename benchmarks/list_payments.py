@@ -19,8 +19,9 @@ from pymongo import WriteConcern
 from benchmarks import serving
 from finance.database import Db
 from finance.json_api import encode_cursor
+from finance.paging import position_of
 from finance.payments import store
-from finance.payments.model import SORTS
+from finance.payments.model import ORDER_BY_SORT, SORTS
 
 PAGE = 100
 DEEP_PAGE = 5_000
@@ -87,7 +88,7 @@ def _cursor(db: Db, sort: str, *, skip: int) -> str:
     """Return the cursor of a page far down, without walking there page by page."""
     query = next(store.find_pages(db, tenant=serving.TENANT, filters={}, sort=sort, after=None))
     payment = next(query.skip(skip).limit(1))
-    return encode_cursor({"sort": sort}, store.position_of(payment, sort=sort))
+    return encode_cursor({"sort": sort}, position_of(payment, order=ORDER_BY_SORT[sort.removeprefix("-")]))
 
 
 def _seconds(url: str, key: str, query: dict[str, str]) -> float:

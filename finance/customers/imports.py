@@ -123,7 +123,7 @@ def _find_stored(db: Db, cipher: FieldCipher, tenant: str, posted: Form) -> Cust
     if "customer_code" in posted:
         return store.find_customer(db, cipher, tenant=tenant, customer_code=posted["customer_code"])
     pan = {"pan_number": posted["pan_number"]}
-    found = store.list_customers(db, cipher, tenant=tenant, filters=pan, sort="created_at", after=None, limit=10)
+    found, _ = store.list_customers(db, cipher, tenant=tenant, filters=pan, sort="created_at", after=None, limit=10)
     candidates = [customer for customer in found if status_of(customer) == "active"] or found
     if len(candidates) > 1:
         raise Invalid("More than one customer has this pan_number: name the customer_code.")

@@ -189,12 +189,7 @@ def list_customers(
     limit: int,
 ) -> tuple[list[Customer], list[Any] | None]:
     """Return one page, and the position to go on from where there is more."""
-    customers = store.list_customers(
-        db, cipher, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit + 1
-    )
-    if len(customers) <= limit:
-        return customers, None
-    return customers[:limit], store.position_of(customers[limit - 1], sort=sort)
+    return store.list_customers(db, cipher, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit)
 
 
 def store_change(

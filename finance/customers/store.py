@@ -4,12 +4,10 @@ What is secret is encrypted on its way in and decrypted on its way out, here and
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
-from bson.errors import InvalidId
 from pymongo import ReturnDocument
 from pymongo.cursor import Cursor
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
@@ -17,8 +15,9 @@ from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
 from finance.customers.model import ORDER_BY_SORT, SEARCHABLE_BY_SECRET, Customer, map_secrets, status_of, version_of
 from finance.database import Db, Document
 from finance.encryption import FieldCipher, is_ciphertext
-from finance.errors import Conflict, Invalid
+from finance.errors import Conflict
 from finance.numbering.issue import NotStored, Stored, Taken, read_back
+from finance.paging import page_queries, take_page
 
 log = logging.getLogger(__name__)
 
@@ -137,33 +136,25 @@ def list_customers(
     sort: str,
     after: Sequence[Any] | None,
     limit: int,
-) -> list[Customer]:
-    """Return up to `limit` customers without their histories, in the order of `sort`, after the position `after`."""
-    page: list[Customer] = []
-    for cursor in find_pages(db, cipher, tenant=tenant, filters=filters, sort=sort, after=after):
-        page += [_open(cipher, document) for document in cursor.limit(limit - len(page))]
-        if len(page) == limit:
-            break
-    return page
+) -> tuple[list[Customer], list[Any] | None]:
+    """Return up to `limit` customers without their histories, and the position to go on from where there is more."""
+    queries = find_pages(db, cipher, tenant=tenant, filters=filters, sort=sort, after=after)
+    page, position = take_page(queries, order=ORDER_BY_SORT[sort.removeprefix("-")], limit=limit)
+    return [_open(cipher, document) for document in page], position
 
 
 def find_pages(
     db: Db, cipher: FieldCipher, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None
 ) -> Iterator[Cursor[Customer]]:
-    """Yield the queries that one after the other give what follows `after`; the tests ask them for their indexes."""
-    name, direction = sort.removeprefix("-"), -1 if sort.startswith("-") else 1
-    order = ORDER_BY_SORT[name]
-    query = {"tenant": tenant, **_query(cipher, tenant, filters)}
-    places = [{}] if after is None else _beyond(order, _position(name, after), direction)
-    for place in places:
-        found = db.customers.find({"$and": [query, place]}, _NOT_LISTED)
-        yield found.sort([(field, direction) for field in order])
-
-
-def position_of(customer: Customer, *, sort: str) -> list[Any]:
-    """Return the place of a customer in the order of `sort`, as JSON."""
-    values = [customer.get(field) for field in ORDER_BY_SORT[sort.removeprefix("-")]]
-    return [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
+    """Return the queries of a list; the tests ask them for their indexes."""
+    return page_queries(
+        db.customers,
+        {"tenant": tenant, **_query(cipher, tenant, filters)},
+        order=ORDER_BY_SORT[sort.removeprefix("-")],
+        descending=sort.startswith("-"),
+        after=after,
+        projection=_NOT_LISTED,
+    )
 
 
 def end_of_run(db: Db, *, tenant: str, number_seq: int) -> int:
@@ -244,25 +235,3 @@ def _query(cipher: FieldCipher, tenant: str, filters: Mapping[str, Any]) -> Docu
         if name in filters:
             query[field] = cipher.encrypt(filters[name], tenant=tenant, searchable=True)
     return query
-
-
-def _beyond(order: Sequence[str], position: Sequence[Any], direction: int) -> list[Document]:
-    """Return the filters for what comes after `position`, nearest first: those that are equal in the first field, then
-    the others. Two plain ranges, one query each: for an $or the planner reads far more than a page.
-    """
-    operator = "$gt" if direction == 1 else "$lt"
-    (first, *ties), (value, *tie_values) = order, position
-    equal = [{first: value, tie: {operator: tie_value}} for tie, tie_value in zip(ties, tie_values, strict=True)]
-    return [*equal, {first: {operator: value}}]
-
-
-def _position(name: str, after: Sequence[Any]) -> list[Any]:
-    """Return a cursor's values with the types they have in the database; raises Invalid where they can't be."""
-    order = ORDER_BY_SORT[name]
-    try:
-        if [type(value) for value in after] != [str] * len(order):
-            raise TypeError
-        parse_by_field: dict[str, Callable[[str], Any]] = {"created_at": datetime.fromisoformat, "_id": ObjectId}
-        return [parse_by_field.get(field, str)(value) for field, value in zip(order, after, strict=True)]
-    except (TypeError, ValueError, InvalidId):
-        raise Invalid.parameter("cursor", "must be the next_cursor of the page before.") from None

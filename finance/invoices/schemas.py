@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
+from finance.customers.schemas import CustomerCode
 from finance.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Text
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
@@ -71,7 +72,7 @@ class NewInvoiceSchema(Schema):
     """An invoice as posted."""
 
     shop = ShopName(required=True)
-    customer_code = Text(40, allow_none=True, metadata={"description": "The code of an existing customer."})
+    customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
     customer_name = Text(200, allow_none=True, metadata={"description": "Needed where there is no customer_code."})
     issued_on = Day(allow_none=True, metadata={"description": "Default: today in the shop's time zone."})
     due_on = Day(allow_none=True)
@@ -111,7 +112,7 @@ class InvoiceFiltersSchema(Schema):
 
     shop = ShopName()
     status = Choice(STATUSES)
-    customer_code = Text(40)
+    customer_code = CustomerCode()
     currency = CurrencyCode()
     issued_from = Day(metadata={"description": "The first day, inclusive."})
     issued_to = Day(metadata={"description": "The last day, inclusive."})

@@ -17,7 +17,7 @@ from finance.invoices.model import (
     Invoice,
 )
 from finance.numbering.issue import Numbered
-from finance.paging import find_page
+from finance.paging import page_queries, take_page
 
 UNSETTLED_MAX = 200
 
@@ -89,14 +89,10 @@ def list_invoices(
     db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None, limit: int
 ) -> tuple[list[Invoice], list[Any] | None]:
     """Return up to `limit` invoices in the order of `sort`, and the position to go on from where there is more."""
-    return find_page(
-        db.invoices,
-        {"tenant": tenant, **_query(filters)},
-        order=ORDER_BY_SORT[sort.removeprefix("-")],
-        descending=sort.startswith("-"),
-        after=after,
-        limit=limit,
-    )
+    query = {"tenant": tenant, **_query(filters)}
+    order, descending = ORDER_BY_SORT[sort.removeprefix("-")], sort.startswith("-")
+    queries = page_queries(db.invoices, query, order=order, descending=descending, after=after)
+    return take_page(queries, order=order, limit=limit)
 
 
 def list_unsettled(db: Db, *, tenant: str) -> list[Invoice]:
@@ -112,14 +108,9 @@ def list_credit_notes(
     db: Db, *, tenant: str, filters: Mapping[str, Any], after: Sequence[Any] | None, limit: int
 ) -> tuple[list[CreditNote], list[Any] | None]:
     """Return up to `limit` credit notes, the newest first, and the position to go on from where there is more."""
-    return find_page(
-        db.credit_notes,
-        {"tenant": tenant, **_query(filters)},
-        order=ORDER_BY_SORT["issued_on"],
-        descending=True,
-        after=after,
-        limit=limit,
-    )
+    query, order = {"tenant": tenant, **_query(filters)}, ORDER_BY_SORT["issued_on"]
+    queries = page_queries(db.credit_notes, query, order=order, descending=True, after=after)
+    return take_page(queries, order=order, limit=limit)
 
 
 def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:

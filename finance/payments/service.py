@@ -125,10 +125,7 @@ def list_payments(
     db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: list[Any] | None, limit: int
 ) -> tuple[list[Payment], list[Any] | None]:
     """Return one page, and the position to go on from where there is more."""
-    payments = store.list_payments(db, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit + 1)
-    if len(payments) <= limit:
-        return payments, None
-    return payments[:limit], store.position_of(payments[limit - 1], sort=sort)
+    return store.list_payments(db, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit)
 
 
 def edit_payment(

@@ -4,15 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
-from bson.errors import InvalidId
 from pymongo import ReturnDocument
 from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
-from finance.errors import Invalid
 from finance.numbering.issue import Numbered
+from finance.paging import page_queries, take_page
 from finance.payments.model import KIND, ORDER_BY_SORT, Payment
 
 
@@ -54,35 +52,18 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
 
 def list_payments(
     db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None, limit: int
-) -> list[Payment]:
-    """Return up to `limit` payments in the order of `sort`, those after the position `after` of an earlier page."""
-    page: list[Payment] = []
-    for cursor in find_pages(db, tenant=tenant, filters=filters, sort=sort, after=after):
-        page += cursor.limit(limit - len(page))
-        if len(page) == limit:
-            break
-    return page
+) -> tuple[list[Payment], list[Any] | None]:
+    """Return up to `limit` payments in the order of `sort`, and the position to go on from where there is more."""
+    queries = find_pages(db, tenant=tenant, filters=filters, sort=sort, after=after)
+    return take_page(queries, order=ORDER_BY_SORT[sort.removeprefix("-")], limit=limit)
 
 
 def find_pages(
     db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None
 ) -> Iterator[Cursor[Payment]]:
-    """Yield the queries that one after the other give what follows `after`; the tests ask them for their indexes."""
-    name, direction = sort.removeprefix("-"), -1 if sort.startswith("-") else 1
-    order = ORDER_BY_SORT[name]
-    query = query_of(tenant, filters)
-    places = [{}] if after is None else _beyond(order, _position(name, after), direction)
-    for place in places:
-        yield db.payments.find({"$and": [query, place]}).sort([(field, direction) for field in order])
-
-
-def position_of(payment: Payment, *, sort: str) -> list[Any]:
-    """Return the place of a payment in the order of `sort`, as JSON."""
-    values = [payment.get(field) for field in ORDER_BY_SORT[sort.removeprefix("-")]]
-    return [
-        str(value) if isinstance(value, ObjectId) else value.isoformat() if isinstance(value, datetime) else value
-        for value in values
-    ]
+    """Return the queries of a list; the tests ask them for their indexes."""
+    order, descending = ORDER_BY_SORT[sort.removeprefix("-")], sort.startswith("-")
+    return page_queries(db.payments, query_of(tenant, filters), order=order, descending=descending, after=after)
 
 
 def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
@@ -104,35 +85,7 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     return query
 
 
-def _beyond(order: Sequence[str], position: Sequence[Any], direction: int) -> list[Document]:
-    """Return the filters for what comes after `position`, nearest first: the rest of its year or day, then the others.
-
-    Two plain ranges, one query each: for one query with $or the planner was seen to read a quarter of 100,000
-    documents for a page of 100.
-    """
-    further, back = ("$gt", "$lte") if direction == 1 else ("$lt", "$gte")
-    *leading, near, identity = order
-    *leading_values, near_value, identity_value = position
-    # Those with the same number are duplicates; the same instant is one batch. Few, so they may be read and left out.
-    behind = {near: near_value, identity: {back: identity_value}}
-    rest = {**dict(zip(leading, leading_values, strict=True)), near: {f"{further}e": near_value}, "$nor": [behind]}
-    return [rest, *({field: {further: value}} for field, value in zip(leading, leading_values, strict=True))]
-
-
-def _position(name: str, after: Sequence[Any]) -> list[Any]:
-    """Return a cursor's values with the types they have in the database; raises Invalid where they can't be."""
-    try:
-        *values, identity = after
-        if name == "created_at":
-            values = [datetime.fromisoformat(values[0])]
-        elif [type(value) for value in values] != [str if name == "paid_on" else int, int]:
-            raise TypeError
-        return [*values, ObjectId(identity)]
-    except (TypeError, ValueError, IndexError, InvalidId):
-        raise Invalid.parameter("cursor", "must be the next_cursor of the page before.") from None
-
-
-# --- Payments that pay invoices: see docs/decisions/0001-allocations.md ----------------------------------------------
+# --- Payments that pay invoices: see docs/decisions/0003-allocations.md ----------------------------------------------
 
 
 def find_payment_by_claim(db: Db, *, tenant: str, claim: str) -> Payment | None:

@@ -11,8 +11,9 @@ from bson import ObjectId
 
 from finance import database
 from finance.config import Config
+from finance.paging import position_of
 from finance.payments import store
-from finance.payments.model import SORTS
+from finance.payments.model import ORDER_BY_SORT, SORTS
 from tests.conftest import Client
 
 TENANT = "lists"
@@ -185,7 +186,7 @@ STORE_FILTERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(("name", "sort"), list(itertools.product(STORE_FILTERS, SORTS)))
 def test_every_filter_and_sort_uses_an_index(listed: Client, name: str, sort: str) -> None:
     filters = STORE_FILTERS[name]
-    middle = store.position_of(_payment(TENANT, COUNT // 2), sort=sort)
+    middle = position_of(_payment(TENANT, COUNT // 2), order=ORDER_BY_SORT[sort.removeprefix("-")])
     for after in (None, middle):
         for query in store.find_pages(listed.db, tenant=TENANT, filters=filters, sort=sort, after=after):
             plan = query.limit(50).explain()
