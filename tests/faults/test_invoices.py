@@ -118,6 +118,16 @@ class Load:
         self.unexpected.append("no answer after 60 attempts")
 
 
+def kill_a_worker(api: Any, choose: random.Random) -> bool:
+    """Kill one worker; False where there was none, or it ended by itself just then."""
+    workers = api.worker_pids()
+    try:
+        os.kill(choose.choice(workers), signal.SIGKILL)
+    except (IndexError, ProcessLookupError):
+        return False
+    return True
+
+
 def issue_under_fire(api: Any, *, invoices: int, kills: int) -> None:
     client = Client(api, "acme")
     for shop in SHOPS:
@@ -130,10 +140,7 @@ def issue_under_fire(api: Any, *, invoices: int, kills: int) -> None:
         nonlocal killed
         time.sleep(0.1)
         if killed < kills and len(load.answered) >= invoices * (killed + 1) // (kills + 2):
-            workers = api.worker_pids()
-            if workers:
-                os.kill(random.Random(killed).choice(workers), signal.SIGKILL)
-                killed += 1
+            killed += kill_a_worker(api, random.Random(killed))
 
     load.run(kill_one)
     assert killed == kills
@@ -240,7 +247,8 @@ def pay_under_fire(api: Any, *, invoices: int, payers: int, kills: int) -> None:
     for kill in range(kills):
         for _ in range(invoices * payers // (kills + 1)):
             done.acquire()
-        os.kill(random.Random(kill).choice(api.worker_pids()), signal.SIGKILL)
+        while not kill_a_worker(api, random.Random(kill)):
+            time.sleep(0.05)
     for thread in threads:
         thread.join()
     assert set(outcomes) <= {200, 201, 409}
