@@ -151,5 +151,10 @@ def describe_index(index: Index) -> str:
 
 def _option(name: str, value: Any) -> str:
     if name == "partialFilterExpression":
-        return f"where {', '.join(value)} is present" if "$and" not in value else "partial"
+        if "$and" in value:
+            return "partial"
+        return "where " + ", ".join(
+            f"{field} is present" if isinstance(wanted, Mapping) else f"{field} is {wanted}"
+            for field, wanted in value.items()
+        )
     return name if value is True else f"{name}={value}"
