@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -30,6 +31,7 @@ from mongod_failures import (
 
 HOST = "127.0.0.1"
 REPLICA_SET = "finance"
+OPEN_FILES = 64_000  # what mongod asks for at its start
 VERSION_MIN = (6, 0)  # createIndexes with prepareUnique
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -147,7 +149,12 @@ class EmbeddedMongodb:
         # clients to go elsewhere, since there is no elsewhere.
         command += ["--nounixsocket", "--oplogSize", "256", "--quiet"]
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+        # Files of dropped collections are kept for five minutes, for reads of the past, which nobody makes here, and then
+        # until the next checkpoint, every minute. A test run drops hundreds of databases, and mongod ends itself when it
+        # may open no more files.
+        command += ["--setParameter", "minSnapshotHistoryWindowInSeconds=0", "--syncdelay", "10"]
         command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"]
+        _allow_open_files()
         try:
             # mongod refuses to start under a locale that isn't installed.
             return processes.start(command, log=self.log, env={**os.environ, "LC_ALL": "C"})
@@ -240,6 +247,14 @@ def _require_version(client: Any) -> None:
             f"The mongod on the PATH is {version[0]}.{version[1]}, and 6.0 or newer is needed: "
             "take it off the PATH, or set MONGODB_URI."
         )
+
+
+def _allow_open_files() -> None:
+    """Raise our own soft limit, which mongod inherits: an index is a file, and often only 1024 may be open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _is_locked(path: Path) -> bool:
