@@ -149,9 +149,9 @@ class EmbeddedMongodb:
         # clients to go elsewhere, since there is no elsewhere.
         command += ["--nounixsocket", "--oplogSize", "256", "--quiet"]
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
-        # Files of dropped collections are kept for five minutes, for reads of the past, which nobody makes here, and then
-        # until the next checkpoint, every minute. A test run drops hundreds of databases, and mongod ends itself when it
-        # may open no more files.
+        # Files of dropped collections are kept for five minutes, for reads of the past, which nobody makes here, and
+        # then until the next checkpoint, every minute. A test run drops hundreds of databases, and mongod ends itself
+        # when it may open no more files.
         command += ["--setParameter", "minSnapshotHistoryWindowInSeconds=0", "--syncdelay", "10"]
         command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"]
         _allow_open_files()
