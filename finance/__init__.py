@@ -18,7 +18,7 @@ request, and it goes one way only:
     history.py      what documents remember of their changes
     encryption.py   personal data, encrypted field by field
     paging.py       pages by position, each at the same cost
-    csv_export.py   CSV for accountants, streamed
+    exports.py      lists as CSV and XLSX, streamed
     numbering/      series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     customers/ shops/ invoices/ payments/
@@ -27,6 +27,6 @@ request, and it goes one way only:
 Who may import whom, left from right (import-linter holds it):
 
     app > maintenance > payments > invoices > shops > customers > auth > (openapi | probes) > context
-        > (json_api | fields | numbering | paging | csv_export) > encryption > database
+        > (json_api | fields | numbering | paging | exports) > encryption > database
         > (money | config | metrics | logs | text | history) > errors
 """

@@ -5,10 +5,9 @@ from typing import Any
 
 from flask import Response
 
-from finance import database
 from finance.auth.guard import caller, requires
 from finance.context import parts
-from finance.csv_export import csv_reply, csv_rows
+from finance.exports import XLSX_TYPE, Table, csv_reply, each_in_time, xlsx_reply
 from finance.invoices import sequences, service
 from finance.invoices.answers import (
     CreditNotePageSchema,
@@ -33,10 +32,15 @@ from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotenc
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/api/v1", description="Invoices in series without gaps")
 
-EXPORTED = (
-    *("invoice_number", "shop", "customer_code", "customer_name", "issued_on", "due_on", "currency"),
-    *("total_net", "total_tax", "total", "amount_paid", "outstanding", "status", "credit_note_number"),
-    *("notes", "created_at"),
+AMOUNTS = ("total_net", "total_tax", "total", "amount_paid", "outstanding")
+EXPORTED = Table(
+    name="invoices",
+    columns=(
+        *("invoice_number", "shop", "customer_code", "customer_name", "issued_on", "due_on", "currency"),
+        *AMOUNTS,
+        *("status", "credit_note_number", "notes", "created_at"),
+    ),
+    amounts=frozenset(AMOUNTS),
 )
 
 
@@ -95,14 +99,18 @@ def list_invoices(query: dict[str, Any]) -> Response:
 @requires("accountant")
 @blueprint.arguments(InvoiceExportSchema(), location="query")
 @blueprint.response(200, content_type="text/csv")
-def export_invoices(query: dict[str, Any]) -> Response:
+def export_csv(query: dict[str, Any]) -> Response:
     """Export every invoice of a list as CSV, streamed"""
-    pages = service.export_invoices(
-        parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], settling=_settling()
-    )
-    in_time = _each_in_time(pages, deadline_s=parts().config.database_deadline_s)
-    rows = (dump_invoice(invoice) for page in in_time for invoice in page)
-    return csv_reply(csv_rows(EXPORTED, rows), filename="invoices.csv")
+    return csv_reply(EXPORTED, _exported(query))
+
+
+@blueprint.route("/invoices/export.xlsx", methods=["GET"])
+@requires("accountant")
+@blueprint.arguments(InvoiceExportSchema(), location="query")
+@blueprint.response(200, content_type=XLSX_TYPE)
+def export_xlsx(query: dict[str, Any]) -> Response:
+    """Export every invoice of a list as XLSX"""
+    return xlsx_reply(EXPORTED, _exported(query))
 
 
 @blueprint.route("/invoices/<invoice_number>/cancel", methods=["POST"])
@@ -164,11 +172,9 @@ def _settling() -> Settling:
     )
 
 
-def _each_in_time(pages: Iterator[list[Any]], *, deadline_s: float) -> Iterator[list[Any]]:
-    """Yield each page within the database's deadline: a stream outlives the request's own."""
-    while True:
-        with database.deadline(deadline_s):
-            page = next(pages, None)
-        if page is None:
-            return
-        yield page
+def _exported(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    pages = service.export_invoices(
+        parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], settling=_settling()
+    )
+    in_time = each_in_time(pages, deadline_s=parts().config.database_deadline_s)
+    return (dump_invoice(invoice) for page in in_time for invoice in page)

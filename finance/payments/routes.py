@@ -1,5 +1,6 @@
 """`/payments`: each view loads, calls and dumps."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Response
@@ -7,12 +8,14 @@ from flask import Response
 from finance.auth.guard import caller, requires
 from finance.context import parts
 from finance.customers import service as customers
+from finance.exports import XLSX_TYPE, Table, csv_reply, each_in_time, xlsx_reply
 from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, page_reply, reply
 from finance.payments import service
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
     CustomerPaymentListSchema,
     PaymentEditSchema,
+    PaymentExportSchema,
     PaymentListSchema,
     PaymentPageSchema,
     PaymentSchema,
@@ -23,6 +26,16 @@ from finance.payments.schemas import (
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
 of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
+
+EXPORTED = Table(
+    name="payments",
+    columns=(
+        *("payment_number", "paid_on", "direction", "amount", "currency", "payer", "method", "customer_code"),
+        *("reference", "note", "status", "void_reason", "voided_at", "previous_numbers", "created_at", "created_by"),
+        "id",
+    ),
+    amounts=frozenset(("amount",)),
+)
 
 
 @blueprint.route("", methods=["POST"])
@@ -64,6 +77,24 @@ def get_payment(payment_number: str) -> Response:
 def list_payments(query: dict[str, Any]) -> Response:
     """List payments, the newest number first"""
     return _page(query, filters_of(query))
+
+
+@blueprint.route("/export.csv", methods=["GET"])
+@requires("accountant")
+@blueprint.arguments(PaymentExportSchema(), location="query")
+@blueprint.response(200, content_type="text/csv")
+def export_csv(query: dict[str, Any]) -> Response:
+    """Export every payment of a list as CSV, streamed"""
+    return csv_reply(EXPORTED, _exported(query))
+
+
+@blueprint.route("/export.xlsx", methods=["GET"])
+@requires("accountant")
+@blueprint.arguments(PaymentExportSchema(), location="query")
+@blueprint.response(200, content_type=XLSX_TYPE)
+def export_xlsx(query: dict[str, Any]) -> Response:
+    """Export every payment of a list as XLSX"""
+    return xlsx_reply(EXPORTED, _exported(query))
 
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])
@@ -118,3 +149,9 @@ def _page(query: dict[str, Any], filters: dict[str, Any]) -> Response:
     )
     next_cursor = encode_cursor(query, position) if position else None
     return page_reply([dump_payment(payment) for payment in payments], next_cursor=next_cursor)
+
+
+def _exported(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    pages = service.export_payments(parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"])
+    in_time = each_in_time(pages, deadline_s=parts().config.database_deadline_s)
+    return (dump_payment(payment) for page in in_time for payment in page)

@@ -121,6 +121,10 @@ class PaymentFiltersSchema(Schema):
                 _minor(data[name], data["currency"], name)
 
 
+class PaymentExportSchema(PaymentFiltersSchema):
+    sort = Choice(SORTS, load_default="payment_number")
+
+
 class PaymentListSchema(PaymentFiltersSchema):
     """The filters, the order and the place of one page."""
 

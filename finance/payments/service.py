@@ -1,7 +1,7 @@
 """Recording, reading, correcting and voiding payments."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from time import sleep
@@ -27,6 +27,7 @@ from finance.payments.model import (
 log = logging.getLogger(__name__)
 
 REPEAT_FIELDS = frozenset(("tenant", "idempotency_key"))
+EXPORT_PAGE_SIZE = 500
 CHANGE_ATTEMPTS_MAX = 20
 CHANGE_PAUSE_S = 0.02  # what another request changed is seen once a majority has it
 
@@ -126,6 +127,18 @@ def list_payments(
 ) -> tuple[list[Payment], list[Any] | None]:
     """Return one page, and the position to go on from where there is more."""
     return store.list_payments(db, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit)
+
+
+def export_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str) -> Iterator[list[Payment]]:
+    """Yield every payment of a list, some hundred at a time."""
+    after: list[Any] | None = None
+    while True:
+        page, after = store.list_payments(
+            db, tenant=tenant, filters=filters, sort=sort, after=after, limit=EXPORT_PAGE_SIZE
+        )
+        yield page
+        if after is None:
+            return
 
 
 def edit_payment(

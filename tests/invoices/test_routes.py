@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+import openpyxl
 import pytest
 
 LINE = {"description": "Work", "quantity": "2", "unit_price": "50", "tax_rate": "20"}
@@ -68,6 +69,7 @@ def test_cancelling_issues_a_credit_note_and_links_both(acme: Any) -> None:
     [
         ("GET", "/invoices", "accountant"),
         ("GET", "/invoices/export.csv", "accountant"),
+        ("GET", "/invoices/export.xlsx", "accountant"),
         ("POST", "/invoices/X/cancel", "accountant"),
         ("GET", "/credit-notes", "accountant"),
         ("GET", "/shops/par/sequences", "accountant"),
@@ -151,6 +153,16 @@ def test_the_export_is_csv_that_no_spreadsheet_executes(acme: Any) -> None:
     assert [row["customer_name"] for row in rows] == ["'=HYPERLINK(1)", "'@SUM(1)"]
     assert [row["notes"] for row in rows] == ["'-2+3", 'Say "a, b"\r\nand c']
     assert [row["total"] for row in rows] == ["1000.00", "1000.00"]
+
+
+def test_the_export_is_also_a_sheet(acme: Any) -> None:
+    number = acme.issue(customer_name="=HYPERLINK(1)").json()["invoice_number"]
+
+    answer = acme.call("GET", "/invoices/export.xlsx", "accountant")
+
+    header, row = openpyxl.load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True)
+    shown = dict(zip(header, row, strict=True))
+    assert (shown["invoice_number"], shown["customer_name"], shown["total"]) == (number, "=HYPERLINK(1)", 1000)
 
 
 def test_the_export_has_every_row(acme: Any) -> None:
