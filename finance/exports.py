@@ -1,5 +1,6 @@
 """Lists as files for accountants: CSV, streamed, and XLSX. No cell of them is one that a spreadsheet would execute."""
 
+import contextvars
 import csv
 import io
 import itertools
@@ -36,10 +37,12 @@ class Table:
 
 
 def each_in_time(pages: Iterator[list[Any]], *, deadline_s: float) -> Iterator[list[Any]]:
-    """Yield each page within the database's deadline: a stream outlives the request's own."""
+    """Yield each page within the database's deadline, counted for that page alone.
+
+    Each is read in a context of its own: the request's deadline is for all that it asks, and would end a long export.
+    """
     while True:
-        with database.deadline(deadline_s):
-            page = next(pages, None)
+        page = contextvars.Context().run(_next_in_time, pages, deadline_s)
         if page is None:
             return
         yield page
@@ -72,6 +75,11 @@ def xlsx_reply(table: Table, rows: Iterable[Mapping[str, Any]]) -> Response:
                 _write_cell(sheet, position, column, row[name], is_amount=name in table.amounts)
     file.seek(0)
     return _file_reply(_chunks_of(file), content_type=XLSX_TYPE, filename=f"{table.name}.xlsx")
+
+
+def _next_in_time(pages: Iterator[list[Any]], deadline_s: float) -> list[Any] | None:
+    with database.deadline(deadline_s):
+        return next(pages, None)
 
 
 def _file_reply(body: Iterable[bytes], *, content_type: str, filename: str) -> Response:

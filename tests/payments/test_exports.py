@@ -2,12 +2,15 @@
 
 import csv
 import io
+from time import sleep
 from typing import Any
 
 import openpyxl
 import pytest
 
-from finance.payments import service
+from finance.config import Config
+from finance.database import Db
+from finance.payments import service, store
 from tests.conftest import Client
 
 PAYMENT = {"amount": "1250.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "bank_transfer"}
@@ -49,6 +52,22 @@ def test_amounts_in_a_sheet_are_numbers_as_long_as_they_stay_exact(
     (row,) = _xlsx(client.get("/payments/export.xlsx"))
 
     assert row["amount"].value == (amount if shown is None else shown)
+
+
+@pytest.mark.parametrize("name", ["export.csv", "export.xlsx"])
+def test_an_export_may_take_longer_than_a_request_may_ask_the_database(
+    db: Db, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    client = Client(db, Config(database_deadline_s=1.0))
+    for _ in range(6):
+        client.post("/payments", json=PAYMENT)
+    list_payments = store.list_payments
+    monkeypatch.setattr(service, "EXPORT_PAGE_SIZE", 1)
+    monkeypatch.setattr(store, "list_payments", lambda *args, **options: sleep(0.4) or list_payments(*args, **options))
+
+    answer = client.get(f"/payments/{name}")
+
+    assert len(_csv(answer) if name.endswith("csv") else _xlsx(answer)) == 6
 
 
 def test_an_export_of_nothing_is_a_header(client: Client) -> None:
