@@ -5,7 +5,8 @@ request, and it goes one way only:
 
     app.py          create_app(config): the one place where parts are put together
     config.py       Config and from_env(): the only reader of the environment
-    database.py     the client, the collections, the one list of indexes
+    database.py     the client, deadlines, building the indexes
+    indexes.py      the one list of indexes, a line each
     errors.py       Invalid, NotFound, Conflict, …: no HTTP here
     fields.py       the marshmallow fields that all schemas are made of
     context.py      what the parts of one running app share

@@ -1,4 +1,4 @@
-"""The MongoDB client, and the one list of indexes that everything else relies on.
+"""The MongoDB client, deadlines, and the building of the indexes that `indexes.py` lists.
 
 Nothing is acknowledged before a majority has it in its journal (`w: majority`, `j: true`): what was answered 2xx is
 there after any one process or node is killed.
@@ -7,16 +7,15 @@ there after any one process or node is killed.
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pymongo
-from pymongo import IndexModel
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from finance.config import Config
 from finance.errors import Unavailable
+from finance.indexes import INDEXES, Index
 
 log = logging.getLogger(__name__)
 
@@ -36,190 +35,6 @@ _NAMESPACE_NOT_FOUND = 26
 
 class IndexesMissing(Unavailable):
     """The unique indexes do not stand, so nothing may be numbered."""
-
-
-@dataclass(frozen=True)
-class Index:
-    """An index that must stand. `partial` is its partialFilterExpression."""
-
-    collection: str
-    name: str
-    keys: tuple[tuple[str, int], ...]
-    unique: bool = False
-    partial: Mapping[str, Any] | None = None
-
-    def as_model(self, **instead_of_unique: Any) -> IndexModel:
-        """Return it for the driver; `prepareUnique=True` takes the place of `unique`."""
-        options: Document = instead_of_unique or ({"unique": True} if self.unique else {})
-        if self.partial is not None:
-            options["partialFilterExpression"] = dict(self.partial)
-        return IndexModel(list(self.keys), name=self.name, **options)
-
-
-def _keys(*fields: str) -> tuple[tuple[str, int], ...]:
-    return tuple((field, 1) for field in fields)
-
-
-def _present(field: str) -> Document:
-    """Return the filter of a partial index on an optional text; a missing field counts as null in a unique one.
-
-    Not {"$type": "string"}: the planner doesn't see that a query for a text implies it, and would not use the index.
-    """
-    return {field: {"$gt": ""}}
-
-
-_ISSUE_ORDER = ("issued_on", "shop", "number_seq", "_id")
-_NUMBER_ORDER = ("number_year", "number_seq", "_id")
-
-# Every unique index begins with the tenant, so that {tenant: 1} can be the shard key. Those that end in the number
-# order (or the day, or the instant) give a page in its order without sorting, for the filter that they begin with.
-INDEXES: tuple[Index, ...] = (
-    Index("payments", "payment_number_unique", _keys("tenant", "payment_number"), unique=True),
-    Index(
-        "payments",
-        "idempotency_key_unique",
-        _keys("tenant", "idempotency_key"),
-        unique=True,
-        partial=_present("idempotency_key"),
-    ),
-    Index(
-        "payments",
-        "void_idempotency_key_unique",
-        _keys("tenant", "void_idempotency_key"),
-        unique=True,
-        partial=_present("void_idempotency_key"),
-    ),
-    # Whoever completes an allocated payment stores it under its claim, so it is stored once.
-    Index("payments", "claim_unique", _keys("tenant", "claim"), unique=True, partial=_present("claim")),
-    Index(
-        "payment_intents",
-        "intent_key_unique",
-        _keys("tenant", "idempotency_key"),
-        unique=True,
-        partial=_present("idempotency_key"),
-    ),
-    Index("payments", "payment_number_order", _keys("tenant", *_NUMBER_ORDER)),
-    Index("payments", "paid_on_order", _keys("tenant", "paid_on", "number_seq", "_id")),
-    Index("payments", "created_at_order", _keys("tenant", "created_at", "_id")),
-    Index("payments", "method", _keys("tenant", "method", *_NUMBER_ORDER)),
-    Index("payments", "direction", _keys("tenant", "direction", *_NUMBER_ORDER)),
-    Index("payments", "currency_amount", _keys("tenant", "currency", "amount_minor", "_id")),
-    Index("payments", "payer", _keys("tenant", "payer_folded", "_id")),
-    Index("payments", "voided", _keys("tenant", "status", *_NUMBER_ORDER), partial={"status": "voided"}),
-    Index(
-        "payments",
-        "customer_code",
-        _keys("tenant", "customer_code", *_NUMBER_ORDER),
-        partial=_present("customer_code"),
-    ),
-    Index("payments", "reference", _keys("tenant", "reference", "_id"), partial=_present("reference")),
-    Index(
-        "payments",
-        "previous_numbers",
-        _keys("tenant", "previous_numbers"),
-        partial=_present("previous_numbers"),  # only payments that have any
-    ),
-    Index("invoices", "invoice_number_unique", _keys("tenant", "invoice_number"), unique=True),
-    # Also what shows that a sequence is whole, and the page of one shop in its order.
-    Index("invoices", "invoice_series_unique", _keys("tenant", "shop", "period", "number_seq"), unique=True),
-    Index(
-        "invoices",
-        "idempotency_key_unique",
-        _keys("tenant", "idempotency_key"),
-        unique=True,
-        partial=_present("idempotency_key"),
-    ),
-    Index(
-        "invoices",
-        "cancel_idempotency_key_unique",
-        _keys("tenant", "cancel_idempotency_key"),
-        unique=True,
-        partial=_present("cancel_idempotency_key"),
-    ),
-    Index("invoices", "number_order", _keys("tenant", "shop", "period", "number_seq", "_id")),
-    Index("invoices", "issued_on_order", _keys("tenant", *_ISSUE_ORDER)),
-    Index("invoices", "created_at_order", _keys("tenant", "created_at", "_id")),
-    Index("invoices", "status", _keys("tenant", "status", *_ISSUE_ORDER)),
-    Index("invoices", "due_on", _keys("tenant", "due_on", "_id"), partial=_present("due_on")),
-    Index(
-        "invoices", "customer_code", _keys("tenant", "customer_code", *_ISSUE_ORDER), partial=_present("customer_code")
-    ),
-    Index("invoices", "unsettled", _keys("tenant", "unsettled"), partial={"unsettled": True}),
-    Index("credit_notes", "credit_note_number_unique", _keys("tenant", "credit_note_number"), unique=True),
-    Index("credit_notes", "credit_note_series_unique", _keys("tenant", "shop", "period", "number_seq"), unique=True),
-    Index("credit_notes", "credit_note_invoice_unique", _keys("tenant", "invoice_number"), unique=True),
-    Index("credit_notes", "issued_on_order", _keys("tenant", *_ISSUE_ORDER)),
-    Index("shops", "shop_unique", _keys("tenant", "shop"), unique=True),
-    Index("customers", "customer_code_unique", _keys("tenant", "customer_code"), unique=True),
-    Index(
-        "customers",
-        "idempotency_key_unique",
-        _keys("tenant", "idempotency_key"),
-        unique=True,
-        partial=_present("idempotency_key"),
-    ),
-    Index(
-        "customers",
-        "action_key_unique",
-        _keys("tenant", "action_keys"),
-        unique=True,
-        partial=_present("action_keys"),
-    ),
-    Index(
-        "customers",
-        "identity_claim_unique",
-        _keys("tenant", "identity_claims"),
-        unique=True,
-        partial={"identity_claims": {"$exists": True}},
-    ),
-    Index("customers", "created_at_order", _keys("tenant", "created_at", "_id")),
-    Index("customers", "name_order", _keys("tenant", "name_folded", "_id")),
-    Index("customers", "inactive", _keys("tenant", "status", "created_at", "_id"), partial={"status": "inactive"}),
-    Index(
-        "customers",
-        "category",
-        _keys("tenant", "customer_category", "created_at", "_id"),
-        partial=_present("customer_category"),
-    ),
-    Index("customers", "pan_number", _keys("tenant", "pan_number"), partial={"pan_number": {"$exists": True}}),
-    Index(
-        "customers",
-        "gstin",
-        _keys("tenant", "gst_details.gstin"),
-        partial={"gst_details.gstin": {"$exists": True}},
-    ),
-    Index("customers", "customer_number_order", _keys("tenant", "number_seq"), partial={"number_seq": {"$gt": 0}}),
-    Index("customer_codes", "number_unique", _keys("tenant", "number_seq"), unique=True),
-    Index(
-        "customer_codes",
-        "idempotency_key_unique",
-        _keys("tenant", "idempotency_key"),
-        unique=True,
-        partial=_present("idempotency_key"),
-    ),
-    # One data key of a name (a tenant's): two processes that make it at the same time must end with the same.
-    Index(
-        "encryption_keys",
-        "key_name_unique",
-        _keys("keyAltNames"),
-        unique=True,
-        partial={"keyAltNames": {"$exists": True}},
-    ),
-    Index(
-        "number_gaps",
-        "number_gap_unique",
-        _keys("tenant", "kind", "scope", "period", "number_seq"),
-        unique=True,
-    ),
-    Index("api_keys", "tenant", _keys("tenant", "created_at")),
-    Index(
-        "api_keys",
-        "idempotency_key_unique",
-        _keys("tenant", "idempotency_key"),
-        unique=True,
-        partial=_present("idempotency_key"),
-    ),
-)
 
 
 def connect(config: Config) -> Db:

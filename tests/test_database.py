@@ -4,7 +4,8 @@ import pytest
 from pymongo.errors import DuplicateKeyError
 
 from finance import database
-from finance.database import INDEXES, Db, IndexesMissing
+from finance.database import Db, IndexesMissing
+from finance.indexes import INDEXES
 
 
 def test_all_indexes_stand_and_building_them_again_changes_nothing(db: Db) -> None:

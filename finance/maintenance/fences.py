@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from pymongo.errors import OperationFailure
 
-from finance.database import DUPLICATE_KEY, INDEX_CONFLICTS, UNTOUCHED, Db, Document, Index, standing_indexes
+from finance.database import DUPLICATE_KEY, INDEX_CONFLICTS, UNTOUCHED, Db, Document, standing_indexes
 from finance.errors import Unavailable
+from finance.indexes import Index
 from finance.maintenance.target import PREVIOUS_FIELD, Target
 
 Standing = Literal["unique", "prepared", "plain", "missing"]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from finance.database import INDEXES, Db, Document, Index, standing_indexes
+from finance.database import Db, Document, standing_indexes
+from finance.indexes import INDEXES, Index
 from finance.maintenance import fences
 
 State = Literal["right", "missing", "not unique", "on other fields", "in the way"]

@@ -9,8 +9,9 @@ from typing import Any
 from bson import MaxKey
 from pymongo.errors import OperationFailure
 
-from finance.database import INDEXES, Db, Document, Index
+from finance.database import Db, Document
 from finance.errors import Unavailable
+from finance.indexes import INDEXES, Index
 from finance.invoices import model as invoices
 from finance.numbering.series import SLUG, Series
 from finance.payments import model as payments

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from finance.database import Db, Document, Index
+from finance.database import Db, Document
+from finance.indexes import Index
 from finance.maintenance import fences
 from finance.maintenance.duplicates import Group, find_groups
 from finance.maintenance.target import Target, unique_name, value_at

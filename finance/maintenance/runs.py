@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from finance.database import INDEXES, Db, Document, Index, create_indexes
+from finance.database import Db, Document, create_indexes
 from finance.errors import NotFound
+from finance.indexes import INDEXES, Index
 from finance.maintenance.duplicates import Planned
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.target import Target, from_document

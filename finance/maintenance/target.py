@@ -13,7 +13,8 @@ from typing import Any
 from bson import ObjectId, json_util
 from pymongo.collection import Collection as MongoCollection
 
-from finance.database import INDEXES, Db, Document, Index
+from finance.database import Db, Document
+from finance.indexes import INDEXES, Index
 from finance.maintenance.gaps import newest_accounted
 from finance.maintenance.kinds import NumberedKind
 from finance.numbering.series import Series

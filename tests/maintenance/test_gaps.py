@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from finance.database import Db, Index
+from finance.database import Db
+from finance.indexes import Index
 from finance.maintenance import gaps, kinds
 from finance.maintenance.gaps import Missing
 from finance.numbering.series import Series

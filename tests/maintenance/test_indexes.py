@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pymongo.errors import DuplicateKeyError
 
-from finance.database import INDEXES, Db, find_unprotected
+from finance.database import Db, find_unprotected
+from finance.indexes import INDEXES
 from finance.maintenance import indexes
 from finance.maintenance.indexes import check, migrate
 from tests.maintenance.conftest import a_payment
