@@ -18,7 +18,7 @@ from pymongo import WriteConcern
 
 from benchmarks import serving
 from finance.database import Db
-from finance.json_api import encode_cursor
+from finance.edge.cursors import encode_cursor
 from finance.paging import position_of
 from finance.payments import store
 from finance.payments.model import ORDER_BY_SORT, SORTS

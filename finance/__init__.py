@@ -8,10 +8,12 @@ request, and it goes one way only:
     database.py     the client, deadlines, building the indexes
     indexes.py      the one list of indexes, a line each
     errors.py       Invalid, NotFound, Conflict, …: no HTTP here
-    fields.py       the marshmallow fields that all schemas are made of
+    asked.py        who asks for a change, when, under which Idempotency-Key
+    once.py         a repeated request takes effect once
+    contention.py   trying again where another request changed the same document
     context.py      what the parts of one running app share
-    openapi.py      the document and its pages; probes.py: /healthz, /readyz, /metrics
-    json_api.py     strict JSON in, problem+json out, cursors, Idempotency-Key
+    edge/           where HTTP meets us: bodies, headers, blueprints, problems, replies, cursors, lists, fields, exports,
+                    frames (request ids, deadlines, log lines), openapi, probes
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
     money.py        exact amounts
@@ -19,7 +21,6 @@ request, and it goes one way only:
     history.py      what documents remember of their changes
     encryption.py   personal data, encrypted field by field
     paging.py       pages by position, each at the same cost
-    exports.py      lists as CSV and XLSX, streamed
     numbering/      series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     customers/ shops/ invoices/ payments/
@@ -27,7 +28,7 @@ request, and it goes one way only:
 
 Who may import whom, left from right (import-linter holds it):
 
-    app > maintenance > payments > invoices > shops > customers > auth > (openapi | probes) > context
-        > (json_api | fields | numbering | paging | exports) > encryption > database
-        > (money | config | metrics | logs | text | history) > errors
+    app > maintenance > payments > invoices > shops > customers > auth > context > (edge | numbering) > paging
+        > encryption > database
+        > (money | config | metrics | logs | text | history | indexes | asked | once | contention) > errors
 """

@@ -1,4 +1,4 @@
-"""The kinds of failure this software names. No HTTP here: `json_api` turns a kind into a status.
+"""The kinds of failure this software names. No HTTP here: `edge/problems.py` turns a kind into a status.
 
 A case of its own is a subclass beside the function that raises it (`class PaymentAlreadyVoided(Conflict)`);
 its wire code is the class name in snake case.

@@ -1,18 +1,10 @@
-"""What documents remember of their changes, and what a repeated request is recognised by and answered with."""
+"""What documents remember of their changes, and how they were before them."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from finance.errors import Invalid
-
 Document = dict[str, Any]
-
-
-class IdempotencyKeyReused(Invalid):
-    detail_default = "This Idempotency-Key was used for another request. Use a new key for a new request."
 
 
 def changed(entry_at: datetime, *, by: str, action: str, changes: Mapping[str, Any]) -> Document:
@@ -31,9 +23,3 @@ def as_of(document: Document, *, history_length: int) -> Document:
             earlier.update((name, change["from"]) for name, change in entry["changes"].items())
     earlier["history"] = document["history"][:history_length]
     return earlier
-
-
-def request_hash(request: Mapping[str, Any]) -> str:
-    """Return the digest by which a repeat is recognised as the same request, whatever the order of its members."""
-    canonical = json.dumps(request, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()

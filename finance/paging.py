@@ -1,8 +1,9 @@
 """Pages by position: each begins after the last row of the one before, so it costs the same however deep it is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from bson import ObjectId
 from bson.errors import InvalidId
@@ -12,32 +13,66 @@ from pymongo.cursor import Cursor
 from finance.database import Document
 from finance.errors import Invalid
 
+T = TypeVar("T", bound=Mapping[str, Any])
+
 # The type of each field that an order may name; all others are text.
 _TYPE_BY_FIELD: dict[str, type] = {"number_seq": int, "number_year": int, "created_at": datetime, "_id": ObjectId}
 _INT64_MAX = 2**63 - 1
 
 
-def take_page(
-    queries: Iterable[Cursor[Document]], *, order: Sequence[str], limit: int
-) -> tuple[list[Document], list[Any] | None]:
-    """Return the first `limit` documents of `page_queries`, and the position to go on from where there is more."""
-    found: list[Document] = []
+@dataclass(frozen=True)
+class PageWanted:
+    """Which page of a list: its order, the position after which it begins (None at the top), its rows at most."""
+
+    sort: str
+    after: Sequence[Any] | None
+    limit: int
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """The rows of a page, and the position to go on from where there is more."""
+
+    rows: list[T]
+    position: list[Any] | None
+
+
+class ListPage(Protocol[T]):
+    """What finds one page of a list, with all but the page given already."""
+
+    def __call__(self, *, wanted: PageWanted) -> Page[T]: ...
+
+
+def take_page(queries: Iterable[Cursor[T]], *, order: Sequence[str], limit: int) -> Page[T]:
+    """Return the first `limit` documents of `page_queries`."""
+    found: list[T] = []
     for query in queries:
         found += query.limit(limit + 1 - len(found))
         if len(found) > limit:
-            return found[:limit], position_of(found[limit - 1], order=order)
-    return found, None
+            return Page(found[:limit], position_of(found[limit - 1], order=order))
+    return Page(found, None)
+
+
+def every_page(list_page: ListPage[T], *, sort: str, limit: int) -> Iterator[list[T]]:
+    """Yield the rows of every page of a list, one page after the other."""
+    after: list[Any] | None = None
+    while True:
+        page = list_page(wanted=PageWanted(sort, after, limit))
+        yield page.rows
+        after = page.position
+        if after is None:
+            return
 
 
 def page_queries(
-    collection: Collection[Document],
+    collection: Collection[T],
     query: Document,
     *,
     order: Sequence[str],
     descending: bool,
     after: Sequence[Any] | None,
     projection: Mapping[str, Any] | None = None,
-) -> Iterator[Cursor[Document]]:
+) -> Iterator[Cursor[T]]:
     """Yield the queries that one after the other give what `query` finds after the position `after`, in this order.
 
     `order` ends in a field that makes it total. Raises Invalid where `after` is no position of this order.

@@ -43,8 +43,9 @@ def test_every_document_is_shown_once_also_where_numbers_are_equal(db: Db, desce
 
     for _page in range(len(places) + 1):
         queries = page_queries(db.things, {}, order=ORDER, descending=descending, after=position)
-        page, position = take_page(queries, order=ORDER, limit=limit)
-        shown += [tuple(document[field] for field in ORDER) for document in page]
+        page = take_page(queries, order=ORDER, limit=limit)
+        shown += [tuple(document[field] for field in ORDER) for document in page.rows]
+        position = page.position
         if position is None:
             break
 

@@ -9,7 +9,9 @@ from finance.auth import service
 from finance.auth.guard import caller, requires
 from finance.auth.schemas import CreatedKeySchema, KeyListSchema, NewKeySchema, dump_key
 from finance.context import parts
-from finance.json_api import Blueprint, idempotency_key, reply
+from finance.edge.blueprints import Blueprint
+from finance.edge.headers import idempotency_key
+from finance.edge.replies import reply
 
 blueprint = Blueprint("keys", __name__, url_prefix="/api/v1/keys", description="API keys of your tenant")
 

@@ -18,8 +18,8 @@ from finance.customers.service import (
 from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.errors import Conflict
-from finance.history import IdempotencyKeyReused, request_hash
 from finance.numbering.issue import Taken
+from finance.once import IdempotencyKeyReused, request_hash
 
 ACTION_BY_STATUS = {"active": "activated", "inactive": "deactivated"}
 

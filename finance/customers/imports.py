@@ -23,6 +23,7 @@ from finance.customers.schemas import CustomerFormSchema
 from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.errors import Conflict, Invalid, PreconditionFailed
+from finance.paging import PageWanted
 
 Verdict = Literal["created", "updated", "unchanged", "refused"]
 IMPORTED_BY = "import"
@@ -123,7 +124,7 @@ def _find_stored(db: Db, cipher: FieldCipher, tenant: str, posted: Form) -> Cust
     if "customer_code" in posted:
         return store.find_customer(db, cipher, tenant=tenant, customer_code=posted["customer_code"])
     pan = {"pan_number": posted["pan_number"]}
-    found, _ = store.list_customers(db, cipher, tenant=tenant, filters=pan, sort="created_at", after=None, limit=10)
+    found = store.list_customers(db, cipher, tenant=tenant, filters=pan, wanted=PageWanted("created_at", None, 10)).rows
     candidates = [customer for customer in found if status_of(customer) == "active"] or found
     if len(candidates) > 1:
         raise Invalid("More than one customer has this pan_number: name the customer_code.")

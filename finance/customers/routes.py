@@ -1,5 +1,6 @@
 """`/customers`: each view loads, calls and dumps."""
 
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -20,7 +21,10 @@ from finance.customers.schemas import (
     dump_listed_customer,
     filters_of,
 )
-from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, if_match, page_reply, reply
+from finance.edge.blueprints import Blueprint
+from finance.edge.headers import idempotency_key, if_match
+from finance.edge.lists import list_reply
+from finance.edge.replies import reply
 
 blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
 
@@ -81,18 +85,10 @@ def hand_out_code() -> Response:
 @blueprint.response(200, CustomerPageSchema())
 def list_customers(query: dict[str, Any]) -> Response:
     """List and search customers, the newest first"""
-    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
-    customers, position = service.list_customers(
-        parts().db,
-        cipher=parts().cipher,
-        tenant=caller().tenant,
-        filters=filters_of(query),
-        sort=query["sort"],
-        after=after,
-        limit=query["limit"],
+    list_page = partial(
+        service.list_customers, parts().db, cipher=parts().cipher, tenant=caller().tenant, filters=filters_of(query)
     )
-    next_cursor = encode_cursor(query, position) if position else None
-    return page_reply([dump_listed_customer(customer) for customer in customers], next_cursor=next_cursor)
+    return list_reply(query, list_page, dump_listed_customer)
 
 
 @blueprint.route("/<customer_code>", methods=["GET"])

@@ -20,8 +20,8 @@ from finance.customers.model import (
     status_of,
     version_of,
 )
+from finance.edge.fields import AmountText, Checked, Choice, Count, CurrencyCode, Flag, Text, WholeNumber
 from finance.errors import Invalid
-from finance.fields import AmountText, Checked, Choice, Count, CurrencyCode, Flag, Text, WholeNumber
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.text import fold
 

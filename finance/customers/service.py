@@ -26,8 +26,10 @@ from finance.customers.model import (
 from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed, Unavailable
-from finance.history import IdempotencyKeyReused, changed, request_hash
+from finance.history import changed
 from finance.numbering.issue import ATTEMPTS_MAX, NumbersExhausted, Taken
+from finance.once import IdempotencyKeyReused, request_hash
+from finance.paging import Page, PageWanted
 from finance.text import fold
 
 CHANGE_ATTEMPTS_MAX = 50
@@ -179,17 +181,10 @@ def get_customer(db: Db, *, cipher: FieldCipher, tenant: str, customer_code: str
 
 
 def list_customers(
-    db: Db,
-    *,
-    cipher: FieldCipher,
-    tenant: str,
-    filters: Mapping[str, Any],
-    sort: str,
-    after: list[Any] | None,
-    limit: int,
-) -> tuple[list[Customer], list[Any] | None]:
-    """Return one page, and the position to go on from where there is more."""
-    return store.list_customers(db, cipher, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit)
+    db: Db, *, cipher: FieldCipher, tenant: str, filters: Mapping[str, Any], wanted: PageWanted
+) -> Page[Customer]:
+    """Return one page of the customers that the filters mean."""
+    return store.list_customers(db, cipher, tenant=tenant, filters=filters, wanted=wanted)
 
 
 def store_change(

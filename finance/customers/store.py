@@ -17,7 +17,7 @@ from finance.database import Db, Document
 from finance.encryption import FieldCipher, is_ciphertext
 from finance.errors import Conflict
 from finance.numbering.issue import NotStored, Stored, Taken, read_back
-from finance.paging import page_queries, take_page
+from finance.paging import Page, PageWanted, page_queries, take_page
 
 log = logging.getLogger(__name__)
 
@@ -128,19 +128,12 @@ def update_customer(
 
 
 def list_customers(
-    db: Db,
-    cipher: FieldCipher,
-    *,
-    tenant: str,
-    filters: Mapping[str, Any],
-    sort: str,
-    after: Sequence[Any] | None,
-    limit: int,
-) -> tuple[list[Customer], list[Any] | None]:
-    """Return up to `limit` customers without their histories, and the position to go on from where there is more."""
-    queries = find_pages(db, cipher, tenant=tenant, filters=filters, sort=sort, after=after)
-    page, position = take_page(queries, order=ORDER_BY_SORT[sort.removeprefix("-")], limit=limit)
-    return [_open(cipher, document) for document in page], position
+    db: Db, cipher: FieldCipher, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted
+) -> Page[Customer]:
+    """Return one page of the customers that the filters mean, without their histories."""
+    queries = find_pages(db, cipher, tenant=tenant, filters=filters, sort=wanted.sort, after=wanted.after)
+    page = take_page(queries, order=ORDER_BY_SORT[wanted.sort.removeprefix("-")], limit=wanted.limit)
+    return Page([_open(cipher, document) for document in page.rows], page.position)
 
 
 def find_pages(

@@ -1,13 +1,18 @@
 """`/invoices`, `/credit-notes` and the sequences of a shop: each view loads, calls and dumps."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from flask import Response
 
 from finance.auth.guard import caller, requires
 from finance.context import parts
-from finance.exports import XLSX_TYPE, Table, csv_reply, each_in_time, xlsx_reply
+from finance.edge.blueprints import Blueprint
+from finance.edge.exports import Table, exported
+from finance.edge.headers import idempotency_key
+from finance.edge.lists import list_reply
+from finance.edge.replies import reply
 from finance.invoices import sequences, service
 from finance.invoices.answers import (
     CreditNotePageSchema,
@@ -19,6 +24,7 @@ from finance.invoices.answers import (
     dump_invoice,
     dump_sequence,
 )
+from finance.invoices.model import Invoice
 from finance.invoices.schemas import (
     CancelSchema,
     CreditNoteListSchema,
@@ -28,7 +34,6 @@ from finance.invoices.schemas import (
     filters_of,
 )
 from finance.invoices.service import Settling
-from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, page_reply, reply
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/api/v1", description="Invoices in series without gaps")
 
@@ -81,36 +86,20 @@ def get_invoice(invoice_number: str) -> Response:
 @blueprint.response(200, InvoicePageSchema())
 def list_invoices(query: dict[str, Any]) -> Response:
     """List invoices, the newest day first"""
-    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
-    invoices, position = service.list_invoices(
-        parts().db,
-        tenant=caller().tenant,
-        filters=filters_of(query),
-        sort=query["sort"],
-        after=after,
-        limit=query["limit"],
-        settling=_settling(),
+    list_page = partial(
+        service.list_invoices, parts().db, tenant=caller().tenant, filters=filters_of(query), settling=_settling()
     )
-    next_cursor = encode_cursor(query, position) if position else None
-    return page_reply([dump_invoice(invoice) for invoice in invoices], next_cursor=next_cursor)
+    return list_reply(query, list_page, dump_invoice)
 
 
-@blueprint.route("/invoices/export.csv", methods=["GET"])
+@exported(blueprint, "/invoices/export", EXPORTED, dump_invoice)
 @requires("accountant")
 @blueprint.arguments(InvoiceExportSchema(), location="query")
-@blueprint.response(200, content_type="text/csv")
-def export_csv(query: dict[str, Any]) -> Response:
-    """Export every invoice of a list as CSV, streamed"""
-    return csv_reply(EXPORTED, _exported(query))
-
-
-@blueprint.route("/invoices/export.xlsx", methods=["GET"])
-@requires("accountant")
-@blueprint.arguments(InvoiceExportSchema(), location="query")
-@blueprint.response(200, content_type=XLSX_TYPE)
-def export_xlsx(query: dict[str, Any]) -> Response:
-    """Export every invoice of a list as XLSX"""
-    return xlsx_reply(EXPORTED, _exported(query))
+def export(query: dict[str, Any]) -> Iterator[list[Invoice]]:
+    """Export every invoice of a list"""
+    return service.export_invoices(
+        parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], settling=_settling()
+    )
 
 
 @blueprint.route("/invoices/<invoice_number>/cancel", methods=["POST"])
@@ -147,12 +136,8 @@ def get_credit_note(credit_note_number: str) -> Response:
 @blueprint.response(200, CreditNotePageSchema())
 def list_credit_notes(query: dict[str, Any]) -> Response:
     """List credit notes, the newest day first"""
-    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
-    notes, position = service.list_credit_notes(
-        parts().db, tenant=caller().tenant, filters=filters_of(query), after=after, limit=query["limit"]
-    )
-    next_cursor = encode_cursor(query, position) if position else None
-    return page_reply([dump_credit_note(note) for note in notes], next_cursor=next_cursor)
+    list_page = partial(service.list_credit_notes, parts().db, tenant=caller().tenant, filters=filters_of(query))
+    return list_reply(query, list_page, dump_credit_note)
 
 
 @blueprint.route("/shops/<shop>/sequences", methods=["GET"])
@@ -170,11 +155,3 @@ def _settling() -> Settling:
         settle_claim=parts().settle_claim,
         deadline_s=parts().config.commit_deadline_s,
     )
-
-
-def _exported(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    pages = service.export_invoices(
-        parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], settling=_settling()
-    )
-    in_time = each_in_time(pages, deadline_s=parts().config.database_deadline_s)
-    return (dump_invoice(invoice) for page in in_time for invoice in page)

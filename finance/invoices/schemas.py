@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Text
+from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Text
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from time import sleep
 from typing import Any
@@ -13,7 +14,6 @@ from finance import metrics
 from finance.customers import service as customers
 from finance.database import Db
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
-from finance.history import IdempotencyKeyReused, request_hash
 from finance.invoices import claims, sequences, store
 from finance.invoices.model import (
     DUE_AFTER_DAYS_MAX,
@@ -28,6 +28,8 @@ from finance.invoices.model import (
 from finance.invoices.totals import computed
 from finance.numbering.issue import Draft, Outcome, Stored, Taken, issue_no_gap
 from finance.numbering.lane import Lane
+from finance.once import IdempotencyKeyReused, request_hash
+from finance.paging import Page, PageWanted, every_page
 from finance.shops import service as shops
 
 log = logging.getLogger(__name__)
@@ -143,36 +145,23 @@ def get_invoice(db: Db, *, tenant: str, invoice_number: str, settling: Settling)
 
 
 def list_invoices(
-    db: Db,
-    *,
-    tenant: str,
-    filters: Mapping[str, Any],
-    sort: str,
-    after: list[Any] | None,
-    limit: int,
-    settling: Settling,
-) -> tuple[list[Invoice], list[Any] | None]:
-    """Return one page, and the position to go on from where there is more."""
+    db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted, settling: Settling
+) -> Page[Invoice]:
+    """Return one page of the invoices that the filters mean, after settling what is on its way."""
     for unsettled in store.list_unsettled(db, tenant=tenant):
         try:
             _settled(db, unsettled, settling)
         except Unavailable as error:  # one that can't be settled now must not keep the others from being shown
             log.warning("%s could not be settled: %s", unsettled["invoice_number"], error.detail)
-    return store.list_invoices(db, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit)
+    return store.list_invoices(db, tenant=tenant, filters=filters, wanted=wanted)
 
 
 def export_invoices(
     db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, settling: Settling
 ) -> Iterator[list[Invoice]]:
     """Yield every invoice of a list, a few hundred at a time."""
-    after: list[Any] | None = None
-    while True:
-        page, after = list_invoices(
-            db, tenant=tenant, filters=filters, sort=sort, after=after, limit=EXPORT_PAGE_SIZE, settling=settling
-        )
-        yield page
-        if after is None:
-            return
+    list_page = partial(list_invoices, db, tenant=tenant, filters=filters, settling=settling)
+    return every_page(list_page, sort=sort, limit=EXPORT_PAGE_SIZE)
 
 
 def cancel_invoice(
@@ -220,11 +209,9 @@ def get_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNo
     return found
 
 
-def list_credit_notes(
-    db: Db, *, tenant: str, filters: Mapping[str, Any], after: list[Any] | None, limit: int
-) -> tuple[list[CreditNote], list[Any] | None]:
-    """Return one page, and the position to go on from where there is more."""
-    return store.list_credit_notes(db, tenant=tenant, filters=filters, after=after, limit=limit)
+def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[CreditNote]:
+    """Return one page of the credit notes that the filters mean."""
+    return store.list_credit_notes(db, tenant=tenant, filters=filters, wanted=wanted)
 
 
 # --- Helpers -------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from finance.invoices.model import (
     Invoice,
 )
 from finance.numbering.issue import Numbered
-from finance.paging import page_queries, take_page
+from finance.paging import Page, PageWanted, page_queries, take_page
 
 UNSETTLED_MAX = 200
 
@@ -85,14 +85,12 @@ def link_credit_note(db: Db, invoice: Invoice, *, credit_note_number: str) -> No
     )
 
 
-def list_invoices(
-    db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None, limit: int
-) -> tuple[list[Invoice], list[Any] | None]:
-    """Return up to `limit` invoices in the order of `sort`, and the position to go on from where there is more."""
+def list_invoices(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Invoice]:
+    """Return one page of the invoices that the filters mean."""
     query = {"tenant": tenant, **_query(filters)}
-    order, descending = ORDER_BY_SORT[sort.removeprefix("-")], sort.startswith("-")
-    queries = page_queries(db.invoices, query, order=order, descending=descending, after=after)
-    return take_page(queries, order=order, limit=limit)
+    order, descending = ORDER_BY_SORT[wanted.sort.removeprefix("-")], wanted.sort.startswith("-")
+    queries = page_queries(db.invoices, query, order=order, descending=descending, after=wanted.after)
+    return take_page(queries, order=order, limit=wanted.limit)
 
 
 def list_unsettled(db: Db, *, tenant: str) -> list[Invoice]:
@@ -104,13 +102,11 @@ def find_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditN
     return db.credit_notes.find_one({"tenant": tenant, "credit_note_number": credit_note_number})
 
 
-def list_credit_notes(
-    db: Db, *, tenant: str, filters: Mapping[str, Any], after: Sequence[Any] | None, limit: int
-) -> tuple[list[CreditNote], list[Any] | None]:
-    """Return up to `limit` credit notes, the newest first, and the position to go on from where there is more."""
+def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[CreditNote]:
+    """Return one page of the credit notes that the filters mean, the newest first."""
     query, order = {"tenant": tenant, **_query(filters)}, ORDER_BY_SORT["issued_on"]
-    queries = page_queries(db.credit_notes, query, order=order, descending=True, after=after)
-    return take_page(queries, order=order, limit=limit)
+    queries = page_queries(db.credit_notes, query, order=order, descending=True, after=wanted.after)
+    return take_page(queries, order=order, limit=wanted.limit)
 
 
 def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:

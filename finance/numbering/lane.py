@@ -19,11 +19,15 @@ from finance import metrics
 from finance.database import ConnectionLost
 from finance.errors import FinanceError, Unavailable
 from finance.numbering.issue import Draft, Outcome, Stored, Taken
+from finance.once import OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE_MAX = 256
 WAITING_MAX = 5_000
+# A lane's `submit` with its deadline: what a service needs to have its document numbered and stored.
+Submit = Callable[[Draft], Stored | Taken]
+
 COMMITTERS = 2  # the second one gathers and encodes while the first waits for the journal
 
 
@@ -31,15 +35,6 @@ class TooBusy(Unavailable):
     """More requests wait than can be stored in time. Nothing was stored."""
 
     detail_default = "Too many requests wait to be stored. Nothing was stored; a retry is safe."
-
-
-class OutcomeUnknown(Unavailable):
-    """The database did not answer in time: stored or not, we can't tell."""
-
-    detail_default = (
-        "The database did not answer in time, so it is unknown whether this was stored. "
-        "A retry with the same Idempotency-Key is safe; without one, look for it before sending it again."
-    )
 
 
 class Lane:

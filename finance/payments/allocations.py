@@ -19,7 +19,8 @@ from finance.database import Db, Document
 from finance.errors import FinanceError, Unavailable
 from finance.invoices import claims
 from finance.numbering.issue import Draft, Stored, Taken
-from finance.numbering.lane import Lane, OutcomeUnknown
+from finance.numbering.lane import Lane
+from finance.once import OutcomeUnknown
 from finance.payments import store
 from finance.payments.model import Payment, payment_series
 

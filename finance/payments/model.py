@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from finance.history import request_hash
 from finance.numbering.series import Series
+from finance.once import request_hash
 from finance.text import fold
 
 KIND = "payment"

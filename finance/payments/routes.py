@@ -1,6 +1,7 @@
 """`/payments`: each view loads, calls and dumps."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from flask import Response
@@ -8,9 +9,13 @@ from flask import Response
 from finance.auth.guard import caller, requires
 from finance.context import parts
 from finance.customers import service as customers
-from finance.exports import XLSX_TYPE, Table, csv_reply, each_in_time, xlsx_reply
-from finance.json_api import Blueprint, decode_cursor, encode_cursor, idempotency_key, page_reply, reply
+from finance.edge.blueprints import Blueprint
+from finance.edge.exports import Table, exported
+from finance.edge.headers import idempotency_key
+from finance.edge.lists import list_reply
+from finance.edge.replies import reply
 from finance.payments import service
+from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
     CustomerPaymentListSchema,
@@ -79,22 +84,12 @@ def list_payments(query: dict[str, Any]) -> Response:
     return _page(query, filters_of(query))
 
 
-@blueprint.route("/export.csv", methods=["GET"])
+@exported(blueprint, "/export", EXPORTED, dump_payment)
 @requires("accountant")
 @blueprint.arguments(PaymentExportSchema(), location="query")
-@blueprint.response(200, content_type="text/csv")
-def export_csv(query: dict[str, Any]) -> Response:
-    """Export every payment of a list as CSV, streamed"""
-    return csv_reply(EXPORTED, _exported(query))
-
-
-@blueprint.route("/export.xlsx", methods=["GET"])
-@requires("accountant")
-@blueprint.arguments(PaymentExportSchema(), location="query")
-@blueprint.response(200, content_type=XLSX_TYPE)
-def export_xlsx(query: dict[str, Any]) -> Response:
-    """Export every payment of a list as XLSX"""
-    return xlsx_reply(EXPORTED, _exported(query))
+def export(query: dict[str, Any]) -> Iterator[list[Payment]]:
+    """Export every payment of a list"""
+    return service.export_payments(parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"])
 
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])
@@ -143,15 +138,5 @@ def list_customer_payments(query: dict[str, Any], customer_code: str) -> Respons
 
 
 def _page(query: dict[str, Any], filters: dict[str, Any]) -> Response:
-    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
-    payments, position = service.list_payments(
-        parts().db, tenant=caller().tenant, filters=filters, sort=query["sort"], after=after, limit=query["limit"]
-    )
-    next_cursor = encode_cursor(query, position) if position else None
-    return page_reply([dump_payment(payment) for payment in payments], next_cursor=next_cursor)
-
-
-def _exported(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    pages = service.export_payments(parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"])
-    in_time = each_in_time(pages, deadline_s=parts().config.database_deadline_s)
-    return (dump_payment(payment) for page in in_time for payment in page)
+    list_page = partial(service.list_payments, parts().db, tenant=caller().tenant, filters=filters)
+    return list_reply(query, list_page, dump_payment)

@@ -6,8 +6,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
+from finance.edge.fields import AmountText, Choice, Count, CurrencyCode, Day, Metadata, Text
 from finance.errors import Invalid
-from finance.fields import AmountText, Choice, Count, CurrencyCode, Day, Metadata, Text
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
 from finance.text import fold

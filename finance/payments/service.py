@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from time import sleep
 from typing import Any
 
@@ -12,9 +13,11 @@ from finance.config import PaymentNumbering
 from finance.customers import service as customers
 from finance.database import Db
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
-from finance.history import IdempotencyKeyReused, as_of, changed, request_hash
+from finance.history import as_of, changed
 from finance.numbering.issue import Draft, Issue, Outcome, Taken, issue_no_gap, issue_standard
 from finance.numbering.lane import Lane
+from finance.once import IdempotencyKeyReused, request_hash
+from finance.paging import Page, PageWanted, every_page
 from finance.payments import allocations, store
 from finance.payments.model import (
     HISTORY_MAX,
@@ -122,23 +125,14 @@ def get_payment(db: Db, *, tenant: str, payment_number: str) -> Payment:
     return payment
 
 
-def list_payments(
-    db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: list[Any] | None, limit: int
-) -> tuple[list[Payment], list[Any] | None]:
-    """Return one page, and the position to go on from where there is more."""
-    return store.list_payments(db, tenant=tenant, filters=filters, sort=sort, after=after, limit=limit)
+def list_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Payment]:
+    """Return one page of the payments that the filters mean."""
+    return store.list_payments(db, tenant=tenant, filters=filters, wanted=wanted)
 
 
 def export_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str) -> Iterator[list[Payment]]:
     """Yield every payment of a list, some hundred at a time."""
-    after: list[Any] | None = None
-    while True:
-        page, after = store.list_payments(
-            db, tenant=tenant, filters=filters, sort=sort, after=after, limit=EXPORT_PAGE_SIZE
-        )
-        yield page
-        if after is None:
-            return
+    return every_page(partial(list_payments, db, tenant=tenant, filters=filters), sort=sort, limit=EXPORT_PAGE_SIZE)
 
 
 def edit_payment(

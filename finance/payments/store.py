@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
 from finance.numbering.issue import Numbered
-from finance.paging import page_queries, take_page
+from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.payments.model import KIND, ORDER_BY_SORT, Payment
 
 
@@ -50,12 +50,10 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
         return None
 
 
-def list_payments(
-    db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None, limit: int
-) -> tuple[list[Payment], list[Any] | None]:
-    """Return up to `limit` payments in the order of `sort`, and the position to go on from where there is more."""
-    queries = find_pages(db, tenant=tenant, filters=filters, sort=sort, after=after)
-    return take_page(queries, order=ORDER_BY_SORT[sort.removeprefix("-")], limit=limit)
+def list_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Payment]:
+    """Return one page of the payments that the filters mean."""
+    queries = find_pages(db, tenant=tenant, filters=filters, sort=wanted.sort, after=wanted.after)
+    return take_page(queries, order=ORDER_BY_SORT[wanted.sort.removeprefix("-")], limit=wanted.limit)
 
 
 def find_pages(

@@ -6,7 +6,8 @@ from flask import Response
 
 from finance.auth.guard import caller, requires
 from finance.context import parts
-from finance.json_api import Blueprint, reply
+from finance.edge.blueprints import Blueprint
+from finance.edge.replies import reply
 from finance.shops import service
 from finance.shops.schemas import ShopListSchema, ShopSchema, ShopSettingsSchema, dump_shop, shop_slug
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
 
+from finance.edge.fields import Choice, CurrencyCode, Text, WholeNumber
 from finance.errors import Invalid
-from finance.fields import Choice, CurrencyCode, Text, WholeNumber
 from finance.numbering.series import require_slug
 from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, MAX_LENGTH_LARGEST, RESETS, Shop
 

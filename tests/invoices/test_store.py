@@ -14,6 +14,7 @@ from finance.invoices import service, store
 from finance.invoices.model import SORTS
 from finance.numbering.issue import newest_stored
 from finance.numbering.series import Series
+from finance.paging import PageWanted
 from finance.payments import store as payments
 
 INVOICES = 3_000
@@ -122,8 +123,9 @@ def test_a_page_in_every_order_reads_little_more_than_the_page_at_any_depth(
     after = None
     for _page in range(30):
         recorder.commands.clear()
-        rows, after = store.list_invoices(db, tenant="acme", filters=filters, sort=sort, after=after, limit=PAGE)
-        assert len(rows) == PAGE
+        page = store.list_invoices(db, tenant="acme", filters=filters, wanted=PageWanted(sort, after, PAGE))
+        after = page.position
+        assert len(page.rows) == PAGE
         asked = list(recorder.commands)
         assert sum(documents_read(db, command) for command in asked) <= PAGE + 10
 
@@ -132,7 +134,7 @@ def test_a_page_in_every_order_reads_little_more_than_the_page_at_any_depth(
 def test_every_filter_is_answered_by_an_index_in_order(filled: Any, filters: dict[str, Any]) -> None:
     db, recorder = filled
     recorder.commands.clear()
-    store.list_invoices(db, tenant="acme", filters=filters, sort="-issued_on", after=None, limit=PAGE)
+    store.list_invoices(db, tenant="acme", filters=filters, wanted=PageWanted("-issued_on", None, PAGE))
     (command,) = recorder.commands
     # A filter that isn't in the index of the order is looked up in the documents, a few times the page.
     assert documents_read(db, command) <= PAGE * 8
@@ -176,7 +178,7 @@ def test_credit_notes_are_listed_by_an_index(filled: Any) -> None:
     db, recorder = filled
     for filters in ({}, {"shop": "shop1"}, {"invoice_number": "F-00007"}):
         recorder.commands.clear()
-        store.list_credit_notes(db, tenant="acme", filters=filters, after=None, limit=PAGE)
+        store.list_credit_notes(db, tenant="acme", filters=filters, wanted=PageWanted("", None, PAGE))
         for command in list(recorder.commands):
             documents_read(db, command)
 

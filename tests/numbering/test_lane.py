@@ -13,8 +13,9 @@ from finance.config import Config
 from finance.errors import Unavailable
 from finance.numbering import lane as lane_module
 from finance.numbering.issue import Draft, NotStored, Numbered, Outcome, Stored, Taken, issue_no_gap, issue_standard
-from finance.numbering.lane import COMMITTERS, Lane, OutcomeUnknown, TooBusy
+from finance.numbering.lane import COMMITTERS, Lane, TooBusy
 from finance.numbering.series import Series
+from finance.once import OutcomeUnknown
 from tests.clients import at_once, poll
 
 SERIES = Series(

@@ -9,6 +9,7 @@ import pytest
 from finance import database
 from finance.database import Db
 from finance.errors import Invalid
+from finance.indexes import INDEXES
 from finance.numbering.lane import Lane
 from finance.payments import service
 from finance.payments.service import Answer, PaymentAlreadyVoided, PaymentNotFound
@@ -21,7 +22,7 @@ POSTED = {"amount_minor": 125050, "currency": "EUR", "payer": "Ada", "method": "
 def mock_db() -> Db:
     db = mongomock.MongoClient(tz_aware=True)["finance"]
     # mongomock takes no notice of partialFilterExpression: a missing key would count as taken.
-    database.create_indexes(db, [index for index in database.INDEXES if index.partial is None])
+    database.create_indexes(db, [index for index in INDEXES if index.partial is None])
     return db
 
 

@@ -2,19 +2,21 @@
 
 import contextvars
 import csv
+import functools
 import io
 import itertools
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
 import xlsxwriter
-from flask import Response
+from flask import Response, g
 
 from finance import database
+from finance.edge.blueprints import Blueprint
 from finance.errors import Invalid
 
 XLSX_ROWS_MAX = 1_048_575  # of a sheet, below its header
@@ -34,6 +36,34 @@ class Table:
     name: str
     columns: Sequence[str]
     amounts: frozenset[str]
+
+
+def exported(
+    blueprint: Blueprint, path: str, table: Table, dump: Callable[[Any], Mapping[str, Any]]
+) -> Callable[[Callable[..., Iterator[list[Any]]]], None]:
+    """Return a decorator that serves what a view yields, page by page, as `path`.csv, streamed, and as `path`.xlsx."""
+
+    def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
+        for suffix, content_type, file_reply in (("csv", "text/csv", csv_reply), ("xlsx", XLSX_TYPE, xlsx_reply)):
+            served = functools.wraps(view)(_serving(view, table, dump, file_reply))
+            served.__name__ = f"{view.__name__}_{suffix}"
+            documented = blueprint.response(200, content_type=content_type)(served)
+            blueprint.route(f"{path}.{suffix}", methods=["GET"])(documented)
+
+    return decorate
+
+
+def _serving(
+    view: Callable[..., Iterator[list[Any]]],
+    table: Table,
+    dump: Callable[[Any], Mapping[str, Any]],
+    file_reply: Callable[[Table, Iterable[Mapping[str, Any]]], Response],
+) -> Callable[..., Response]:
+    def serve(*args: Any, **kwargs: Any) -> Response:
+        pages = each_in_time(view(*args, **kwargs), deadline_s=g.frame.deadline_s)
+        return file_reply(table, (dump(document) for page in pages for document in page))
+
+    return serve
 
 
 def each_in_time(pages: Iterator[list[Any]], *, deadline_s: float) -> Iterator[list[Any]]:

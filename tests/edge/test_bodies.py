@@ -5,15 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, parse_json
+from finance.edge.cursors import decode_cursor, encode_cursor
 from finance.errors import FieldError, Invalid
-from finance.json_api import (
-    BodyTooLarge,
-    LengthRequired,
-    NotParseable,
-    decode_cursor,
-    encode_cursor,
-    parse_json,
-)
 from tests.conftest import Api, Client
 
 PAYMENT = b'{"amount": "1.00", "currency": "EUR", "payer": "P", "method": "card"}'

@@ -3,29 +3,35 @@
 from flask import Blueprint, Response
 
 from finance import database, metrics
-from finance.context import parts
-from finance.json_api import problem, reply
+from finance.database import Db
+from finance.edge.problems import problem
+from finance.edge.replies import reply
 
 ANSWER_S = 2.0
 
-blueprint = Blueprint("probes", __name__)
+
+def create_probes(db: Db) -> Blueprint:
+    """Return the three addresses, over the database that requests use."""
+    blueprint = Blueprint("probes", __name__)
+    blueprint.add_url_rule("/healthz", view_func=healthz)
+    blueprint.add_url_rule("/readyz", view_func=readyz, defaults={"db": db})
+    blueprint.add_url_rule("/metrics", view_func=prometheus)
+    return blueprint
 
 
-@blueprint.route("/healthz")
 def healthz() -> Response:
     """Say that the process lives."""
     return reply({"status": "alive"})
 
 
-@blueprint.route("/readyz")
-def readyz() -> Response:
+def readyz(db: Db) -> Response:
     """Say whether MongoDB answers and the unique indexes stand, building them on a new database.
 
     Without them nothing may be numbered. A gate that waits for this lets no request through that would build them.
     """
     try:
         with database.deadline(ANSWER_S):
-            database.protect(parts().db)
+            database.protect(db)
     except database.IndexesMissing as missing:
         return _not_ready(missing.detail)
     except database.DriverError:
@@ -33,7 +39,6 @@ def readyz() -> Response:
     return reply({"status": "ready"})
 
 
-@blueprint.route("/metrics")
 def prometheus() -> Response:
     """Show the metrics of all workers."""
     body, content_type = metrics.exposition()

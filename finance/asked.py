@@ -1,0 +1,17 @@
+"""Who asks for a change, when, and under which Idempotency-Key: what goes with it through all layers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request for a change, as the edge understood it.
+
+    `by` is the id of the API key, as histories name it; `now` is the instant in UTC; `key` is the Idempotency-Key.
+    """
+
+    tenant: str
+    by: str
+    now: datetime
+    key: str | None = None

@@ -1,0 +1,77 @@
+"""What surrounds each request: its id, its deadline for MongoDB, its log line and its place in the metrics."""
+
+import logging
+import random
+import re
+from time import perf_counter
+
+from flask import Flask, Request, Response, g, request
+
+from finance import database, logs, metrics
+
+access_log = logging.getLogger("finance.access")
+
+_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))  # a label must not grow without end
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+def frame_requests(app: Flask, *, database_deadline_s: float) -> None:
+    """Give every request an id, a deadline for what it asks of MongoDB, a log line and its place in the metrics."""
+
+    @app.before_request
+    def begin() -> None:
+        sent = request.headers.get("X-Request-Id")
+        # Not a secret, so the quick generator will do; gunicorn seeds it in each worker.
+        request_id = sent if sent and _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
+        g.frame = _Frame(request_id, database_deadline_s)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        frame: _Frame = g.frame
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # once, not at every look
+        headers = response.headers
+        headers["X-Request-Id"] = frame.request_id
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Cache-Control", "no-store")
+        seconds = perf_counter() - frame.began_s
+        route = asked.url_rule.rule if asked.url_rule else "unknown"
+        metrics.requests.labels(
+            asked.method if asked.method in _METHODS else "other", route, response.status_code
+        ).inc()
+        metrics.request_seconds.labels(route).observe(seconds)
+        if access_log.isEnabledFor(logging.INFO):
+            _log_access(asked, response, route, seconds)
+        return response
+
+    @app.teardown_request
+    def leave(error: BaseException | None) -> None:
+        frame: _Frame | None = g.pop("frame", None)
+        if frame is not None:
+            frame.close()
+
+
+class _Frame:
+    """What surrounds one request: its id, its deadline, and when it began."""
+
+    __slots__ = ("began_s", "deadline", "deadline_s", "request_id", "token")
+
+    def __init__(self, request_id: str, deadline_s: float) -> None:
+        self.request_id = request_id
+        self.token = logs.request_id_now.set(request_id)
+        self.deadline_s = deadline_s
+        self.deadline = database.deadline(deadline_s)
+        self.deadline.__enter__()
+        self.began_s = perf_counter()
+
+    def close(self) -> None:
+        self.deadline.__exit__(None, None, None)
+        logs.request_id_now.reset(self.token)
+
+
+def _log_access(asked: Request, response: Response, route: str, seconds: float) -> None:
+    status = response.status_code
+    fields = {"route": route, "status": status, "milliseconds": round(seconds * 1000, 1)}
+    caller = g.get("caller")  # set by the guard, above this layer
+    if caller is not None:
+        fields |= {"tenant": caller.tenant, "key_id": caller.key_id}
+    access_log.info("%s %s %d", asked.method, asked.path, status, extra=fields)

@@ -1,0 +1,117 @@
+"""Every failure leaves as one shape, problem+json (RFC 9457).
+
+The one table from a kind of failure to an HTTP status is `STATUS_BY_KIND`.
+"""
+
+import http
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from flask import Flask, Response, request
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+
+from finance import errors
+from finance.database import ConnectionLost, DriverError
+from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, UnsupportedMediaType
+from finance.errors import FieldError, FinanceError
+from finance.logs import request_id_now
+from finance.once import OutcomeUnknown
+
+log = logging.getLogger(__name__)
+
+
+class DatabaseUnavailable(errors.Unavailable):
+    detail_default = "The database did not answer in time. A retry is safe."
+
+
+STATUS_BY_KIND: dict[type[FinanceError], int] = {
+    NotParseable: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    LengthRequired: 411,
+    errors.PreconditionFailed: 412,
+    BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
+    errors.Invalid: 422,
+    errors.Unavailable: 503,
+}
+
+
+def problem(
+    status: int,
+    *,
+    code: str,
+    detail: str,
+    errors: Sequence[FieldError] = (),
+    extra: Mapping[str, Any] | None = None,
+    headers: Any = None,
+) -> Response:
+    """Return a problem document (RFC 9457)."""
+    body = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id_now.get(),
+        "errors": [error.as_json() for error in errors],
+        **(extra or {}),
+    }
+    response = Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), status=status, headers=headers)
+    response.headers["Content-Type"] = "application/problem+json"
+    return response
+
+
+def problem_of(error: FinanceError) -> Response:
+    """Return the problem document of a named failure."""
+    status = next(STATUS_BY_KIND[kind] for kind in type(error).__mro__ if kind in STATUS_BY_KIND)
+    headers = {}
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(
+        status, code=error.code, detail=error.detail, errors=error.errors, extra=error.extra, headers=headers
+    )
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Make every failure of `app` leave as one shape, Flask's own 404, 405, 413 and 500 too."""
+    app.register_error_handler(FinanceError, problem_of)
+    app.register_error_handler(DriverError, _driver_problem)
+    app.register_error_handler(HTTPException, _http_problem)
+    app.register_error_handler(Exception, _unexpected_problem)
+
+
+def _driver_problem(error: DriverError) -> Response:
+    # Away or slow is known by its name; anything else is worth its traceback.
+    known = isinstance(error, ConnectionLost) or error.timeout
+    log.error("MongoDB: %s", type(error).__name__, exc_info=None if known else error)
+    return problem_of(DatabaseUnavailable() if request.method in ("GET", "HEAD") else OutcomeUnknown())
+
+
+def _http_problem(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < 400:  # a redirect
+        return error
+    headers = Headers([(k, v) for k, v in error.get_headers() if k.lower() != "content-type"])
+    if error.code == 404:
+        detail = "There is nothing at this address."
+    elif error.code == 405:
+        detail = f"{request.method} is not possible here; see the Allow header."
+    else:
+        detail = error.description or "The request could not be carried out."
+    return problem(error.code, code=errors.wire_code(type(error)), detail=detail, headers=headers)
+
+
+def _unexpected_problem(error: Exception) -> Response:
+    log.error("Unexpected failure", exc_info=error)
+    return problem(
+        500,
+        code="internal_error",
+        detail="Something failed here that should not. With the same Idempotency-Key a retry is safe.",
+    )

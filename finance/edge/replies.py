@@ -1,0 +1,31 @@
+"""JSON out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import Response
+from flask.json.provider import JSONProvider
+
+from finance.edge.bodies import parse_json
+
+
+def reply(
+    data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, replayed: bool = False
+) -> Response:
+    """Return `data` as a JSON response; instants are ISO 8601 in UTC."""
+    response = Response(orjson.dumps(data, option=orjson.OPT_UTC_Z), status=status, mimetype="application/json")
+    response.headers.update(headers or {})
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+class OrjsonProvider(JSONProvider):
+    """Flask's own JSON, by orjson."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return orjson.dumps(obj, option=orjson.OPT_UTC_Z, default=str).decode()
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        return parse_json(s if isinstance(s, bytes) else s.encode())
