@@ -15,13 +15,14 @@ from datetime import date
 from pymongo import ReturnDocument
 
 from benchmarks import serving
+from finance.asked import Asked
 from finance.config import PaymentNumbering
 from finance.context import utc_now
 from finance.database import Db
 from finance.numbering.issue import Draft
 from finance.numbering.lane import COMMITTERS, Lane
 from finance.payments import service
-from finance.payments.model import new_payment, payment_series
+from finance.payments.model import draft_of, new_payment
 
 POSTED = {"amount_minor": 125050, "currency": "EUR", "payer": "Payer", "method": "card", "direction": "incoming"}
 WAYS = ("standard", "no_gap", "plain")
@@ -74,15 +75,8 @@ def _rate(record: Record, *, threads: int, seconds: float) -> float:
     def work(number: int) -> None:
         while time.perf_counter() < stop:
             key = f"{number}-{recorded[number]}"
-            payment = new_payment(
-                POSTED,
-                tenant=serving.TENANT,
-                paid_on=date(2026, 1, 2),
-                idempotency_key=key,
-                created_by="benchmark",
-                now=utc_now(),
-            )
-            record(Draft(payment_series(serving.TENANT, 2026), payment))
+            asked = Asked(tenant=serving.TENANT, by="benchmark", now=utc_now(), key=key)
+            record(draft_of(new_payment(POSTED, asked, paid_on=date(2026, 1, 2))))
             recorded[number] += 1
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]

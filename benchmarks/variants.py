@@ -5,6 +5,7 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -49,4 +50,6 @@ parts: Parts = app.extensions[EXTENSION]
 lane = os.environ.get("FINANCE_BENCHMARK_LANE", "group")
 if lane != "group":
     other = NoDatabase() if lane == "none" else PlainRecipe(parts)
-    app.extensions[EXTENSION] = replace(parts, payment_lane=other)
+    app.extensions[EXTENSION] = replace(
+        parts, submit_payment=partial(other.submit, deadline_s=config.commit_deadline_s)
+    )

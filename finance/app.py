@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -20,7 +21,7 @@ from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
 from finance.invoices import service as invoices
 from finance.numbering.issue import Draft, Outcome
-from finance.numbering.lane import COMMITTERS, Lane
+from finance.numbering.lane import COMMITTERS, Lane, Submit
 from finance.payments import allocations
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
@@ -37,16 +38,20 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
     protect = _protection(db)
-    payment_lane = _payment_lane(db, config=config, clock=clock, protect=protect)
+    submit_payment = _submit_payment(db, config=config, clock=clock, protect=protect)
+    submit_invoice = _submit_invoice(db, config=config, clock=clock, protect=protect)
     app.extensions[context.EXTENSION] = Parts(
         config=config,
         db=db,
         clock=clock,
-        payment_lane=payment_lane,
-        invoice_lane=_invoice_lane(db, config=config, clock=clock, protect=protect),
-        settle_claim=_settle_claim(db, payment_lane, config=config, clock=clock),
+        submit_payment=submit_payment,
+        submit_invoice=submit_invoice,
         cipher=_field_cipher(db, config),
         protect=protect,
+    )
+    app.extensions[invoices_routes.EXTENSION] = invoices.Settling(
+        submit=submit_invoice,
+        resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
     )
     app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s)
@@ -93,8 +98,8 @@ def _field_cipher(db: Db, config: Config) -> FieldCipher:
     return cipher
 
 
-def _payment_lane(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Lane:
-    """Return the lane that stores payments; its first batch makes sure that the unique indexes stand."""
+def _submit_payment(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Submit:
+    """Return the way into the lane of payments; its first batch makes sure that the unique indexes stand."""
     numbering = config.payment_numbering
 
     def commit(drafts: Sequence[Draft]) -> list[Outcome]:
@@ -102,32 +107,17 @@ def _payment_lane(db: Db, *, config: Config, clock: Clock, protect: Callable[[],
             protect()
             return payments.commit_payments(db, drafts, numbering=numbering, now=clock())
 
-    return Lane(commit, kind=payments_model.KIND, committers=1 if numbering == "no_gap" else COMMITTERS)
+    lane = Lane(commit, kind=payments_model.KIND, committers=1 if numbering == "no_gap" else COMMITTERS)
+    return partial(lane.submit, deadline_s=config.commit_deadline_s)
 
 
-def _invoice_lane(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Lane:
-    """Return the lane that stores invoices and credit notes, in the same way."""
+def _submit_invoice(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Submit:
+    """Return the way into the lane of invoices and credit notes, in the same way."""
 
     def commit(drafts: Sequence[Draft]) -> list[Outcome]:
         with database.deadline(config.database_deadline_s):
             protect()
             return invoices.commit_invoices(db, drafts, now=clock())
 
-    return Lane(commit, kind=invoices_model.KIND, committers=1)
-
-
-def _settle_claim(db: Db, payment_lane: Lane, *, config: Config, clock: Clock) -> Callable[..., None]:
-    """Return what settles a payment's claim on an invoice, for those who read the invoice."""
-
-    def settle_claim(*, tenant: str, claim: str, invoice_number: str) -> None:
-        allocations.settle_claim(
-            db,
-            lane=payment_lane,
-            tenant=tenant,
-            claim=claim,
-            invoice_number=invoice_number,
-            now=clock(),
-            deadline_s=config.commit_deadline_s,
-        )
-
-    return settle_claim
+    lane = Lane(commit, kind=invoices_model.KIND, committers=1)
+    return partial(lane.submit, deadline_s=config.commit_deadline_s)

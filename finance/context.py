@@ -9,7 +9,7 @@ from flask import current_app
 from finance.config import Config
 from finance.database import Db
 from finance.encryption import FieldCipher
-from finance.numbering.lane import Lane
+from finance.numbering.lane import Submit
 
 EXTENSION = "finance"
 
@@ -20,17 +20,17 @@ Clock = Callable[[], datetime]
 class Parts:
     """The shared parts of an app.
 
-    `clock` tells the instant in UTC; `protect` makes sure that the unique indexes stand.
+    `clock` tells the instant in UTC; `submit_…` number and store a document; `protect` makes sure that the unique
+    indexes stand.
     """
 
     config: Config
     db: Db
     clock: Clock
-    payment_lane: Lane
+    submit_payment: Submit
+    submit_invoice: Submit
     cipher: FieldCipher
     protect: Callable[[], None]
-    invoice_lane: Lane
-    settle_claim: Callable[..., None]  # invoices ask with it what became of a payment, which they can't import
 
 
 def parts() -> Parts:

@@ -7,8 +7,11 @@ from typing import Any
 from flask import current_app, g, request
 from flask_smorest.utils import deepupdate
 
+from finance.asked import Asked
 from finance.auth.model import Caller, Role
 from finance.auth.service import KeyRing
+from finance.context import parts
+from finance.edge.headers import idempotency_key
 from finance.errors import Forbidden, Unauthenticated
 
 EXTENSION = "finance-key-ring"
@@ -37,6 +40,12 @@ def caller() -> Caller:
     """Return who is asking; only behind `requires`."""
     found: Caller = g.caller
     return found
+
+
+def asked() -> Asked:
+    """Return what goes with a change that the caller asks for now; only behind `requires`. Raises Invalid."""
+    who = caller()
+    return Asked(tenant=who.tenant, by=who.key_id, now=parts().clock(), key=idempotency_key())
 
 
 def _bearer_key() -> str:

@@ -26,7 +26,7 @@ from finance.customers.model import (
 from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed, Unavailable
-from finance.history import changed
+from finance.history import HistoryEntry, changed
 from finance.numbering.issue import ATTEMPTS_MAX, NumbersExhausted, Taken
 from finance.once import IdempotencyKeyReused, request_hash
 from finance.paging import Page, PageWanted
@@ -203,9 +203,7 @@ def store_change(
     return store.update_customer(db, cipher, customer, values=stamped, entry=entry, action_key=action_key)
 
 
-def change_entry(
-    customer: Customer, values: Mapping[str, Any], *, by: str, now: datetime, action: str
-) -> dict[str, Any]:
+def change_entry(customer: Customer, values: Mapping[str, Any], *, by: str, now: datetime, action: str) -> HistoryEntry:
     """Return the history entry of setting `values` on the customer."""
     changes = {name: {"from": customer.get(name), "to": value} for name, value in values.items()}
     return changed(now, by=by, action=action, changes=changes)

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 
 from finance.money import DECIMALS_BY_CURRENCY
 
@@ -21,6 +21,20 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 _REQUIRED: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
+
+
+class AnswerSchema(Schema):
+    """The shape of an answer, for the OpenAPI document: every field is always there, though perhaps null."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        field_obj.required = True
+
+
+class PageSchema(AnswerSchema):
+    """One page of a list; `data` is added by each list."""
+
+    has_more = fields.Boolean()
+    next_cursor = fields.String(allow_none=True)
 
 
 class Text(fields.String):

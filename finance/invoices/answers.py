@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from finance.database import Document
-from finance.invoices.model import STATUSES, CreditNote, Invoice
+from finance.edge.fields import AnswerSchema, PageSchema
+from finance.history import HistoryEntry
+from finance.invoices.model import STATUSES, CreditNote, Invoice, Line
 from finance.money import DECIMALS_BY_CURRENCY, format_amount
 
 
-class AnsweredLineSchema(Schema):
+class AnsweredLineSchema(AnswerSchema):
     description = fields.String()
     quantity = fields.String()
     unit_price = fields.String()
@@ -18,13 +20,13 @@ class AnsweredLineSchema(Schema):
     net = fields.String(metadata={"description": "Exact, not rounded."})
 
 
-class TaxSchema(Schema):
+class TaxSchema(AnswerSchema):
     rate = fields.String(metadata={"description": "In percent."})
     net = fields.String()
     tax = fields.String()
 
 
-class InvoiceSchema(Schema):
+class InvoiceSchema(AnswerSchema):
     """An invoice as answered."""
 
     id = fields.String()
@@ -53,13 +55,11 @@ class InvoiceSchema(Schema):
     created_by = fields.String()
 
 
-class InvoicePageSchema(Schema):
+class InvoicePageSchema(PageSchema):
     data = fields.List(fields.Nested(InvoiceSchema))
-    has_more = fields.Boolean()
-    next_cursor = fields.String(allow_none=True)
 
 
-class CreditNoteSchema(Schema):
+class CreditNoteSchema(AnswerSchema):
     """A credit note as answered. Its amounts are what it takes back, so they aren't negative."""
 
     id = fields.String()
@@ -81,13 +81,11 @@ class CreditNoteSchema(Schema):
     created_by = fields.String()
 
 
-class CreditNotePageSchema(Schema):
+class CreditNotePageSchema(PageSchema):
     data = fields.List(fields.Nested(CreditNoteSchema))
-    has_more = fields.Boolean()
-    next_cursor = fields.String(allow_none=True)
 
 
-class SequenceSchema(Schema):
+class SequenceSchema(AnswerSchema):
     kind = fields.String(metadata={"enum": ["invoice", "credit_note"]})
     period = fields.String()
     newest_number = fields.String()
@@ -98,7 +96,7 @@ class SequenceSchema(Schema):
     whole = fields.Boolean(metadata={"description": "No number is missing."})
 
 
-class SequenceListSchema(Schema):
+class SequenceListSchema(AnswerSchema):
     data = fields.List(fields.Nested(SequenceSchema))
 
 
@@ -153,7 +151,7 @@ def dump_sequence(sequence: Document) -> dict[str, Any]:
     }
 
 
-def _dump_document(document: Document) -> dict[str, Any]:
+def _dump_document(document: Invoice | CreditNote) -> dict[str, Any]:
     """Return what invoices and credit notes have in common."""
     currency = document["currency"]
     return {
@@ -178,7 +176,7 @@ def _dump_document(document: Document) -> dict[str, Any]:
     }
 
 
-def _dump_line(line: Document, currency: str) -> dict[str, Any]:
+def _dump_line(line: Line, currency: str) -> dict[str, Any]:
     return {
         "description": line["description"],
         "quantity": line["quantity"],
@@ -196,7 +194,7 @@ def _with_decimals(number: str, currency: str) -> str:
     return f"{major}.{minor}" if minor else major
 
 
-def _dump_entry(entry: Document, currency: str) -> dict[str, Any]:
+def _dump_entry(entry: HistoryEntry, currency: str) -> dict[str, Any]:
     """Return a history entry with amounts as they are answered."""
     changes = dict(entry["changes"])
     if "paid_minor" in changes:

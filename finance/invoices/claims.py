@@ -8,7 +8,7 @@ from datetime import datetime
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, Unavailable
 from finance.invoices import store
-from finance.invoices.model import ALLOCATIONS_MAX, HISTORY_MAX
+from finance.invoices.model import ALLOCATIONS_MAX, HISTORY_MAX, Claim, Invoice
 from finance.money import format_amount
 
 
@@ -30,20 +30,17 @@ class AllocationsFull(Conflict):
     """The invoice has as many allocations, or changes, as it can have."""
 
 
-def claim_part(
-    db: Db, *, tenant: str, invoice_number: str, currency: str, claim: str, amount_minor: int, pointer: str
-) -> None:
+def claim_part(db: Db, claim: Claim, *, currency: str, amount_minor: int, pointer: str) -> None:
     """Claim a part of what is outstanding for a payment to come.
 
     A claim counts as paid once it is settled. Until then it only keeps others from the same part. Raises Invalid
     (pointing into `pointer`), InvoiceIsCancelled, MoreThanOutstanding, AllocationsFull; or InvoiceBusy where it depends
     on what becomes of the claims of others.
     """
-    if store.claim_part(
-        db, tenant=tenant, invoice_number=invoice_number, currency=currency, claim=claim, amount_minor=amount_minor
-    ):
+    if store.claim_part(db, claim, currency=currency, amount_minor=amount_minor):
         return
-    invoice = store.find_invoice(db, tenant=tenant, invoice_number=invoice_number)
+    invoice_number = claim.invoice_number
+    invoice = store.find_invoice(db, tenant=claim.tenant, invoice_number=invoice_number)
     if invoice is None:
         raise _refused_field(f"{pointer}/invoice_number", "there is no invoice with this number.")
     if invoice["currency"] != currency:
@@ -63,38 +60,41 @@ def claim_part(
     )
 
 
-def unsettled_claims(db: Db, *, tenant: str, invoice_number: str) -> list[str]:
+def unsettled_claims(db: Db, *, tenant: str, invoice_number: str) -> list[Claim]:
     """Return the claims on an invoice of which it isn't settled whether they count."""
     invoice = store.find_invoice(db, tenant=tenant, invoice_number=invoice_number)
-    allocations = invoice["allocations"] if invoice else []
-    return [allocation["claim"] for allocation in allocations if allocation["state"] != "settled"]
+    return unsettled_claims_of(invoice) if invoice else []
 
 
-def settle_claim(
-    db: Db, *, tenant: str, invoice_number: str, claim: str, payment_number: str, by: str, now: datetime
-) -> None:
-    """Count a claim as paid; its payment is stored. Doing it again changes nothing."""
-    entry = {"at": now, "by": by, "action": "paid", "payment_number": payment_number}
-    store.settle_claim(db, tenant=tenant, invoice_number=invoice_number, claim=claim, entry=entry)
+def unsettled_claims_of(invoice: Invoice) -> list[Claim]:
+    """The same for an invoice that was read already."""
+    return [
+        Claim(invoice["tenant"], invoice["invoice_number"], allocation["claim"])
+        for allocation in invoice["allocations"]
+        if allocation["state"] != "settled"
+    ]
 
 
-def mark_returning(db: Db, *, tenant: str, invoice_number: str, claim: str) -> None:
+def count_as_paid(db: Db, claim: Claim, *, payment_number: str, by: str, now: datetime) -> None:
+    """Settle a claim: it counts as paid, because its payment is stored. Doing it again changes nothing."""
+    entry: dict[str, object] = {"at": now, "by": by, "action": "paid", "payment_number": payment_number}
+    store.mark_settled(db, claim, entry=entry)
+
+
+def mark_returning(db: Db, claim: Claim) -> None:
     """Note that a claim's payment is about to be voided. It counts until the payment is."""
-    store.mark_returning(db, tenant=tenant, invoice_number=invoice_number, claim=claim)
+    store.mark_returning(db, claim)
 
 
-def give_back(
-    db: Db, *, tenant: str, invoice_number: str, claim: str, payment_number: str, by: str, now: datetime
-) -> None:
+def give_back(db: Db, claim: Claim, *, payment_number: str, by: str, now: datetime) -> None:
     """Give back what a payment paid; it is voided. Doing it again changes nothing."""
-    entry = {"at": now, "by": by, "action": "given_back", "payment_number": payment_number}
-    states = ("claimed", "settled", "returning")
-    store.release_claim(db, tenant=tenant, invoice_number=invoice_number, claim=claim, states=states, entry=entry)
+    entry: dict[str, object] = {"at": now, "by": by, "action": "given_back", "payment_number": payment_number}
+    store.release_claim(db, claim, states=("claimed", "settled", "returning"), entry=entry)
 
 
-def drop_claim(db: Db, *, tenant: str, invoice_number: str, claim: str) -> None:
+def drop_claim(db: Db, claim: Claim) -> None:
     """Free what was claimed for a payment that won't be. A settled claim stays. Doing it again changes nothing."""
-    store.release_claim(db, tenant=tenant, invoice_number=invoice_number, claim=claim, states=("claimed",), entry=None)
+    store.release_claim(db, claim, states=("claimed",), entry=None)
 
 
 def _refused_field(pointer: str, detail: str) -> Invalid:

@@ -1,18 +1,15 @@
-"""What an invoice and a credit note are.
-
-An invoice as stored is one document: tenant, invoice_number, shop, period, number_seq, number_format (how its series is
-written: FAC-DKR1-202611-{number:04}), customer_code, customer_name, issued_on, due_on, currency, lines, taxes,
-net_minor, tax_minor, total_minor, notes, status, history, created_at, created_by; on those it applies to
-idempotency_key, request_hash and what a cancellation adds. Once issued only this changes: `allocations`, what payments
-pay of it, [{claim, amount_minor, state}]; `paid_minor`, the sum of those that are settled; `free_minor`, what no
-allocation has claimed yet; `unsettled`, whether something is on its way.
-"""
+"""What an invoice and a credit note are: one document each."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NotRequired, Protocol, TypedDict, cast
 
+from finance.asked import Asked
+from finance.database import Document
+from finance.history import HistoryEntry
 from finance.numbering.series import Series
+from finance.once import request_hash
 from finance.shops.model import Shop, series_of
 
 KIND = "invoice"
@@ -32,12 +29,108 @@ DUE_AFTER_DAYS_MAX = 3_660
 ALLOCATIONS_MAX = 1_000
 HISTORY_MAX = 2_000
 
-Invoice = dict[str, Any]
-CreditNote = dict[str, Any]
+# As in payments: fields that a later version adds to what is posted, with their defaults. See once.request_hash.
+LATER_DEFAULTS: Mapping[str, Any] = {}
 
-# Left out of the document where there is none, so that partial indexes stay small.
-_OPTIONAL = ("customer_code", "customer_name", "notes")
-_COPIED_TO_CREDIT_NOTE = ("tenant", "shop", "currency", "lines", "taxes", "net_minor", "tax_minor", "total_minor")
+
+class Line(TypedDict):
+    """A line; numbers are decimal texts. `net` is exact, not rounded."""
+
+    description: str
+    quantity: str
+    unit_price: str
+    tax_rate: str
+    net: str
+    discount: NotRequired[str]
+
+
+class Tax(TypedDict):
+    rate: str
+    net_minor: int
+    tax_minor: int
+
+
+class Totals(TypedDict):
+    """What the lines of an invoice come to."""
+
+    currency: str
+    lines: list[Line]
+    taxes: list[Tax]
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+
+
+class Allocation(TypedDict):
+    """What a payment pays of the invoice. `state`: claimed, settled, returning."""
+
+    claim: str
+    amount_minor: int
+    state: str
+
+
+class _Issued(Totals):
+    """What invoices and credit notes have in common. `number_format` is how their series is written."""
+
+    _id: Any
+    tenant: str
+    shop: str
+    period: str
+    number_seq: int
+    number_format: str
+    issued_on: str
+    created_at: datetime
+    created_by: str
+    customer_code: NotRequired[str]
+    customer_name: NotRequired[str]
+
+
+class Invoice(_Issued):
+    """An invoice as stored. Once it is issued, only what payments and a cancellation do to it changes."""
+
+    invoice_number: str
+    due_on: str | None
+    paid_minor: int  # the sum of the allocations that are settled
+    free_minor: int  # what no allocation has claimed yet
+    allocations: list[Allocation]
+    unsettled: bool  # something is on its way
+    status: str
+    history: list[HistoryEntry]
+    notes: NotRequired[str]
+    idempotency_key: NotRequired[str]
+    request_hash: NotRequired[str]
+    cancel_reason: NotRequired[str]
+    cancelled_at: NotRequired[datetime]
+    cancelled_by: NotRequired[str]
+    cancel_idempotency_key: NotRequired[str]
+    cancel_request_hash: NotRequired[str]
+    credit_note_number: NotRequired[str]
+
+
+class CreditNote(_Issued):
+    """A credit note as stored; it never changes."""
+
+    credit_note_number: str
+    invoice_number: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The claim of one payment on one invoice: `claim` is the id that the payment carries too."""
+
+    tenant: str
+    invoice_number: str
+    claim: str
+
+
+class ResolveClaim(Protocol):
+    """Asks the payments, which invoices can't import, what became of a claim, and settles or drops it."""
+
+    def __call__(self, claim: Claim) -> None: ...
+
+
+_COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", "customer_code", "customer_name", *Totals.__annotations__))
 
 
 def invoice_series(tenant: str, shop: Shop, period: str, number_format: str) -> Series:
@@ -68,55 +161,39 @@ def possible_days(today: date) -> tuple[date, date]:
     return ISSUED_ON_MIN, today + timedelta(days=ISSUED_AHEAD_DAYS_MAX)
 
 
-def new_invoice(
-    posted: Mapping[str, Any],
-    *,
-    tenant: str,
-    shop: str,
-    period: str,
-    issued_on: date,
-    idempotency_key: str | None,
-    created_by: str,
-    now: datetime,
-) -> Invoice:
-    """Return the document of an invoice that has everything but its number. `posted` holds the computed totals."""
-    total_minor = posted["total_minor"]
-    invoice: Invoice = {
-        "tenant": tenant,
+def new_invoice(posted: Mapping[str, Any], asked: Asked, *, totals: Totals, period: str, issued_on: date) -> Invoice:
+    """Return the document of an invoice that has everything but its number."""
+    invoice: Document = {
+        "tenant": asked.tenant,
         "invoice_number": None,
-        "shop": shop,
+        "shop": posted["shop"],
         "period": period,
         "number_seq": None,
         "issued_on": issued_on.isoformat(),
         "due_on": posted["due_on"].isoformat() if posted.get("due_on") else None,
-        "currency": posted["currency"],
-        "lines": posted["lines"],
-        "taxes": posted["taxes"],
-        "net_minor": posted["net_minor"],
-        "tax_minor": posted["tax_minor"],
-        "total_minor": total_minor,
-        "paid_minor": 0,
-        "free_minor": total_minor,
-        "allocations": [],
-        "unsettled": False,
-        "status": "issued" if total_minor else "paid",
-        "history": [],
-        "created_at": now,
-        "created_by": created_by,
+        **totals,
+        "created_at": asked.now,
+        "created_by": asked.by,
+        **_nothing_paid(totals["total_minor"]),
     }
-    invoice.update((name, posted[name]) for name in _OPTIONAL if posted.get(name) is not None)
-    if idempotency_key is not None:
-        invoice["idempotency_key"] = idempotency_key
-    return invoice
+    invoice |= {name: posted[name] for name in ("customer_code", "customer_name", "notes") if name in posted}
+    if asked.key is not None:
+        invoice |= {"idempotency_key": asked.key, "request_hash": hash_of(posted)}
+    return cast(Invoice, invoice)
+
+
+def hash_of(posted: Mapping[str, Any]) -> str:
+    """Return the digest by which a repeat of this request is known. Totals sent to be compared are no part of it."""
+    asked_for = {name: value for name, value in posted.items() if name != "sent_totals"}
+    return request_hash(asked_for, later_defaults=LATER_DEFAULTS)
 
 
 def new_credit_note(invoice: Invoice, *, period: str, issued_on: date) -> CreditNote:
     """Return the credit note that takes back the whole of a cancelled invoice. It follows from the invoice alone, so
     that whoever completes a cancellation writes the same one.
     """
-    return {
-        **{name: invoice[name] for name in _COPIED_TO_CREDIT_NOTE},
-        **{name: invoice[name] for name in ("customer_code", "customer_name") if name in invoice},
+    note: Document = {
+        **{name: value for name, value in invoice.items() if name in _COPIED_TO_CREDIT_NOTE},
         "credit_note_number": None,
         "number_seq": None,
         "period": period,
@@ -126,18 +203,22 @@ def new_credit_note(invoice: Invoice, *, period: str, issued_on: date) -> Credit
         "created_at": invoice["cancelled_at"],
         "created_by": invoice["cancelled_by"],
     }
+    return cast(CreditNote, note)
 
 
 def as_issued(invoice: Invoice) -> Invoice:
     """Return the invoice as it was when it was issued: what a repeat of its request is answered with."""
-    total_minor = invoice["total_minor"]
     added_since = ("cancel_reason", "cancelled_at", "cancelled_by", "credit_note_number")
+    issued: Document = {name: value for name, value in invoice.items() if name not in added_since}
+    return cast(Invoice, issued | _nothing_paid(invoice["total_minor"]))
+
+
+def _nothing_paid(total_minor: int) -> Document:
     return {
-        **{name: value for name, value in invoice.items() if name not in added_since},
         "paid_minor": 0,
         "free_minor": total_minor,
         "allocations": [],
         "unsettled": False,
-        "history": [],
         "status": "issued" if total_minor else "paid",
+        "history": [],
     }

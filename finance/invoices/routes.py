@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, current_app
 
-from finance.auth.guard import caller, requires
+from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
-from finance.edge.headers import idempotency_key
 from finance.edge.lists import list_reply
 from finance.edge.replies import reply
 from finance.invoices import sequences, service
@@ -35,6 +34,8 @@ from finance.invoices.schemas import (
 )
 from finance.invoices.service import Settling
 
+EXTENSION = "finance-settling"  # under which the app keeps what finishes what was left half done
+
 blueprint = Blueprint("invoices", __name__, url_prefix="/api/v1", description="Invoices in series without gaps")
 
 AMOUNTS = ("total_net", "total_tax", "total", "amount_paid", "outstanding")
@@ -55,18 +56,9 @@ EXPORTED = Table(
 @blueprint.response(201, InvoiceSchema())
 def issue_invoice(posted: dict[str, Any]) -> Response:
     """Issue an invoice under the next number of its shop's sequence"""
-    answer = service.issue_invoice(
-        parts().db,
-        lane=parts().invoice_lane,
-        tenant=caller().tenant,
-        posted=posted,
-        idempotency_key=idempotency_key(),
-        created_by=caller().key_id,
-        now=parts().clock(),
-        deadline_s=parts().config.commit_deadline_s,
-    )
-    location = f"/api/v1/invoices/{answer.invoice['invoice_number']}"
-    return reply(dump_invoice(answer.invoice), status=201, headers={"Location": location}, replayed=answer.replayed)
+    answer = service.issue_invoice(parts().db, asked(), submit=parts().submit_invoice, posted=posted)
+    location = f"/api/v1/invoices/{answer.document['invoice_number']}"
+    return reply(dump_invoice(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
 @blueprint.route("/invoices/<invoice_number>", methods=["GET"])
@@ -109,16 +101,9 @@ def export(query: dict[str, Any]) -> Iterator[list[Invoice]]:
 def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it"""
     answer = service.cancel_invoice(
-        parts().db,
-        tenant=caller().tenant,
-        invoice_number=invoice_number,
-        reason=posted["reason"],
-        idempotency_key=idempotency_key(),
-        cancelled_by=caller().key_id,
-        now=parts().clock(),
-        settling=_settling(),
+        parts().db, asked(), invoice_number=invoice_number, reason=posted["reason"], settling=_settling()
     )
-    return reply(dump_invoice(answer.invoice), replayed=answer.replayed)
+    return reply(dump_invoice(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>", methods=["GET"])
@@ -150,8 +135,5 @@ def list_sequences(shop: str) -> Response:
 
 
 def _settling() -> Settling:
-    return Settling(
-        lane=parts().invoice_lane,
-        settle_claim=parts().settle_claim,
-        deadline_s=parts().config.commit_deadline_s,
-    )
+    found: Settling = current_app.extensions[EXTENSION]
+    return found

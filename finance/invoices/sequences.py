@@ -1,6 +1,7 @@
 """Which series an invoice or a credit note belongs to, what it has to follow there, and how the series stand."""
 
 from datetime import date
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from finance.database import Db, Document
@@ -60,7 +61,7 @@ def invoice_draft(invoice: Invoice, shop: Shop, rule: Rule, period: Period, late
         invoice["number_format"] = newest["number_format"] if newest else wanted
         return series(invoice["number_format"])
 
-    return Draft(series(wanted), invoice, follow)
+    return Draft(series(wanted), cast(Document, invoice), follow)
 
 
 def credit_note_draft(invoice: Invoice, shop: Shop) -> Draft:
@@ -82,7 +83,7 @@ def credit_note_draft(invoice: Invoice, shop: Shop) -> Draft:
         note["number_format"] = newest["number_format"] if newest else wanted
         return series(note["number_format"])
 
-    return Draft(series(wanted), note, follow)
+    return Draft(series(wanted), cast(Document, note), follow)
 
 
 def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:

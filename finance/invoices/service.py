@@ -1,19 +1,21 @@
 """Issuing, reading and cancelling invoices."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby
-from time import sleep
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from finance import metrics
+from finance.asked import Asked
+from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
 from finance.database import Db
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
+from finance.history import changed
 from finance.invoices import claims, sequences, store
 from finance.invoices.model import (
     DUE_AFTER_DAYS_MAX,
@@ -21,21 +23,29 @@ from finance.invoices.model import (
     KIND,
     CreditNote,
     Invoice,
+    ResolveClaim,
     as_issued,
+    hash_of,
     new_invoice,
     possible_days,
 )
 from finance.invoices.totals import computed
-from finance.numbering.issue import Draft, Outcome, Stored, Taken, issue_no_gap
-from finance.numbering.lane import Lane
-from finance.once import IdempotencyKeyReused, request_hash
+from finance.numbering.issue import Draft, Outcome, Taken, issue_no_gap
+from finance.numbering.lane import Submit
+from finance.once import (
+    Answer,
+    IdempotencyKeyReused,
+    RefusedByForeignIndex,
+    first_result,
+    request_hash,
+    require_same_request,
+)
 from finance.paging import Page, PageWanted, every_page
 from finance.shops import service as shops
 
 log = logging.getLogger(__name__)
 
-CHANGE_ATTEMPTS_MAX = 20
-CHANGE_PAUSE_S = 0.05
+REPEAT_FIELDS = frozenset(("tenant", "idempotency_key"))
 EXPORT_PAGE_SIZE = 500
 
 
@@ -60,22 +70,11 @@ class InvoiceHistoryFull(Conflict):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An invoice, and whether it is the first result of an earlier request with the same idempotency key."""
-
-    invoice: Invoice
-    replayed: bool = False
-
-
-@dataclass(frozen=True)
 class Settling:
-    """What it takes to finish what a killed process left half done: the lane for credit notes, and `settle_claim`
-    (tenant, claim, invoice_number), which asks the payments what became of a claim and settles or releases it.
-    """
+    """What it takes to finish what a killed process left half done: storing credit notes, and asking the payments."""
 
-    lane: Lane
-    settle_claim: Callable[..., None]
-    deadline_s: float
+    submit: Submit
+    resolve_claim: ResolveClaim
 
 
 def commit_invoices(db: Db, drafts: Sequence[Draft], *, now: datetime) -> list[Outcome]:
@@ -88,55 +87,20 @@ def commit_invoices(db: Db, drafts: Sequence[Draft], *, now: datetime) -> list[O
     return [outcomes[draft] for draft in drafts]
 
 
-def issue_invoice(
-    db: Db,
-    *,
-    lane: Lane,
-    tenant: str,
-    posted: Mapping[str, Any],
-    idempotency_key: str | None,
-    created_by: str,
-    now: datetime,
-    deadline_s: float,
-) -> Answer:
+def issue_invoice(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, Any]) -> Answer[Invoice]:
     """Store an invoice under the next number of its series.
 
     `posted` is a body after validation. Raises Invalid (no such shop or customer, totals that don't agree, a day that
     can't be), IssuedOnBeforeLast, IdempotencyKeyReused, SeriesFull, or Unavailable.
     """
-    fingerprint = request_hash({name: value for name, value in posted.items() if name != "sent_totals"})
-    if idempotency_key is not None:
-        repeated = store.find_invoice_by_key(db, tenant=tenant, idempotency_key=idempotency_key)
-        if repeated is not None:
-            return _replay(repeated, fingerprint)
-    shop = shops.find_shop(db, tenant=tenant, shop=posted["shop"])
-    if shop is None:
-        raise Invalid.field("shop", "there is no shop of this name.")
-    today = now.astimezone(ZoneInfo(shop["timezone"])).date()
-    issued_on = posted.get("issued_on") or today
-    _require_possible_days(issued_on, posted.get("due_on"), today)
-    if "customer_code" in posted:
-        customers.require_customer(db, tenant=tenant, customer_code=posted["customer_code"])
-    rule, period = sequences.numbering_of(db, shop, issued_on)
-    invoice = new_invoice(
-        {**posted, **computed(posted, posted.get("currency") or shop["currency"])},
-        tenant=tenant,
-        shop=shop["shop"],
-        period=period.label,
-        issued_on=issued_on,
-        idempotency_key=idempotency_key,
-        created_by=created_by,
-        now=now,
-    )
-    if idempotency_key is not None:
-        invoice["request_hash"] = fingerprint
-    latest = None if "issued_on" in posted else today + timedelta(days=1)  # midnight may pass while this waits
-    draft = sequences.invoice_draft(invoice, shop, rule, period, latest)
-    outcome = lane.submit(draft, deadline_s=deadline_s)
+    checked = first_result(partial(_checked_invoice, db, asked, posted), partial(_find_repeat, db, asked, posted))
+    if isinstance(checked, Answer):
+        return checked
+    outcome = submit(checked)
     if isinstance(outcome, Taken):
-        return _replay(outcome.document, fingerprint)
+        return _repeat_of(outcome, posted)
     metrics.invoices_issued.inc()
-    return Answer(outcome.document)
+    return Answer(cast(Invoice, outcome.document))
 
 
 def get_invoice(db: Db, *, tenant: str, invoice_number: str, settling: Settling) -> Invoice:
@@ -164,41 +128,23 @@ def export_invoices(
     return every_page(list_page, sort=sort, limit=EXPORT_PAGE_SIZE)
 
 
-def cancel_invoice(
-    db: Db,
-    *,
-    tenant: str,
-    invoice_number: str,
-    reason: str,
-    idempotency_key: str | None,
-    cancelled_by: str,
-    now: datetime,
-    settling: Settling,
-) -> Answer:
+def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, settling: Settling) -> Answer[Invoice]:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it.
 
     The change of the invoice decides; the credit note follows from it, at once or by whoever meets the invoice next.
     Raises InvoiceAlreadyCancelled, InvoiceHasPayments, IdempotencyKeyReused.
     """
-    for _attempt in range(CHANGE_ATTEMPTS_MAX):
-        invoice = get_invoice(db, tenant=tenant, invoice_number=invoice_number, settling=settling)
-        fingerprint = request_hash({"invoice": str(invoice["_id"]), "reason": reason})
-        repeated = _find_cancelled(db, tenant=tenant, idempotency_key=idempotency_key)
+
+    def cancel() -> Answer[Invoice] | None:
+        repeated = _find_cancelled(db, asked)
         if repeated is not None:
-            if repeated["cancel_request_hash"] != fingerprint:
-                raise IdempotencyKeyReused
-            return Answer(_settled(db, repeated, settling), replayed=True)
+            return _repeated_cancelling(db, repeated, invoice_number, reason, settling)
+        invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
         _require_cancellable(invoice)
-        values = {"cancel_reason": reason, "cancelled_at": now, "cancelled_by": cancelled_by, "unsettled": True}
-        if idempotency_key is not None:
-            values |= {"cancel_idempotency_key": idempotency_key, "cancel_request_hash": fingerprint}
-        changes = {"status": {"from": invoice["status"], "to": "cancelled"}, "cancel_reason": {"to": reason}}
-        entry = {"at": now, "by": cancelled_by, "action": "cancelled", "changes": changes}
-        cancelled = store.cancel_invoice(db, invoice, values=values, entry=entry)
-        if cancelled is not None:
-            return Answer(_settled(db, cancelled, settling))
-        sleep(CHANGE_PAUSE_S)
-    raise claims.InvoiceBusy
+        cancelled = _cancel(db, asked, invoice, reason)
+        return None if cancelled is None else Answer(_settled(db, cancelled, settling))
+
+    return until_unchanged_meanwhile(cancel, busy=claims.InvoiceBusy)
 
 
 def get_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote:
@@ -214,7 +160,41 @@ def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted
     return store.list_credit_notes(db, tenant=tenant, filters=filters, wanted=wanted)
 
 
-# --- Helpers -------------------------------------------------------------------------------------------------------
+def _checked_invoice(db: Db, asked: Asked, posted: Mapping[str, Any]) -> Draft:
+    """Return the invoice to store; raises Invalid where it can't be issued, as things are now."""
+    shop = shops.find_shop(db, tenant=asked.tenant, shop=posted["shop"])
+    if shop is None:
+        raise Invalid.field("shop", "there is no shop of this name.")
+    today = asked.now.astimezone(ZoneInfo(shop["timezone"])).date()
+    issued_on = posted.get("issued_on") or today
+    _require_possible_days(issued_on, posted.get("due_on"), today)
+    if "customer_code" in posted:
+        customers.require_customer(db, tenant=asked.tenant, customer_code=posted["customer_code"])
+    rule, period = sequences.numbering_of(db, shop, issued_on)
+    totals = computed(posted, posted.get("currency") or shop["currency"])
+    invoice = new_invoice(posted, asked, totals=totals, period=period.label, issued_on=issued_on)
+    latest = None if "issued_on" in posted else today + timedelta(days=1)  # midnight may pass while this waits
+    return sequences.invoice_draft(invoice, shop, rule, period, latest)
+
+
+def _find_repeat(db: Db, asked: Asked, posted: Mapping[str, Any]) -> Answer[Invoice] | None:
+    """Return the first result of an earlier request with the same key, None where there is none."""
+    if asked.key is None:
+        return None
+    stored = store.find_invoice_by_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+    return None if stored is None else _repeated(stored, posted)
+
+
+def _repeat_of(taken: Taken, posted: Mapping[str, Any]) -> Answer[Invoice]:
+    """Return the first result where the unique key that is taken is the request's own."""
+    if taken.fields != REPEAT_FIELDS:
+        raise RefusedByForeignIndex.on("invoices", taken.fields)
+    return _repeated(cast(Invoice, taken.document), posted)
+
+
+def _repeated(stored: Invoice, posted: Mapping[str, Any]) -> Answer[Invoice]:
+    require_same_request(stored.get("request_hash"), hash_of(posted))
+    return Answer(as_issued(stored), replayed=True)
 
 
 def _is_invoice(draft: Draft) -> bool:
@@ -228,12 +208,6 @@ def _get(db: Db, tenant: str, invoice_number: str) -> Invoice:
     return invoice
 
 
-def _replay(invoice: Invoice, fingerprint: str) -> Answer:
-    if invoice.get("request_hash") != fingerprint:
-        raise IdempotencyKeyReused
-    return Answer(as_issued(invoice), replayed=True)
-
-
 def _require_possible_days(issued_on: date, due_on: date | None, today: date) -> None:
     first, last = possible_days(today)
     if not first <= issued_on <= last:
@@ -242,10 +216,23 @@ def _require_possible_days(issued_on: date, due_on: date | None, today: date) ->
         raise Invalid.field("due_on", f"must be from issued_on, {issued_on}, to {DUE_AFTER_DAYS_MAX} days after it.")
 
 
-def _find_cancelled(db: Db, *, tenant: str, idempotency_key: str | None) -> Invoice | None:
-    if idempotency_key is None:
+def _find_cancelled(db: Db, asked: Asked) -> Invoice | None:
+    if asked.key is None:
         return None
-    return store.find_invoice_by_cancel_key(db, tenant=tenant, idempotency_key=idempotency_key)
+    return store.find_invoice_by_cancel_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+
+
+def _repeated_cancelling(
+    db: Db, cancelled: Invoice, invoice_number: str, reason: str, settling: Settling
+) -> Answer[Invoice]:
+    if cancelled["invoice_number"] != invoice_number:
+        raise IdempotencyKeyReused
+    require_same_request(cancelled["cancel_request_hash"], _cancel_hash(cancelled, reason))
+    return Answer(_settled(db, cancelled, settling), replayed=True)
+
+
+def _cancel_hash(invoice: Invoice, reason: str) -> str:
+    return request_hash({"invoice": str(invoice["_id"]), "reason": reason})
 
 
 def _require_cancellable(invoice: Invoice) -> None:
@@ -257,19 +244,23 @@ def _require_cancellable(invoice: Invoice) -> None:
         raise InvoiceHistoryFull
 
 
+def _cancel(db: Db, asked: Asked, invoice: Invoice, reason: str) -> Invoice | None:
+    values = {"cancel_reason": reason, "cancelled_at": asked.now, "cancelled_by": asked.by, "unsettled": True}
+    if asked.key is not None:
+        values |= {"cancel_idempotency_key": asked.key, "cancel_request_hash": _cancel_hash(invoice, reason)}
+    changes = {"status": {"from": invoice["status"], "to": "cancelled"}, "cancel_reason": {"to": reason}}
+    entry = changed(asked.now, by=asked.by, action="cancelled", changes=changes)
+    return store.cancel_invoice(db, invoice, values=values, entry=entry)
+
+
 def _settled(db: Db, invoice: Invoice, settling: Settling) -> Invoice:
     """Return the invoice after finishing what can be finished of what is on its way."""
     if not invoice["unsettled"]:
         return invoice
-    for allocation in invoice["allocations"]:
-        if allocation["state"] != "settled":
-            settling.settle_claim(
-                tenant=invoice["tenant"], claim=allocation["claim"], invoice_number=invoice["invoice_number"]
-            )
+    for claim in claims.unsettled_claims_of(invoice):
+        settling.resolve_claim(claim)
     if invoice["status"] == "cancelled":
         shop = shops.get_shop(db, tenant=invoice["tenant"], shop=invoice["shop"])
-        outcome: Stored | Taken = settling.lane.submit(
-            sequences.credit_note_draft(invoice, shop), deadline_s=settling.deadline_s
-        )
-        store.link_credit_note(db, invoice, credit_note_number=outcome.document["credit_note_number"])
+        note = settling.submit(sequences.credit_note_draft(invoice, shop)).document
+        store.link_credit_note(db, invoice, credit_note_number=note["credit_note_number"])
     return _get(db, invoice["tenant"], invoice["invoice_number"])

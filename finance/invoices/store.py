@@ -1,9 +1,10 @@
 """The collections `invoices` and `credit_notes`. One question or one change each, the tenant always in the filter."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from pymongo import ReturnDocument
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
@@ -13,6 +14,7 @@ from finance.invoices.model import (
     HISTORY_MAX,
     KIND,
     ORDER_BY_SORT,
+    Claim,
     CreditNote,
     Invoice,
 )
@@ -20,6 +22,14 @@ from finance.numbering.issue import Numbered
 from finance.paging import Page, PageWanted, page_queries, take_page
 
 UNSETTLED_MAX = 200
+
+
+def _invoices(db: Db) -> Collection[Invoice]:
+    return cast("Collection[Invoice]", db.invoices)
+
+
+def _credit_notes(db: Db) -> Collection[CreditNote]:
+    return cast("Collection[CreditNote]", db.credit_notes)
 
 
 def numbered(db: Db) -> Numbered:
@@ -46,21 +56,21 @@ def numbered_credit_notes(db: Db) -> Numbered:
 
 
 def find_invoice(db: Db, *, tenant: str, invoice_number: str) -> Invoice | None:
-    return db.invoices.find_one({"tenant": tenant, "invoice_number": invoice_number})
+    return _invoices(db).find_one({"tenant": tenant, "invoice_number": invoice_number})
 
 
 def find_invoice_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Invoice | None:
-    return db.invoices.find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+    return _invoices(db).find_one({"tenant": tenant, "idempotency_key": idempotency_key})
 
 
 def find_invoice_by_cancel_key(db: Db, *, tenant: str, idempotency_key: str) -> Invoice | None:
-    return db.invoices.find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
+    return _invoices(db).find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
 
 
 def has_numbers(db: Db, *, tenant: str, shop: str, period: str) -> bool:
     """Return whether the series of this period has an invoice."""
     wanted = {"tenant": tenant, "shop": shop, "period": period, "number_seq": {"$gt": 0}}
-    return db.invoices.find_one(wanted, {"_id": True}) is not None
+    return _invoices(db).find_one(wanted, {"_id": True}) is not None
 
 
 def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Invoice | None:
@@ -73,13 +83,13 @@ def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry
     }
     change = {"$set": {**values, "status": "cancelled", "free_minor": 0}, "$push": {"history": entry}}
     try:
-        return db.invoices.find_one_and_update(wanted, change, return_document=ReturnDocument.AFTER)
+        return _invoices(db).find_one_and_update(wanted, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError:
         return None
 
 
 def link_credit_note(db: Db, invoice: Invoice, *, credit_note_number: str) -> None:
-    db.invoices.update_one(
+    _invoices(db).update_one(
         {"tenant": invoice["tenant"], "_id": invoice["_id"]},
         {"$set": {"credit_note_number": credit_note_number, "unsettled": False}},
     )
@@ -89,23 +99,23 @@ def list_invoices(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: Pa
     """Return one page of the invoices that the filters mean."""
     query = {"tenant": tenant, **_query(filters)}
     order, descending = ORDER_BY_SORT[wanted.sort.removeprefix("-")], wanted.sort.startswith("-")
-    queries = page_queries(db.invoices, query, order=order, descending=descending, after=wanted.after)
+    queries = page_queries(_invoices(db), query, order=order, descending=descending, after=wanted.after)
     return take_page(queries, order=order, limit=wanted.limit)
 
 
 def list_unsettled(db: Db, *, tenant: str) -> list[Invoice]:
     """Return the invoices on which a payment is on its way, or was left behind by a process that was killed."""
-    return list(db.invoices.find({"tenant": tenant, "unsettled": True}).limit(UNSETTLED_MAX))
+    return list(_invoices(db).find({"tenant": tenant, "unsettled": True}).limit(UNSETTLED_MAX))
 
 
 def find_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote | None:
-    return db.credit_notes.find_one({"tenant": tenant, "credit_note_number": credit_note_number})
+    return _credit_notes(db).find_one({"tenant": tenant, "credit_note_number": credit_note_number})
 
 
 def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[CreditNote]:
     """Return one page of the credit notes that the filters mean, the newest first."""
     query, order = {"tenant": tenant, **_query(filters)}, ORDER_BY_SORT["issued_on"]
-    queries = page_queries(db.credit_notes, query, order=order, descending=True, after=wanted.after)
+    queries = page_queries(_credit_notes(db), query, order=order, descending=True, after=wanted.after)
     return take_page(queries, order=order, limit=wanted.limit)
 
 
@@ -140,67 +150,59 @@ def find_newest(db: Db, *, kind: str, tenant: str, shop: str, period: str, numbe
 # --- Allocations: one conditional change of one invoice each ------------------------------------------------------
 
 
-def claim_part(db: Db, *, tenant: str, invoice_number: str, currency: str, claim: str, amount_minor: int) -> bool:
+def claim_part(db: Db, claim: Claim, *, currency: str, amount_minor: int) -> bool:
     """Claim a part of what is free on an invoice; False where that much isn't free (or the claim stands already)."""
     wanted = {
-        "tenant": tenant,
-        "invoice_number": invoice_number,
+        "tenant": claim.tenant,
+        "invoice_number": claim.invoice_number,
         "currency": currency,
         "status": {"$ne": "cancelled"},
         "free_minor": {"$gte": amount_minor},
-        "allocations.claim": {"$ne": claim},
+        "allocations.claim": {"$ne": claim.claim},
         f"allocations.{ALLOCATIONS_MAX - 1}": {"$exists": False},
         f"history.{HISTORY_MAX - 1}": {"$exists": False},
     }
     change = {
         "$inc": {"free_minor": -amount_minor},
-        "$push": {"allocations": {"claim": claim, "amount_minor": amount_minor, "state": "claimed"}},
+        "$push": {"allocations": {"claim": claim.claim, "amount_minor": amount_minor, "state": "claimed"}},
         "$set": {"unsettled": True},
     }
-    return db.invoices.update_one(wanted, change).modified_count == 1
+    return _invoices(db).update_one(wanted, change).modified_count == 1
 
 
-def settle_claim(db: Db, *, tenant: str, invoice_number: str, claim: str, entry: Mapping[str, Any]) -> None:
+def mark_settled(db: Db, claim: Claim, *, entry: Mapping[str, Any]) -> None:
     """Count a claim as paid. Once: it changes nothing where the claim is settled, or gone."""
-    wanted = {
-        "tenant": tenant,
-        "invoice_number": invoice_number,
-        "allocations": {"$elemMatch": {"claim": claim, "state": "claimed"}},
-    }
-    _change_allocations(db, wanted, {"$map": {"input": "$allocations", "in": _with_state(claim, "settled")}}, entry)
+    wanted = _with_claim(claim, ["claimed"])
+    _change_allocations(db, wanted, _with_state(claim, "settled"), entry)
 
 
-def mark_returning(db: Db, *, tenant: str, invoice_number: str, claim: str) -> None:
+def mark_returning(db: Db, claim: Claim) -> None:
     """Note that the payment of a claim is about to be voided, so that readers look at the payment."""
-    wanted = {
-        "tenant": tenant,
-        "invoice_number": invoice_number,
-        "allocations": {"$elemMatch": {"claim": claim, "state": {"$in": ["claimed", "settled"]}}},
-    }
-    _change_allocations(db, wanted, {"$map": {"input": "$allocations", "in": _with_state(claim, "returning")}}, None)
+    wanted = _with_claim(claim, ["claimed", "settled"])
+    _change_allocations(db, wanted, _with_state(claim, "returning"), None)
 
 
-def release_claim(
-    db: Db, *, tenant: str, invoice_number: str, claim: str, states: Sequence[str], entry: Mapping[str, Any] | None
-) -> None:
+def release_claim(db: Db, claim: Claim, *, states: Sequence[str], entry: Mapping[str, Any] | None) -> None:
     """Make the claimed part free again, where the claim is in one of `states`. Once."""
-    wanted = {
-        "tenant": tenant,
-        "invoice_number": invoice_number,
-        "allocations": {"$elemMatch": {"claim": claim, "state": {"$in": list(states)}}},
-    }
-    kept = {"$filter": {"input": "$allocations", "cond": {"$ne": ["$$this.claim", {"$literal": claim}]}}}
+    wanted = _with_claim(claim, states)
+    kept = {"$filter": {"input": "$allocations", "cond": {"$ne": ["$$this.claim", {"$literal": claim.claim}]}}}
     _change_allocations(db, wanted, kept, entry)
 
 
-def _with_state(claim: str, state: str) -> Document:
+def _with_claim(claim: Claim, states: Sequence[str]) -> Document:
+    """Return the filter for the invoice on which this claim is in one of these states."""
     return {
-        "$cond": [
-            {"$eq": ["$$this.claim", {"$literal": claim}]},
-            {"$mergeObjects": ["$$this", {"state": state}]},
-            "$$this",
-        ]
+        "tenant": claim.tenant,
+        "invoice_number": claim.invoice_number,
+        "allocations": {"$elemMatch": {"claim": claim.claim, "state": {"$in": list(states)}}},
     }
+
+
+def _with_state(claim: Claim, state: str) -> Document:
+    """Return the allocations in which this claim's state is another."""
+    is_it = {"$eq": ["$$this.claim", {"$literal": claim.claim}]}
+    changed = {"$cond": [is_it, {"$mergeObjects": ["$$this", {"state": state}]}, "$$this"]}
+    return {"$map": {"input": "$allocations", "in": changed}}
 
 
 def _change_allocations(db: Db, wanted: Document, allocations: Document, entry: Mapping[str, Any] | None) -> None:
@@ -243,7 +245,7 @@ def _change_allocations(db: Db, wanted: Document, allocations: Document, entry: 
             }
         )
     stages.append({"$unset": "_paid_before"})
-    db.invoices.update_one(wanted, stages)
+    _invoices(db).update_one(wanted, stages)
 
 
 def _states_other_than_settled() -> Document:

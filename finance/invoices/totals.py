@@ -7,9 +7,10 @@ sum to its tax; the totals are the sums of these.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from finance.errors import FieldError, Invalid
+from finance.invoices import model
 from finance.money import DECIMALS_BY_CURRENCY, MAJOR_DIGITS_MAX, format_amount
 
 
@@ -33,14 +34,14 @@ class Totals:
         return self.net_minor + self.tax_minor
 
 
-def computed(posted: Mapping[str, Any], currency: str) -> dict[str, Any]:
+def computed(posted: Mapping[str, Any], currency: str) -> model.Totals:
     """Return currency, lines and totals as they are stored; raises Invalid where totals sent with them don't agree."""
     totals = totals_of(posted["lines"], currency)
     if totals.total_minor >= 10 ** (MAJOR_DIGITS_MAX + DECIMALS_BY_CURRENCY[currency]):
         raise Invalid.field("lines", f"come to more than {MAJOR_DIGITS_MAX} digits before the point.")
     _require_agreement(posted, totals, currency)
-    lines = [{**line, "net": exact_text(line_net(line), currency)} for line in posted["lines"]]
-    taxes = [{"rate": t.rate, "net_minor": t.net_minor, "tax_minor": t.tax_minor} for t in totals.taxes]
+    lines = [cast(model.Line, {**line, "net": exact_text(line_net(line), currency)}) for line in posted["lines"]]
+    taxes = [model.Tax(rate=t.rate, net_minor=t.net_minor, tax_minor=t.tax_minor) for t in totals.taxes]
     return {
         "currency": currency,
         "lines": lines,

@@ -12,19 +12,22 @@ claim. No clock decides; time only says how long others wait before they take ov
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from time import monotonic, sleep
-from typing import Any
+from typing import cast
 from uuid import uuid4
 
-from finance.database import Db, Document
+from finance.asked import Asked
+from finance.database import Db
 from finance.errors import FinanceError, Unavailable
 from finance.invoices import claims
+from finance.invoices.model import Claim
 from finance.numbering.issue import Draft, Stored, Taken
-from finance.numbering.lane import Lane
+from finance.numbering.lane import Submit
 from finance.once import OutcomeUnknown
-from finance.payments import store
-from finance.payments.model import Payment, payment_series
+from finance.payments import intents, store
+from finance.payments.intents import Intent
+from finance.payments.model import Payment, draft_of
 
-TAKE_OVER_AFTER_S = 12.0  # longer than any request may take
+TAKE_OVER_AFTER = timedelta(seconds=12)  # longer than any request may take
 CLAIM_WAIT_S = 4.0
 CLAIM_PAUSE_S = 0.05
 
@@ -37,77 +40,84 @@ class SamePaymentUnderWay(Unavailable):
     detail_default = "The same payment is being stored by another request. A retry with the same key is safe."
 
 
-def pay_invoices(db: Db, draft: Draft, *, lane: Lane, now: datetime, deadline_s: float) -> Stored | Taken:
+def pay_invoices(db: Db, draft: Draft, *, submit: Submit) -> Stored | Taken:
     """Store a payment together with what it pays of each invoice in its `allocations`.
 
     Raises what claims.claim_part does, having stored nothing; or Unavailable.
     """
-    payment = draft.document
+    payment = cast(Payment, draft.document)
+    tenant, now = payment["tenant"], payment["created_at"]
     claim = payment["claim"] = uuid4().hex
-    repeated = _begin(db, payment, lane=lane, now=now, deadline_s=deadline_s)
+    repeated = _begin(db, payment, submit=submit)
     if repeated is not None:
         return repeated
     try:
-        _claim_parts(db, payment, lane=lane, now=now, deadline_s=deadline_s)
+        _claim_parts(db, payment, submit=submit)
     except FinanceError:
-        store.withdraw_intent(db, tenant=payment["tenant"], claim=claim)
+        intents.withdraw_intent(db, tenant=tenant, claim=claim)
         _drop_claims(db, payment)
         raise
-    if not store.decide_intent(db, tenant=payment["tenant"], claim=claim, decided_at=now):
+    if not intents.decide_intent(db, tenant=tenant, claim=claim, decided_at=now):
         _drop_claims(db, payment)
         raise AllocationWithdrawn
-    return _store_decided(db, draft, lane=lane, now=now, deadline_s=deadline_s)
+    return _store_decided(db, draft, submit=submit, now=now)
 
 
-def settle_claim(
-    db: Db, *, lane: Lane, tenant: str, claim: str, invoice_number: str, now: datetime, deadline_s: float
-) -> None:
+def resolve_claim(db: Db, claim: Claim, *, submit: Submit, now: datetime) -> None:
     """Settle or drop a claim that somebody met on an invoice, unless its request may still be at work on it."""
-    payment = store.find_payment_by_claim(db, tenant=tenant, claim=claim)
+    payment = store.find_payment_by_claim(db, tenant=claim.tenant, claim=claim.claim)
     if payment is not None:
         _settle(db, payment, now=now)
         return
-    intent = store.find_intent(db, tenant=tenant, claim=claim)
+    intent = intents.find_intent(db, tenant=claim.tenant, claim=claim.claim)
     if intent is None:  # withdrawn; had it been completed since we looked, its claims would be settled, and stay so
-        claims.drop_claim(db, tenant=tenant, invoice_number=invoice_number, claim=claim)
-    elif now - intent["created_at"] > timedelta(seconds=TAKE_OVER_AFTER_S):
-        _take_over(db, intent, lane=lane, now=now, deadline_s=deadline_s)
+        claims.drop_claim(db, claim)
+    elif _is_abandoned(intent, now):
+        _finish(db, intent, submit=submit, now=now)
+
+
+def finish_decided(db: Db, asked: Asked, *, submit: Submit) -> Payment | None:
+    """Store the payment of this key that a killed process had decided, and return it; None where there is none."""
+    if asked.key is None:
+        return None
+    intent = intents.find_intent_by_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+    if intent is None or intent["state"] != "decided":
+        return None
+    return cast(Payment, _store_decided(db, draft_of(intent["payment"]), submit=submit, now=asked.now).document)
 
 
 def before_void(db: Db, payment: Payment) -> None:
     """Make those who read the invoices of this payment look at it first, from now on."""
-    for invoice_number in _invoice_numbers(payment):
-        claims.mark_returning(db, tenant=payment["tenant"], invoice_number=invoice_number, claim=payment["claim"])
+    for claim in _claims_of(payment):
+        claims.mark_returning(db, claim)
 
 
 def after_void(db: Db, payment: Payment) -> None:
     """Give back what a voided payment paid."""
     voided_by = next(entry["by"] for entry in payment["history"] if entry["action"] == "voided")
-    for invoice_number in _invoice_numbers(payment):
-        claims.give_back(
-            db,
-            tenant=payment["tenant"],
-            invoice_number=invoice_number,
-            claim=payment["claim"],
-            payment_number=payment["payment_number"],
-            by=voided_by,
-            now=payment["voided_at"],
-        )
+    for claim in _claims_of(payment):
+        claims.give_back(db, claim, payment_number=payment["payment_number"], by=voided_by, now=payment["voided_at"])
 
 
-def _begin(db: Db, payment: Payment, *, lane: Lane, now: datetime, deadline_s: float) -> Taken | None:
+def _begin(db: Db, payment: Payment, *, submit: Submit) -> Taken | None:
     """Store the intent, and return the payment where it was stored by an earlier request with the same key."""
-    tenant, key = payment["tenant"], payment.get("idempotency_key")
-    intent: Document = {"_id": payment["claim"], "tenant": tenant, "state": "claiming", "created_at": now}
-    intent["payment"] = dict(payment)
+    tenant, key, now = payment["tenant"], payment.get("idempotency_key"), payment["created_at"]
+    intent: Intent = {
+        "_id": payment["claim"],
+        "tenant": tenant,
+        "state": "claiming",
+        "created_at": now,
+        "payment": payment.copy(),
+    }
     if key is None:
-        store.insert_intent(db, intent)
+        intents.insert_intent(db, intent)
         return None
+    intent["idempotency_key"] = key
     waits_until = monotonic() + CLAIM_WAIT_S
-    while not store.insert_intent(db, intent | {"idempotency_key": key}):
-        other = store.find_intent_by_key(db, tenant=tenant, idempotency_key=key)
-        if other is not None and now - other["created_at"] > timedelta(seconds=TAKE_OVER_AFTER_S):
-            _take_over(db, other, lane=lane, now=now, deadline_s=deadline_s)
+    while not intents.insert_intent(db, intent):
+        other = intents.find_intent_by_key(db, tenant=tenant, idempotency_key=key)
+        if other is not None and _is_abandoned(other, now):
+            _finish(db, other, submit=submit, now=now)
         elif monotonic() > waits_until:
             raise SamePaymentUnderWay
         else:
@@ -116,24 +126,22 @@ def _begin(db: Db, payment: Payment, *, lane: Lane, now: datetime, deadline_s: f
     stored = store.find_payment_by_key(db, tenant=tenant, idempotency_key=key)
     if stored is None:
         return None
-    store.delete_intent(db, tenant=tenant, claim=payment["claim"])
-    return Taken(stored, frozenset(("tenant", "idempotency_key")))
+    intents.delete_intent(db, tenant=tenant, claim=payment["claim"])
+    return Taken(dict(stored), frozenset(("tenant", "idempotency_key")))
 
 
-def _claim_parts(db: Db, payment: Payment, *, lane: Lane, now: datetime, deadline_s: float) -> None:
+def _claim_parts(db: Db, payment: Payment, *, submit: Submit) -> None:
     """Claim the part of every invoice; where that depends on the claims of others, wait for what becomes of them."""
     waits_until = monotonic() + CLAIM_WAIT_S
     # In the order of their numbers, so that no two payments wait for each other.
-    in_order = sorted(enumerate(payment["allocations"]), key=lambda entry: entry[1]["invoice_number"])
-    for position, allocation in in_order:
-        what: dict[str, Any] = {"tenant": payment["tenant"], "invoice_number": allocation["invoice_number"]}
+    for position, allocation in sorted(enumerate(payment["allocations"]), key=lambda entry: entry[1]["invoice_number"]):
+        claim = Claim(payment["tenant"], allocation["invoice_number"], payment["claim"])
         while True:
             try:
                 claims.claim_part(
                     db,
-                    **what,
+                    claim,
                     currency=payment["currency"],
-                    claim=payment["claim"],
                     amount_minor=allocation["amount_minor"],
                     pointer=f"/allocations/{position}",
                 )
@@ -141,26 +149,26 @@ def _claim_parts(db: Db, payment: Payment, *, lane: Lane, now: datetime, deadlin
             except claims.InvoiceBusy:
                 if monotonic() > waits_until:
                     raise
-            for other in claims.unsettled_claims(db, **what):
-                if other != payment["claim"]:
-                    settle_claim(db, lane=lane, **what, claim=other, now=now, deadline_s=deadline_s)
+            for other in claims.unsettled_claims(db, tenant=claim.tenant, invoice_number=claim.invoice_number):
+                if other != claim:
+                    resolve_claim(db, other, submit=submit, now=payment["created_at"])
             sleep(CLAIM_PAUSE_S)
 
 
-def _store_decided(db: Db, draft: Draft, *, lane: Lane, now: datetime, deadline_s: float) -> Stored | Taken:
+def _store_decided(db: Db, draft: Draft, *, submit: Submit, now: datetime) -> Stored | Taken:
     """Store a payment that is decided, and settle its claims."""
-    payment = draft.document
+    payment = cast(Payment, draft.document)
     try:
-        outcome = lane.submit(draft, deadline_s=deadline_s)
+        outcome = submit(draft)
     except FinanceError as failed:
         # It will be stored all the same, by whoever meets its claims.
         raise OutcomeUnknown from failed
     if outcome.document.get("claim") != payment["claim"]:
         # Its key belongs to another payment, which had no allocations, so this one can never be.
         _drop_claims(db, payment)
-        store.delete_intent(db, tenant=payment["tenant"], claim=payment["claim"])
+        intents.delete_intent(db, tenant=payment["tenant"], claim=payment["claim"])
         return outcome
-    _settle(db, outcome.document, now=now)
+    _settle(db, cast(Payment, outcome.document), now=now)
     return Stored(outcome.document)
 
 
@@ -169,34 +177,31 @@ def _settle(db: Db, payment: Payment, *, now: datetime) -> None:
     if payment["status"] == "voided":
         after_void(db, payment)
     else:
-        for invoice_number in _invoice_numbers(payment):
-            claims.settle_claim(
-                db,
-                tenant=payment["tenant"],
-                invoice_number=invoice_number,
-                claim=payment["claim"],
-                payment_number=payment["payment_number"],
-                by=payment["created_by"],
-                now=now,
-            )
-    store.delete_intent(db, tenant=payment["tenant"], claim=payment["claim"])
+        for claim in _claims_of(payment):
+            claims.count_as_paid(db, claim, payment_number=payment["payment_number"], by=payment["created_by"], now=now)
+    intents.delete_intent(db, tenant=payment["tenant"], claim=payment["claim"])
 
 
-def _take_over(db: Db, intent: Document, *, lane: Lane, now: datetime, deadline_s: float) -> None:
+def _is_abandoned(intent: Intent, now: datetime) -> bool:
+    return now - intent["created_at"] > TAKE_OVER_AFTER
+
+
+def _finish(db: Db, intent: Intent, *, submit: Submit, now: datetime) -> None:
     """Finish what a killed process left: store the payment where that was decided, else make that impossible."""
     payment = intent["payment"]
-    if intent["state"] == "claiming":
-        if store.withdraw_intent(db, tenant=payment["tenant"], claim=payment["claim"]):
-            _drop_claims(db, payment)
-        return
-    draft = Draft(payment_series(payment["tenant"], payment["number_year"]), payment)
-    _store_decided(db, draft, lane=lane, now=now, deadline_s=deadline_s)
+    if intent["state"] == "decided":
+        _store_decided(db, draft_of(payment), submit=submit, now=now)
+    elif intents.withdraw_intent(db, tenant=payment["tenant"], claim=payment["claim"]):
+        _drop_claims(db, payment)
 
 
 def _drop_claims(db: Db, payment: Payment) -> None:
-    for invoice_number in _invoice_numbers(payment):
-        claims.drop_claim(db, tenant=payment["tenant"], invoice_number=invoice_number, claim=payment["claim"])
+    for claim in _claims_of(payment):
+        claims.drop_claim(db, claim)
 
 
-def _invoice_numbers(payment: Payment) -> Iterable[str]:
-    return [allocation["invoice_number"] for allocation in payment.get("allocations", ())]
+def _claims_of(payment: Payment) -> Iterable[Claim]:
+    return [
+        Claim(payment["tenant"], allocation["invoice_number"], payment["claim"])
+        for allocation in payment.get("allocations", ())
+    ]

@@ -1,15 +1,13 @@
-"""What a payment is. As stored, it is one document with its number, its idempotency key and its history.
-
-Stored: tenant, payment_number, number_year, number_seq, amount_minor, currency, payer, method, direction, paid_on,
-customer_code, reference, note, metadata, status, previous_numbers, history, created_at, created_by; on those it
-applies to idempotency_key, void_reason, voided_at. `payer_folded` serves the search, `request_hash` the comparison of
-repeats.
-"""
+"""What a payment is: one document with its number, its idempotency key and its history."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
+from finance.asked import Asked
+from finance.database import Document
+from finance.history import HistoryEntry
+from finance.numbering.issue import Draft
 from finance.numbering.series import Series
 from finance.once import request_hash
 from finance.text import fold
@@ -29,10 +27,51 @@ PAID_ON_MIN = date(2000, 1, 1)
 HISTORY_MAX = 1_000
 NUMBER_DIGITS_MIN = 4
 
-Payment = dict[str, Any]
+# Fields that a later version adds to what is posted, with what they are where a request leaves them out. The digest of
+# a request that was stored before there was the field has to stay the same: see once.request_hash.
+LATER_DEFAULTS: Mapping[str, Any] = {}
 
-# Left out of the document where there is none, so that partial indexes stay small.
-_OPTIONAL = ("customer_code", "reference", "note", "metadata", "allocations")
+
+class Allocation(TypedDict):
+    """What a payment pays of one invoice."""
+
+    invoice_number: str
+    amount_minor: int
+
+
+class Payment(TypedDict):
+    """A payment as stored. Days are YYYY-MM-DD, instants UTC datetimes, amounts minor units of the currency."""
+
+    _id: Any
+    tenant: str
+    payment_number: str
+    number_year: int
+    number_seq: int
+    amount_minor: int
+    currency: str
+    payer: str
+    payer_folded: str  # what the search compares
+    method: str
+    direction: str
+    paid_on: str
+    status: str
+    previous_numbers: list[str]
+    history: list[HistoryEntry]
+    created_at: datetime
+    created_by: str
+    # Left out where there is none, so that partial indexes stay small. What is posted of these is stored as posted.
+    customer_code: NotRequired[str]
+    reference: NotRequired[str]
+    note: NotRequired[str]
+    metadata: NotRequired[dict[str, str]]
+    allocations: NotRequired[list[Allocation]]
+    claim: NotRequired[str]  # under which it claims its part of invoices
+    idempotency_key: NotRequired[str]
+    request_hash: NotRequired[str]
+    void_reason: NotRequired[str]
+    voided_at: NotRequired[datetime]
+    void_idempotency_key: NotRequired[str]
+    void_request_hash: NotRequired[str]
 
 
 def payment_series(tenant: str, year: int) -> Series:
@@ -47,18 +86,10 @@ def payment_series(tenant: str, year: int) -> Series:
     )
 
 
-def new_payment(
-    posted: Mapping[str, Any],
-    *,
-    tenant: str,
-    paid_on: date,
-    idempotency_key: str | None,
-    created_by: str,
-    now: datetime,
-) -> Payment:
+def new_payment(posted: Mapping[str, Any], asked: Asked, *, paid_on: date) -> Payment:
     """Return the document of a payment that has everything but its number."""
-    payment: Payment = {
-        "tenant": tenant,
+    payment: Document = {
+        "tenant": asked.tenant,
         "payment_number": None,
         "number_year": paid_on.year,
         "number_seq": None,
@@ -72,10 +103,20 @@ def new_payment(
         "status": "recorded",
         "previous_numbers": [],
         "history": [],
-        "created_at": now,
-        "created_by": created_by,
+        "created_at": asked.now,
+        "created_by": asked.by,
     }
-    payment.update((name, posted[name]) for name in _OPTIONAL if posted.get(name) is not None)
-    if idempotency_key is not None:
-        payment |= {"idempotency_key": idempotency_key, "request_hash": request_hash(posted)}
-    return payment
+    payment |= {name: value for name, value in posted.items() if name in Payment.__optional_keys__}
+    if asked.key is not None:
+        payment |= {"idempotency_key": asked.key, "request_hash": hash_of(posted)}
+    return cast(Payment, payment)
+
+
+def hash_of(posted: Mapping[str, Any]) -> str:
+    """Return the digest by which a repeat of this request is known."""
+    return request_hash(posted, later_defaults=LATER_DEFAULTS)
+
+
+def draft_of(payment: Payment) -> Draft:
+    """Return the payment as it waits for the next number of its year."""
+    return Draft(payment_series(payment["tenant"], payment["number_year"]), cast(Document, payment))

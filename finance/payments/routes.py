@@ -6,12 +6,11 @@ from typing import Any
 
 from flask import Response
 
-from finance.auth.guard import caller, requires
+from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers import service as customers
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
-from finance.edge.headers import idempotency_key
 from finance.edge.lists import list_reply
 from finance.edge.replies import reply
 from finance.payments import service
@@ -49,21 +48,11 @@ EXPORTED = Table(
 @blueprint.response(201, PaymentSchema())
 def record_payment(posted: dict[str, Any]) -> Response:
     """Record a payment under the next number of its year"""
-    shared, who = parts(), caller()
-    now = shared.clock()
-    answer = service.record_payment(
-        shared.db,
-        lane=shared.payment_lane,
-        tenant=who.tenant,
-        posted=posted,
-        today=now.astimezone(shared.config.timezone).date(),
-        idempotency_key=idempotency_key(),
-        created_by=who.key_id,
-        now=now,
-        deadline_s=shared.config.commit_deadline_s,
-    )
-    location = f"/api/v1/payments/{answer.payment['payment_number']}"
-    return reply(dump_payment(answer.payment), status=201, headers={"Location": location}, replayed=answer.replayed)
+    shared, now_asked = parts(), asked()
+    today = now_asked.now.astimezone(shared.config.timezone).date()
+    answer = service.record_payment(shared.db, now_asked, submit=shared.submit_payment, posted=posted, today=today)
+    location = f"/api/v1/payments/{answer.document['payment_number']}"
+    return reply(dump_payment(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
 @blueprint.route("/<payment_number>", methods=["GET"])
@@ -98,15 +87,7 @@ def export(query: dict[str, Any]) -> Iterator[list[Payment]]:
 @blueprint.response(200, PaymentSchema())
 def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
     """Correct note, reference or metadata; nothing else of a payment ever changes"""
-    payment = service.edit_payment(
-        parts().db,
-        tenant=caller().tenant,
-        payment_number=payment_number,
-        edits=edits,
-        edited_by=caller().key_id,
-        now=parts().clock(),
-    )
-    return reply(dump_payment(payment))
+    return reply(dump_payment(service.edit_payment(parts().db, asked(), payment_number=payment_number, edits=edits)))
 
 
 @blueprint.route("/<payment_number>/void", methods=["POST"])
@@ -115,16 +96,8 @@ def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
 @blueprint.response(200, PaymentSchema())
 def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
     """Void a payment, with the reason; its number stays its own"""
-    answer = service.void_payment(
-        parts().db,
-        tenant=caller().tenant,
-        payment_number=payment_number,
-        reason=posted["reason"],
-        idempotency_key=idempotency_key(),
-        voided_by=caller().key_id,
-        now=parts().clock(),
-    )
-    return reply(dump_payment(answer.payment), replayed=answer.replayed)
+    answer = service.void_payment(parts().db, asked(), payment_number=payment_number, reason=posted["reason"])
+    return reply(dump_payment(answer.document), replayed=answer.replayed)
 
 
 @of_customers.route("/<customer_code>/payments", methods=["GET"])

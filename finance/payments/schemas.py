@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import AmountText, Choice, Count, CurrencyCode, Day, Metadata, Text
+from finance.edge.fields import AmountText, AnswerSchema, Choice, Count, CurrencyCode, Day, Metadata, PageSchema, Text
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
@@ -17,7 +17,15 @@ PAGE_SIZE_MAX = 200
 ALLOCATIONS_MAX = 100
 
 
-class NewPaymentSchema(Schema):
+class PaymentEditSchema(Schema):
+    """What may be said of a payment when it is recorded, and corrected afterwards; null removes it."""
+
+    reference = Text(100, allow_none=True)
+    note = Text(1000, lines=True, allow_none=True)
+    metadata = Metadata(allow_none=True)
+
+
+class NewPaymentSchema(PaymentEditSchema):
     """A payment as posted. Loading gives `amount_minor` in the place of `amount`."""
 
     amount = AmountText(required=True)
@@ -27,9 +35,6 @@ class NewPaymentSchema(Schema):
     direction = Choice(DIRECTIONS, load_default="incoming")
     paid_on = Day(allow_none=True, metadata={"description": "Default: today. 2000-01-01 to one year ahead."})
     customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
-    reference = Text(100, allow_none=True)
-    note = Text(1000, lines=True, allow_none=True)
-    metadata = Metadata(allow_none=True)
 
     @validates_schema(skip_on_field_errors=False)
     def _check_amount(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -83,14 +88,6 @@ class AllocatedPaymentSchema(NewPaymentSchema):
         return data
 
 
-class PaymentEditSchema(Schema):
-    """What may be corrected on a payment; null removes it."""
-
-    note = Text(1000, lines=True, allow_none=True)
-    reference = Text(100, allow_none=True)
-    metadata = Metadata(allow_none=True)
-
-
 class VoidSchema(Schema):
     reason = Text(500, lines=True, required=True)
 
@@ -140,14 +137,14 @@ class CustomerPaymentListSchema(PaymentListSchema):
         exclude = ("customer_code",)
 
 
-class HistoryEntrySchema(Schema):
+class HistoryEntrySchema(AnswerSchema):
     at = fields.DateTime()
     by = fields.String()
     action = fields.String()
     changes = fields.Dict(keys=fields.String())
 
 
-class PaymentSchema(Schema):
+class PaymentSchema(AnswerSchema):
     """A payment as answered."""
 
     id = fields.String()
@@ -172,10 +169,11 @@ class PaymentSchema(Schema):
     created_by = fields.String()
 
 
-class PaymentPageSchema(Schema):
+class PaymentPageSchema(PageSchema):
     data = fields.List(fields.Nested(PaymentSchema))
-    has_more = fields.Boolean()
-    next_cursor = fields.String(allow_none=True)
+
+
+_ANSWERED = tuple(PaymentSchema().fields)
 
 
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,38 +191,24 @@ def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dump_payment(payment: Payment) -> dict[str, Any]:
-    """Return a stored payment as it is answered; written out because a list of 200 goes through here.
+    """Return a stored payment as it is answered; not by marshmallow, because a list of 200 goes through here.
 
     A field that an older system left out is null: a list must show that payment too.
     """
     get = payment.get
     minor, currency = get("amount_minor"), get("currency")
-    amount = format_amount(minor, currency) if isinstance(minor, int) and currency in DECIMALS_BY_CURRENCY else None
-    return {
-        "id": str(payment["_id"]),
-        "payment_number": get("payment_number"),
-        "amount": amount,
-        "currency": currency,
-        "payer": get("payer"),
-        "method": get("method"),
-        "direction": get("direction"),
-        "paid_on": get("paid_on"),
-        "customer_code": get("customer_code"),
-        "reference": get("reference"),
-        "note": get("note"),
-        "metadata": get("metadata") or {},
-        "allocations": [
-            {"invoice_number": a["invoice_number"], "amount": format_amount(a["amount_minor"], payment["currency"])}
-            for a in get("allocations", ())
-        ],
-        "status": get("status"),
-        "void_reason": get("void_reason"),
-        "voided_at": get("voided_at"),
-        "previous_numbers": get("previous_numbers") or [],
-        "history": get("history") or [],
-        "created_at": get("created_at"),
-        "created_by": get("created_by"),
-    }
+    shown = {name: get(name) for name in _ANSWERED}
+    shown["id"] = str(payment["_id"])
+    if isinstance(minor, int) and currency in DECIMALS_BY_CURRENCY:
+        shown["amount"] = format_amount(minor, currency)
+    shown["metadata"] = get("metadata") or {}
+    shown["allocations"] = [
+        {"invoice_number": a["invoice_number"], "amount": format_amount(a["amount_minor"], payment["currency"])}
+        for a in payment.get("allocations", ())
+    ]
+    shown["previous_numbers"] = get("previous_numbers") or []
+    shown["history"] = get("history") or []
+    return shown
 
 
 def _allocated_minor(data: Mapping[str, Any], position: int) -> int:

@@ -1,38 +1,34 @@
 """Recording, reading, correcting and voiding payments."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from time import sleep
-from typing import Any
+from typing import Any, cast
 
 from finance import metrics
+from finance.asked import Asked
 from finance.config import PaymentNumbering
+from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
 from finance.database import Db
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
-from finance.history import as_of, changed
+from finance.history import HistoryEntry, as_of, changed, changes_to
 from finance.numbering.issue import Draft, Issue, Outcome, Taken, issue_no_gap, issue_standard
-from finance.numbering.lane import Lane
-from finance.once import IdempotencyKeyReused, request_hash
+from finance.numbering.lane import Submit
+from finance.once import (
+    Answer,
+    IdempotencyKeyReused,
+    RefusedByForeignIndex,
+    first_result,
+    request_hash,
+    require_same_request,
+)
 from finance.paging import Page, PageWanted, every_page
 from finance.payments import allocations, store
-from finance.payments.model import (
-    HISTORY_MAX,
-    PAID_ON_MIN,
-    Payment,
-    new_payment,
-    payment_series,
-)
-
-log = logging.getLogger(__name__)
+from finance.payments.model import HISTORY_MAX, PAID_ON_MIN, Payment, draft_of, hash_of, new_payment
 
 REPEAT_FIELDS = frozenset(("tenant", "idempotency_key"))
 EXPORT_PAGE_SIZE = 500
-CHANGE_ATTEMPTS_MAX = 20
-CHANGE_PAUSE_S = 0.02  # what another request changed is seen once a majority has it
 
 
 class PaymentNotFound(NotFound):
@@ -51,23 +47,6 @@ class PaymentBusy(Unavailable):
     detail_default = "Others kept changing this payment, and nothing was changed by this request. A retry is safe."
 
 
-class RefusedByForeignIndex(Conflict):
-    """A unique index that isn't ours stands on payments, as older systems left them behind."""
-
-    detail_default = (
-        "Another payment has the same value in a field that an index of this database wants to be unique. "
-        "Nothing was stored. Whoever runs the service finds the index in the log."
-    )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A payment, and whether it is the first result of an earlier request with the same idempotency key."""
-
-    payment: Payment
-    replayed: bool = False
-
-
 ISSUE_BY_NUMBERING: dict[PaymentNumbering, Issue] = {"standard": issue_standard, "no_gap": issue_no_gap}
 
 
@@ -76,45 +55,24 @@ def commit_payments(db: Db, drafts: Sequence[Draft], *, numbering: PaymentNumber
     return ISSUE_BY_NUMBERING[numbering](store.numbered(db), drafts, now=now)
 
 
-def record_payment(
-    db: Db,
-    *,
-    lane: Lane,
-    tenant: str,
-    posted: Mapping[str, Any],
-    today: date,
-    idempotency_key: str | None,
-    created_by: str,
-    now: datetime,
-    deadline_s: float,
-) -> Answer:
+def record_payment(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, Any], today: date) -> Answer[Payment]:
     """Store a payment under the next number of its year.
 
     `posted` is a body after validation; `today` is the day taken where it names none. Raises Invalid (no such
     customer), IdempotencyKeyReused, or Unavailable, which says whether anything may have been stored.
     """
-    paid_on = posted.get("paid_on") or today
-    require_possible_day(paid_on, today=today)
-    if "customer_code" in posted:
-        customers.require_customer(db, tenant=tenant, customer_code=posted["customer_code"])
-    payment = new_payment(
-        posted,
-        tenant=tenant,
-        paid_on=paid_on,
-        idempotency_key=idempotency_key,
-        created_by=created_by,
-        now=now,
+    checked = first_result(
+        partial(_checked_payment, db, asked, posted=posted, today=today),
+        partial(_find_repeat, db, asked, submit=submit, posted=posted),
     )
-    draft = Draft(payment_series(tenant, payment["number_year"]), payment)
-    if "allocations" in payment:
-        outcome = allocations.pay_invoices(db, draft, lane=lane, now=now, deadline_s=deadline_s)
-    else:
-        outcome = lane.submit(draft, deadline_s=deadline_s)
+    if isinstance(checked, Answer):
+        return checked
+    draft = draft_of(checked)
+    outcome = allocations.pay_invoices(db, draft, submit=submit) if "allocations" in checked else submit(draft)
     if isinstance(outcome, Taken):
-        _require_repeat(outcome, payment)
-        return Answer(as_of(outcome.document, history_length=0), replayed=True)
+        return _repeat_of(outcome, posted)
     metrics.payments_recorded.inc()
-    return Answer(outcome.document)
+    return Answer(cast(Payment, outcome.document))
 
 
 def get_payment(db: Db, *, tenant: str, payment_number: str) -> Payment:
@@ -135,53 +93,42 @@ def export_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], sort: st
     return every_page(partial(list_payments, db, tenant=tenant, filters=filters), sort=sort, limit=EXPORT_PAGE_SIZE)
 
 
-def edit_payment(
-    db: Db, *, tenant: str, payment_number: str, edits: Mapping[str, Any], edited_by: str, now: datetime
-) -> Payment:
+def edit_payment(db: Db, asked: Asked, *, payment_number: str, edits: Mapping[str, Any]) -> Payment:
     """Set note, reference or metadata (None removes one); what stays equal leaves no trace in the history."""
-    for _attempt in range(CHANGE_ATTEMPTS_MAX):
-        payment = get_payment(db, tenant=tenant, payment_number=payment_number)
+
+    def edit() -> Payment | None:
+        payment = get_payment(db, tenant=asked.tenant, payment_number=payment_number)
         values = {name: value for name, value in edits.items() if payment.get(name) != value}
         if not values:
             return payment
-        entry = changed(now, by=edited_by, action="edited", changes=_changes(payment, values))
-        updated = _update(db, payment, values, entry)
-        if updated is not None:
-            return updated
-        sleep(CHANGE_PAUSE_S)
-    raise PaymentBusy
+        entry = changed(asked.now, by=asked.by, action="edited", changes=changes_to(payment, values))
+        return _update(db, payment, values, entry)
+
+    return until_unchanged_meanwhile(edit, busy=PaymentBusy)
 
 
-def void_payment(
-    db: Db,
-    *,
-    tenant: str,
-    payment_number: str,
-    reason: str,
-    idempotency_key: str | None,
-    voided_by: str,
-    now: datetime,
-) -> Answer:
+def void_payment(db: Db, asked: Asked, *, payment_number: str, reason: str) -> Answer[Payment]:
     """Void a payment; its number stays its own. Raises PaymentAlreadyVoided, IdempotencyKeyReused."""
-    for _attempt in range(CHANGE_ATTEMPTS_MAX):
-        payment = get_payment(db, tenant=tenant, payment_number=payment_number)
-        fingerprint = request_hash({"payment": str(payment["_id"]), "reason": reason})
-        repeated = _find_void(db, tenant=tenant, idempotency_key=idempotency_key)
+
+    def void() -> Answer[Payment] | None:
+        repeated = _find_voided(db, asked)
         if repeated is not None:
-            return _replay_void(repeated, fingerprint)
+            return _repeated_void(repeated, payment_number=payment_number, reason=reason)
+        payment = get_payment(db, tenant=asked.tenant, payment_number=payment_number)
         if payment["status"] == "voided":
             raise PaymentAlreadyVoided
-        values = {"status": "voided", "void_reason": reason, "voided_at": now}
-        entry = changed(now, by=voided_by, action="voided", changes=_changes(payment, values))
+        values = {"status": "voided", "void_reason": reason, "voided_at": asked.now}
+        entry = changed(asked.now, by=asked.by, action="voided", changes=changes_to(payment, values))
+        if asked.key is not None:
+            values |= {"void_idempotency_key": asked.key, "void_request_hash": _void_hash(payment, reason)}
         allocations.before_void(db, payment)
-        if idempotency_key is not None:
-            values |= {"void_idempotency_key": idempotency_key, "void_request_hash": fingerprint}
-        updated = _update(db, payment, values, entry)
-        if updated is not None:
-            allocations.after_void(db, updated)
-            return Answer(updated)
-        sleep(CHANGE_PAUSE_S)
-    raise PaymentBusy
+        voided = _update(db, payment, values, entry)
+        if voided is None:
+            return None
+        allocations.after_void(db, voided)
+        return Answer(voided)
+
+    return until_unchanged_meanwhile(void, busy=PaymentBusy)
 
 
 def require_possible_day(paid_on: date, *, today: date) -> None:
@@ -191,36 +138,57 @@ def require_possible_day(paid_on: date, *, today: date) -> None:
         raise Invalid.field("paid_on", f"must be from {PAID_ON_MIN} to {newest}, one year ahead.")
 
 
-def _require_repeat(taken: Taken, payment: Payment) -> None:
-    """Raise unless the stored payment is what the same request recorded earlier."""
-    if taken.fields != REPEAT_FIELDS:
-        log.error(
-            "A unique index on payments.%s is in the way; scripts/migrate_indexes.py replaces wrong indexes",
-            "+".join(sorted(taken.fields)),
-        )
-        raise RefusedByForeignIndex
-    if taken.document.get("request_hash") != payment["request_hash"]:
-        raise IdempotencyKeyReused
+def _checked_payment(db: Db, asked: Asked, *, posted: Mapping[str, Any], today: date) -> Payment:
+    """Return the payment to store; raises Invalid where its day or its customer can't be, as things are now."""
+    paid_on = posted.get("paid_on") or today
+    require_possible_day(paid_on, today=today)
+    if "customer_code" in posted:
+        customers.require_customer(db, tenant=asked.tenant, customer_code=posted["customer_code"])
+    return new_payment(posted, asked, paid_on=paid_on)
 
 
-def _find_void(db: Db, *, tenant: str, idempotency_key: str | None) -> Payment | None:
-    if idempotency_key is None:
+def _find_repeat(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, Any]) -> Answer[Payment] | None:
+    """Return the first result of an earlier request with the same key, None where there is none."""
+    if asked.key is None:
         return None
-    return store.find_payment_by_void_key(db, tenant=tenant, idempotency_key=idempotency_key)
+    stored = store.find_payment_by_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+    if stored is None and "allocations" in posted:
+        stored = allocations.finish_decided(db, asked, submit=submit)
+    return None if stored is None else _repeated(stored, posted)
 
 
-def _replay_void(voided: Payment, fingerprint: str) -> Answer:
-    if voided["void_request_hash"] != fingerprint:
+def _repeat_of(taken: Taken, posted: Mapping[str, Any]) -> Answer[Payment]:
+    """Return the first result where the unique key that is taken is the request's own."""
+    if taken.fields != REPEAT_FIELDS:
+        raise RefusedByForeignIndex.on("payments", taken.fields)
+    return _repeated(cast(Payment, taken.document), posted)
+
+
+def _repeated(stored: Payment, posted: Mapping[str, Any]) -> Answer[Payment]:
+    require_same_request(stored.get("request_hash"), hash_of(posted))
+    return Answer(as_of(stored, history_length=0), replayed=True)
+
+
+def _find_voided(db: Db, asked: Asked) -> Payment | None:
+    if asked.key is None:
+        return None
+    return store.find_payment_by_void_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+
+
+def _repeated_void(voided: Payment, *, payment_number: str, reason: str) -> Answer[Payment]:
+    """Return the payment as it was voided. A repair may have given the number that it had then to another one."""
+    if payment_number not in (voided["payment_number"], *voided["previous_numbers"]):
         raise IdempotencyKeyReused
+    require_same_request(voided["void_request_hash"], _void_hash(voided, reason))
     voided_at = next(i for i, entry in enumerate(voided["history"]) if entry["action"] == "voided")
     return Answer(as_of(voided, history_length=voided_at + 1), replayed=True)
 
 
-def _changes(payment: Payment, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: {"from": payment.get(name), "to": value} for name, value in values.items()}
+def _void_hash(payment: Payment, reason: str) -> str:
+    return request_hash({"payment": str(payment["_id"]), "reason": reason})
 
 
-def _update(db: Db, payment: Payment, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Payment | None:
+def _update(db: Db, payment: Payment, values: Mapping[str, Any], entry: HistoryEntry) -> Payment | None:
     if len(payment.get("history", ())) >= HISTORY_MAX:
         raise PaymentHistoryFull
     return store.update_payment(db, payment, values=values, entry=entry)

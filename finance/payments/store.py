@@ -1,10 +1,10 @@
 """The collection `payments`. One question or one change each, the tenant always in the filter."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pymongo import ReturnDocument
+from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
@@ -14,6 +14,10 @@ from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.payments.model import KIND, ORDER_BY_SORT, Payment
 
 
+def _payments(db: Db) -> Collection[Payment]:
+    return cast("Collection[Payment]", db.payments)
+
+
 def numbered(db: Db) -> Numbered:
     """Return what numbering needs to know of payments."""
     return Numbered(db=db, collection=db.payments, kind=KIND, number_field="payment_number")
@@ -21,13 +25,13 @@ def numbered(db: Db) -> Numbered:
 
 def find_payment(db: Db, *, tenant: str, payment_number: str) -> Payment | None:
     """Return the payment of this number, or else one from which a repair took it."""
-    return db.payments.find_one({"tenant": tenant, "payment_number": payment_number}) or db.payments.find_one(
+    return _payments(db).find_one({"tenant": tenant, "payment_number": payment_number}) or _payments(db).find_one(
         {"tenant": tenant, "previous_numbers": payment_number}
     )
 
 
 def find_payment_by_void_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
-    return db.payments.find_one({"tenant": tenant, "void_idempotency_key": idempotency_key})
+    return _payments(db).find_one({"tenant": tenant, "void_idempotency_key": idempotency_key})
 
 
 def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Payment | None:
@@ -45,7 +49,7 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
     history = {"$size": len(payment["history"])} if "history" in payment else {"$exists": False}
     unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": history}
     try:
-        return db.payments.find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
+        return _payments(db).find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError:
         return None
 
@@ -61,7 +65,7 @@ def find_pages(
 ) -> Iterator[Cursor[Payment]]:
     """Return the queries of a list; the tests ask them for their indexes."""
     order, descending = ORDER_BY_SORT[sort.removeprefix("-")], sort.startswith("-")
-    return page_queries(db.payments, query_of(tenant, filters), order=order, descending=descending, after=after)
+    return page_queries(_payments(db), query_of(tenant, filters), order=order, descending=descending, after=after)
 
 
 def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
@@ -83,46 +87,9 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     return query
 
 
-# --- Payments that pay invoices: see docs/decisions/0003-allocations.md ----------------------------------------------
-
-
 def find_payment_by_claim(db: Db, *, tenant: str, claim: str) -> Payment | None:
-    return db.payments.find_one({"tenant": tenant, "claim": claim})
+    return _payments(db).find_one({"tenant": tenant, "claim": claim})
 
 
 def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
-    return db.payments.find_one({"tenant": tenant, "idempotency_key": idempotency_key})
-
-
-def insert_intent(db: Db, intent: Document) -> bool:
-    """Store an intent; False where another request with the same idempotency key has one under way."""
-    try:
-        db.payment_intents.insert_one(intent)
-    except DuplicateKeyError:
-        return False
-    return True
-
-
-def find_intent(db: Db, *, tenant: str, claim: str) -> Document | None:
-    return db.payment_intents.find_one({"_id": claim, "tenant": tenant})
-
-
-def find_intent_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Document | None:
-    return db.payment_intents.find_one({"tenant": tenant, "idempotency_key": idempotency_key})
-
-
-def decide_intent(db: Db, *, tenant: str, claim: str, decided_at: datetime) -> bool:
-    """Decide that the payment will be stored, and for good; False where the intent was withdrawn."""
-    wanted = {"_id": claim, "tenant": tenant, "state": "claiming"}
-    change = {"$set": {"state": "decided", "decided_at": decided_at}}
-    return db.payment_intents.find_one_and_update(wanted, change) is not None
-
-
-def withdraw_intent(db: Db, *, tenant: str, claim: str) -> bool:
-    """Make sure that an undecided intent never will be decided; False where it was, or is gone."""
-    wanted = {"_id": claim, "tenant": tenant, "state": "claiming"}
-    return db.payment_intents.delete_one(wanted).deleted_count == 1
-
-
-def delete_intent(db: Db, *, tenant: str, claim: str) -> None:
-    db.payment_intents.delete_one({"_id": claim, "tenant": tenant})
+    return _payments(db).find_one({"tenant": tenant, "idempotency_key": idempotency_key})

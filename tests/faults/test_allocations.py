@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from finance.payments import allocations, store
+from finance.payments import allocations, intents
 from tests.invoices.in_process import App, killed_at_write
 
 pytestmark = pytest.mark.faults
@@ -124,15 +124,15 @@ def test_cancelling_killed_at_any_write(app: App, monkeypatch: pytest.MonkeyPatc
 def test_a_payment_that_comes_after_it_was_given_up_is_not_stored(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process was not killed, only slow: stopped before it decides, and going on long after."""
     number = app.issue().json["invoice_number"]
-    decide = store.decide_intent
+    decide = intents.decide_intent
 
     def decide_late(*args: Any, **kwargs: Any) -> bool:
-        monkeypatch.setattr(store, "decide_intent", decide)
+        monkeypatch.setattr(intents, "decide_intent", decide)
         app.later(seconds=60)
         assert meanwhile(app.pay, [number], "1000.00").status_code == 201  # somebody else pays all of it meanwhile
         return decide(*args, **kwargs)
 
-    monkeypatch.setattr(store, "decide_intent", decide_late)
+    monkeypatch.setattr(intents, "decide_intent", decide_late)
     late = app.pay([number], "1000.00")
     assert (late.status_code, late.json["code"]) == (503, "allocation_withdrawn")
     require_right(app, [number])
@@ -165,7 +165,7 @@ def test_a_slow_claim_after_it_was_given_up_is_dropped(app: App, monkeypatch: py
     claim_part = allocations.claims.claim_part
 
     def claim_late(*args: Any, **kwargs: Any) -> None:
-        if kwargs["invoice_number"] == second:
+        if args[1].invoice_number == second:
             monkeypatch.setattr(allocations.claims, "claim_part", claim_part)
             app.later(seconds=60)
             assert meanwhile(app.invoice, first)["outstanding"] == "1000.00"
@@ -187,7 +187,7 @@ def test_a_slow_settling_does_not_count_a_payment_that_was_voided_meanwhile(
     with monkeypatch.context() as patched:
         patched.setattr(allocations, "_settle", lambda *args, **kwargs: None)
         payment = app.pay([number], "1000.00").json["payment_number"]
-    settle_claim = allocations.claims.settle_claim
+    count_as_paid = allocations.claims.count_as_paid
 
     def void() -> None:
         with killed_at_write(monkeypatch, 2, after=True) as writes:  # the mark on the invoice, then the payment
@@ -195,11 +195,11 @@ def test_a_slow_settling_does_not_count_a_payment_that_was_voided_meanwhile(
         assert writes == ["invoices.update_one", "payments.find_one_and_update"]
 
     def settle_late(*args: Any, **kwargs: Any) -> None:
-        monkeypatch.setattr(allocations.claims, "settle_claim", settle_claim)
+        monkeypatch.setattr(allocations.claims, "count_as_paid", count_as_paid)
         meanwhile(void)
-        settle_claim(*args, **kwargs)
+        count_as_paid(*args, **kwargs)
 
-    monkeypatch.setattr(allocations.claims, "settle_claim", settle_late)
+    monkeypatch.setattr(allocations.claims, "count_as_paid", settle_late)
     app.invoice(number)
     assert paid_by_payments(app, number) == 0
     require_right(app, [number])

@@ -11,10 +11,11 @@ from pymongo import monitoring
 from finance.config import Config
 from finance.database import connect, create_indexes
 from finance.invoices import service, store
-from finance.invoices.model import SORTS
+from finance.invoices.model import SORTS, Claim
 from finance.numbering.issue import newest_stored
 from finance.numbering.series import Series
 from finance.paging import PageWanted
+from finance.payments import intents
 from finance.payments import store as payments
 
 INVOICES = 3_000
@@ -144,21 +145,22 @@ def test_every_other_question_and_change_is_answered_by_an_index(filled: Any) ->
     db, recorder = filled
     recorder.commands.clear()
     one: Any = {"tenant": "acme", "invoice_number": "F-00009"}
+    claim = Claim(**one, claim="c")
     store.find_invoice(db, **one)
     store.find_invoice_by_key(db, tenant="acme", idempotency_key="key-9")
     store.find_invoice_by_cancel_key(db, tenant="acme", idempotency_key="key-9")
     store.has_numbers(db, tenant="acme", shop="shop1", period="2026-11")
-    store.claim_part(db, **one, currency="EUR", claim="c", amount_minor=1)
-    store.settle_claim(db, **one, claim="c", entry={})
-    store.mark_returning(db, **one, claim="c")
-    store.release_claim(db, **one, claim="c", states=("claimed",), entry=None)
+    store.claim_part(db, claim, currency="EUR", amount_minor=1)
+    store.mark_settled(db, claim, entry={})
+    store.mark_returning(db, claim)
+    store.release_claim(db, claim, states=("claimed",), entry=None)
     store.list_unsettled(db, tenant="acme")
     store.find_credit_note(db, tenant="acme", credit_note_number="A-00009")
     store.find_newest(db, kind="invoice", tenant="acme", shop="shop1", period="2026-11", number_seq=10)
     service.shops.find_shop(db, tenant="acme", shop="shop1")
     payments.find_payment_by_claim(db, tenant="acme", claim="c")
-    payments.find_intent(db, tenant="acme", claim="c")
-    payments.find_intent_by_key(db, tenant="acme", idempotency_key="k")
+    intents.find_intent(db, tenant="acme", claim="c")
+    intents.find_intent_by_key(db, tenant="acme", idempotency_key="k")
     payments.withdraw_intent(db, tenant="acme", claim="c")
     series = Series(
         tenant="acme",
