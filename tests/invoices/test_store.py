@@ -161,7 +161,7 @@ def test_every_other_question_and_change_is_answered_by_an_index(filled: Any) ->
     payments.find_payment_by_claim(db, tenant="acme", claim="c")
     intents.find_intent(db, tenant="acme", claim="c")
     intents.find_intent_by_key(db, tenant="acme", idempotency_key="k")
-    payments.withdraw_intent(db, tenant="acme", claim="c")
+    intents.withdraw_intent(db, tenant="acme", claim="c")
     series = Series(
         tenant="acme",
         kind="invoice",
