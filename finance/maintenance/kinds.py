@@ -1,31 +1,20 @@
 """What carries numbers here: one `NumberedKind` a collection. A new kind is added to `KINDS` in a few lines."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bson import MaxKey
-from pymongo.errors import OperationFailure
-
-from finance.database import INDEXES, Db, Document, Index
-from finance.errors import Unavailable
+from finance.database import INDEXES, Document, Index
 from finance.invoices import model as invoices
 from finance.numbering.series import SLUG, Series
 from finance.payments import model as payments
 from finance.shops import model as shops
 
 _PERIOD = re.compile(r"\d{4}-\d{2}|(?:FY)?\d{4}|all", re.ASCII)
-SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
-
-
 # The filter of an index that leaves out only the documents without a number.
 NUMBERED_ONLY: Document = {"number_seq": {"$gt": 0}}
-
-
-class OrderIndexMissing(Unavailable):
-    """The index in whose order the numbers are read does not stand."""
 
 
 @dataclass(frozen=True)
@@ -121,47 +110,3 @@ KINDS: tuple[NumberedKind, ...] = (
     _of_shops(invoices.KIND, "invoices", {"status": "cancelled"}),
     _of_shops(invoices.CREDIT_NOTE_KIND, "credit_notes", {"status": "voided"}),  # none ever is
 )
-
-
-def find_series(db: Db, numbered: NumberedKind) -> list[Series]:
-    """Return every series that has a document or a counter, in the order of counter ids.
-
-    Documents are not read one by one: one index seek a series leads to the next. Raises OrderIndexMissing.
-    """
-    found = {series.counter_id: series for series in _series_with_counters(db, numbered)}
-    found.update((series.counter_id, series) for series in _series_with_documents(db, numbered))
-    return [found[counter_id] for counter_id in sorted(found)]
-
-
-def _series_with_counters(db: Db, numbered: NumberedKind) -> Iterator[Series]:
-    # ";" is the character after ":", so these are all ids that begin with "<kind>:".
-    ids = {"$gte": f"{numbered.kind}:", "$lt": f"{numbered.kind};"}
-    for counter in db.counters.find({"_id": ids}, {"_id": True}):
-        series = numbered.series_of_counter(counter["_id"].split(":")[1:])
-        if series is not None:
-            yield series
-
-
-def _series_with_documents(db: Db, numbered: NumberedKind) -> Iterator[Series]:
-    index = numbered.order_index
-    fields = ("tenant", *numbered.series_fields)
-    position: list[Any] | None = None
-    for _seek in range(SERIES_MAX):
-        cursor = db[numbered.collection].find(dict(index.partial or {})).hint(index.name).limit(1)
-        if position is not None:
-            beyond = [*position, *[MaxKey()] * (len(index.keys) - len(position))]
-            cursor = cursor.min(list(zip((field for field, _direction in index.keys), beyond, strict=True)))
-        else:
-            cursor = cursor.sort(list(index.keys))
-        try:
-            document = next(cursor, None)
-        except OperationFailure as error:
-            raise OrderIndexMissing(
-                f"The index {index.collection}.{index.name} doesn't stand. Run scripts/migrate_indexes.py --apply."
-            ) from error
-        if document is None:
-            return
-        position = [document.get(field) for field in fields]
-        series = numbered.series_of(document)
-        if series is not None:
-            yield series

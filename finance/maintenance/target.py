@@ -14,8 +14,8 @@ from bson import ObjectId, json_util
 from pymongo.collection import Collection as MongoCollection
 
 from finance.database import INDEXES, Db, Document, Index
-from finance.maintenance.gaps import newest_accounted
 from finance.maintenance.kinds import NumberedKind
+from finance.maintenance.series import newest_accounted
 from finance.numbering.series import Series
 
 PREVIOUS_FIELD = "previous_numbers"
