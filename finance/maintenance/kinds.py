@@ -1,4 +1,4 @@
-"""What carries numbers here: one `NumberedKind` a collection. A new kind is added to `KINDS` in a few lines."""
+"""What carries numbers here: one `MaintainedKind` a collection. A new kind is added to `KINDS` in a few lines."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 
 from finance.database import INDEXES, Document, Index
 from finance.invoices import model as invoices
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import SLUG, Series
 from finance.payments import model as payments
 from finance.shops import model as shops
@@ -18,17 +19,15 @@ NUMBERED_ONLY: Document = {"number_seq": {"$gt": 0}}
 
 
 @dataclass(frozen=True)
-class NumberedKind:
-    """A collection whose documents carry numbers of series.
+class MaintainedKind:
+    """A numbered kind, and how its series are told from stored documents and counters.
 
     `series_fields` are the stored fields that, beside the tenant, tell one series from another; an index on
     (tenant, *series_fields, number_seq, …) gives the numbers in their order. `series_of` takes a stored document,
     `series_of_counter` what stands in a counter's id behind the kind. Both return None for what is no series of ours.
     """
 
-    kind: str
-    collection: str
-    number_field: str
+    numbered: NumberedKind
     series_fields: tuple[str, ...]
     series_of: Callable[[Document], Series | None]
     series_of_counter: Callable[[Sequence[str]], Series | None]
@@ -42,9 +41,9 @@ class NumberedKind:
         for index in INDEXES:
             fields = tuple(field for field, _direction in index.keys)
             whole = index.partial is None or index.partial == NUMBERED_ONLY
-            if index.collection == self.collection and whole and fields[: len(order)] == order:
+            if index.collection == self.numbered.collection and whole and fields[: len(order)] == order:
                 return index
-        raise LookupError(f"no index of {self.collection} begins with {', '.join(order)}")
+        raise LookupError(f"no index of {self.numbered.collection} begins with {', '.join(order)}")
 
 
 def _payment_series_of(payment: Document) -> Series | None:
@@ -84,29 +83,25 @@ def shop_series(kind: str, tenant: Any, shop: Any, period: Any, number_format: A
     return shops.series_of(kind, tenant=tenant, shop=shop, period=period, number_format=written)
 
 
-def _of_shops(kind: str, collection: str, voided_filter: Document) -> NumberedKind:
-    return NumberedKind(
-        kind=kind,
-        collection=collection,
-        number_field=f"{kind}_number",
+def _of_shops(numbered: NumberedKind, voided_filter: Document) -> MaintainedKind:
+    return MaintainedKind(
+        numbered,
         series_fields=("shop", "period"),
-        series_of=partial(_shop_series_of, kind),
-        series_of_counter=partial(_shop_series_of_counter, kind),
+        series_of=partial(_shop_series_of, numbered.name),
+        series_of_counter=partial(_shop_series_of_counter, numbered.name),
         voided_filter=voided_filter,
     )
 
 
-KINDS: tuple[NumberedKind, ...] = (
-    NumberedKind(
-        kind=payments.KIND,
-        collection="payments",
-        number_field="payment_number",
+KINDS: tuple[MaintainedKind, ...] = (
+    MaintainedKind(
+        payments.NUMBERED,
         series_fields=("number_year",),
         series_of=_payment_series_of,
         series_of_counter=_payment_series_of_counter,
         voided_filter={"status": "voided"},
         renumberable=True,
     ),
-    _of_shops(invoices.KIND, "invoices", {"status": "cancelled"}),
-    _of_shops(invoices.CREDIT_NOTE_KIND, "credit_notes", {"status": "voided"}),  # none ever is
+    _of_shops(invoices.NUMBERED, {"status": "cancelled"}),
+    _of_shops(invoices.CREDIT_NOTES_NUMBERED, {"status": "voided"}),  # none ever is
 )

@@ -11,10 +11,12 @@ from datetime import date, datetime
 from typing import Any
 
 from finance.history import request_hash
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.text import fold
 
 KIND = "payment"
+NUMBERED = NumberedKind(KIND, "payments", "payment_number")
 METHODS = ("bank_transfer", "card", "cash", "cheque", "direct_debit", "upi", "other")
 DIRECTIONS = ("incoming", "outgoing")
 STATUSES = ("recorded", "voided")

@@ -19,7 +19,7 @@ from bson import ObjectId
 
 from finance.database import Db, Document
 from finance.maintenance.gaps import forget_gap, gap_identity, insert_gaps
-from finance.maintenance.kinds import KINDS, NumberedKind
+from finance.maintenance.kinds import KINDS, MaintainedKind
 from finance.maintenance.series import find_series
 from finance.numbering import counters
 from finance.numbering.series import Series
@@ -106,18 +106,18 @@ class Recording:
 
 
 def audit(
-    db: Db, *, now: datetime, grace_s: float = GRACE_S, kinds: Iterable[NumberedKind] = KINDS
+    db: Db, *, now: datetime, grace_s: float = GRACE_S, kinds: Iterable[MaintainedKind] = KINDS
 ) -> Iterator[SeriesAudit]:
     """Yield what stands in every series of every kind. Changes nothing; raises OrderIndexMissing."""
-    for numbered in kinds:
-        for series in find_series(db, numbered):
-            yield audit_series(db, numbered, series, now=now, grace_s=grace_s)
+    for kind in kinds:
+        for series in find_series(db, kind):
+            yield audit_series(db, kind, series, now=now, grace_s=grace_s)
 
 
-def audit_series(db: Db, numbered: NumberedKind, series: Series, *, now: datetime, grace_s: float) -> SeriesAudit:
+def audit_series(db: Db, kind: MaintainedKind, series: Series, *, now: datetime, grace_s: float) -> SeriesAudit:
     """Return what stands in one series."""
-    found = SeriesAudit(kind=numbered.kind, series=series)
-    for finding in _walk(db, numbered, series, found, old_before=now - timedelta(seconds=grace_s)):
+    found = SeriesAudit(kind=kind.numbered.name, series=series)
+    for finding in _walk(db, kind, series, found, old_before=now - timedelta(seconds=grace_s)):
         if isinstance(finding, Late):
             found.late_count += 1
             _keep_first(found.late, finding.number_seq)
@@ -128,31 +128,33 @@ def audit_series(db: Db, numbered: NumberedKind, series: Series, *, now: datetim
             found.leap_count += finding.count if finding.is_leap else 0
             _keep_first(found.unexplained, finding)
     of_series = {"tenant": series.tenant, **series.document_filter}
-    found.voided = db[numbered.collection].count_documents(
-        {**of_series, **numbered.voided_filter, "number_seq": {"$gte": 1}}
+    found.voided = db[kind.numbered.collection].count_documents(
+        {**of_series, **kind.voided_filter, "number_seq": {"$gte": 1}}
     )
     # Read after the documents: a number is reserved before it is stored, so a counter that is right can't be behind.
     found.counter = counters.read(db, series)
     return found
 
 
-def record_gaps(db: Db, *, now: datetime, grace_s: float = GRACE_S, kinds: Iterable[NumberedKind] = KINDS) -> Recording:
+def record_gaps(
+    db: Db, *, now: datetime, grace_s: float = GRACE_S, kinds: Iterable[MaintainedKind] = KINDS
+) -> Recording:
     """Record every unexplained number as a gap, take back gaps whose documents arrived, and say what was done."""
     recording = Recording()
-    for numbered in kinds:
-        for series in find_series(db, numbered):
-            record_series_gaps(db, numbered, series, recording, now=now, grace_s=grace_s)
+    for kind in kinds:
+        for series in find_series(db, kind):
+            record_series_gaps(db, kind, series, recording, now=now, grace_s=grace_s)
     return recording
 
 
 def record_series_gaps(
-    db: Db, numbered: NumberedKind, series: Series, recording: Recording, *, now: datetime, grace_s: float
+    db: Db, kind: MaintainedKind, series: Series, recording: Recording, *, now: datetime, grace_s: float
 ) -> None:
     """Do the same for one series, adding to `recording`. Safe to end at any moment and to run twice at once."""
     lost: list[int] = []
-    found = SeriesAudit(kind=numbered.kind, series=series)
+    found = SeriesAudit(kind=kind.numbered.name, series=series)
     left = RECORDED_MAX
-    for finding in _walk(db, numbered, series, found, old_before=now - timedelta(seconds=grace_s)):
+    for finding in _walk(db, kind, series, found, old_before=now - timedelta(seconds=grace_s)):
         if isinstance(finding, Late):
             recording.corrected += forget_gap(db, series, finding.number_seq)
         elif finding.pending:
@@ -164,21 +166,21 @@ def record_series_gaps(
             lost.extend(range(finding.first, finding.first + min(finding.count, left)))
             left -= min(finding.count, left)
         while len(lost) >= RECORD_BATCH:
-            recording.recorded += _record(db, numbered, series, lost[:RECORD_BATCH], now)
+            recording.recorded += _record(db, kind, series, lost[:RECORD_BATCH], now)
             del lost[:RECORD_BATCH]
-    recording.recorded += _record(db, numbered, series, lost, now)
+    recording.recorded += _record(db, kind, series, lost, now)
 
 
 def _walk(
-    db: Db, numbered: NumberedKind, series: Series, found: SeriesAudit, *, old_before: datetime
+    db: Db, kind: MaintainedKind, series: Series, found: SeriesAudit, *, old_before: datetime
 ) -> Iterator[Missing | Late]:
     """Yield what is not as it should be, in the order of the numbers, and count the rest in `found`."""
     counter: Document = db.counters.find_one({"_id": series.counter_id}) or {"seq": 0}  # before the documents
     last_of = {_STORED: 0, _RECORDED: 0}
     last = late = 0
-    for number_seq, source in _numbers(db, numbered, series):
+    for number_seq, source in _numbers(db, kind, series):
         if number_seq > last + 1:
-            pending = _since(db, numbered, series, number_seq, source) >= old_before
+            pending = _since(db, kind, series, number_seq, source) >= old_before
             yield Missing(last + 1, number_seq - 1, pending)
         if source == _STORED:
             found.documents += 1
@@ -196,16 +198,16 @@ def _walk(
         yield Missing(last + 1, counter["seq"], counter.get("reserved_at", _LONG_AGO) >= old_before)
 
 
-def _numbers(db: Db, numbered: NumberedKind, series: Series) -> Iterator[tuple[int, int]]:
+def _numbers(db: Db, kind: MaintainedKind, series: Series) -> Iterator[tuple[int, int]]:
     """Yield (number, stored or recorded) in the order of numbers, from two indexes that hold all that is asked."""
     stored = (
-        db[numbered.collection]
+        db[kind.numbered.collection]
         .find(
             {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1}},
             {"_id": False, "number_seq": True},
         )
         .sort("number_seq", 1)
-        .hint(numbered.order_index.name)
+        .hint(kind.order_index.name)
     )
     recorded = db.number_gaps.find(
         {**gap_identity(series), "number_seq": {"$gte": 1}},
@@ -217,12 +219,12 @@ def _numbers(db: Db, numbered: NumberedKind, series: Series) -> Iterator[tuple[i
     )
 
 
-def _since(db: Db, numbered: NumberedKind, series: Series, number_seq: int, source: int) -> datetime:
+def _since(db: Db, kind: MaintainedKind, series: Series, number_seq: int, source: int) -> datetime:
     """Return since when a number has been in use: no number before it was reserved later."""
     if source == _RECORDED:
         gap = db.number_gaps.find_one({**gap_identity(series), "number_seq": number_seq}, {"recorded_at": True})
         return gap["recorded_at"] if gap else _LONG_AGO
-    document = db[numbered.collection].find_one(
+    document = db[kind.numbered.collection].find_one(
         {"tenant": series.tenant, **series.document_filter, "number_seq": number_seq},
         {"created_at": True, "history.action": True, "history.at": True},
     )
@@ -240,10 +242,12 @@ def _numbered_at(document: Document) -> datetime:
     return max([created_at, *renumbered])
 
 
-def _record(db: Db, numbered: NumberedKind, series: Series, number_seqs: list[int], now: datetime) -> int:
+def _record(db: Db, kind: MaintainedKind, series: Series, number_seqs: list[int], now: datetime) -> int:
     """Record the numbers that still have no document, and return how many were new."""
     of_series = {"tenant": series.tenant, **series.document_filter}
-    arrived = set(db[numbered.collection].distinct("number_seq", {**of_series, "number_seq": {"$in": number_seqs}}))
+    arrived = set(
+        db[kind.numbered.collection].distinct("number_seq", {**of_series, "number_seq": {"$in": number_seqs}})
+    )
     return insert_gaps(db, series, (n for n in number_seqs if n not in arrived), reason=REASON_LOST, recorded_at=now)
 
 

@@ -69,8 +69,8 @@ def repair(
     """
     result = Repair()
     raised: set[Series] = set()
-    if target.numbered is not None:
-        sync_counters(target.db, kinds=[target.numbered])  # those of series without duplicates too
+    if target.maintained is not None:
+        sync_counters(target.db, kinds=[target.maintained])  # those of series without duplicates too
     fences.fence(target.db, target.unique_index)
     for _pass in range(PASSES_MAX):
         result.passes += 1

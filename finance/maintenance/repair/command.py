@@ -68,9 +68,9 @@ def _target(arguments: argparse.Namespace, db: Db) -> Target:
         )
     if arguments.scope:
         raise cli.Stopped("--scope is for a collection of other software: name its --number-field too.")
-    for numbered in KINDS:
-        if numbered.collection == arguments.collection:
-            return ours(db, numbered)
+    for kind in KINDS:
+        if kind.numbered.collection == arguments.collection:
+            return ours(db, kind)
     raise cli.Stopped(f"{arguments.collection} is none of our collections: name its --number-field and --scope.")
 
 
@@ -156,7 +156,7 @@ def _undo(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 
 def _require_renumberable(target: Target) -> None:
-    if target.numbered is not None and not target.numbered.renumberable:
+    if target.maintained is not None and not target.maintained.renumberable:
         raise cli.Stopped(
             f"{target.collection_name} can be looked at, not renumbered: other documents and people's papers name "
             f"each {target.number_field}. Correct these by hand."

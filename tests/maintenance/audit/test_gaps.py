@@ -12,6 +12,7 @@ from finance.maintenance.audit import gaps
 from finance.maintenance.audit.gaps import Missing
 from finance.maintenance.gaps import insert_gaps
 from finance.maintenance.series import sync_counters
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.payments.model import payment_series
 from tests.maintenance.conftest import NOW, YEAR, a_payment
@@ -205,10 +206,8 @@ def test_a_kind_of_one_series_a_tenant_is_audited_by_an_index_on_its_numbers_alo
     order = Index("codes", "order", (("tenant", 1), ("number_seq", 1)), partial=kinds.NUMBERED_ONLY)
     monkeypatch.setattr(kinds, "INDEXES", (order,))
     db.codes.create_indexes([order.as_model()])
-    codes = kinds.NumberedKind(
-        kind="code",
-        collection="codes",
-        number_field="code",
+    codes = kinds.MaintainedKind(
+        NumberedKind("code", "codes", "code"),
         series_fields=(),
         series_of=lambda document: Series(document["tenant"], "code", "C-", 6),
         series_of_counter=lambda parts: Series(parts[0], "code", "C-", 6),
