@@ -19,9 +19,10 @@ from typing import Any
 
 from benchmarks import duplicated_payments, serving
 from finance.database import Db
-from finance.maintenance import gaps
-from finance.maintenance.duplicates import WALK_BATCH, find_groups, plan
+from finance.maintenance.audit import gaps
+from finance.maintenance.duplicates import WALK_BATCH, find_groups
 from finance.maintenance.kinds import KINDS
+from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import ours
 
 RATIO_MAX = 1.5

@@ -24,7 +24,7 @@ request, and it goes one way only:
     numbering/      series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     customers/ shops/ invoices/ payments/
-    maintenance/    duplicates, indexes, gaps: findings first, then a plan, then its application
+    maintenance/    repair, migrate, audit: findings first, then a plan, then its application
 
 Who may import whom, left from right (import-linter holds it):
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A thin entry to finance.maintenance.audit_command; --help says what it reads and writes."""
+"""A thin entry to finance.maintenance.audit.command; --help says what it reads and writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import entry
 
 
 def main() -> int:
-    from finance.maintenance import audit_command
+    from finance.maintenance.audit import command
 
-    return audit_command.main()
+    return command.main()
 
 
 if __name__ == "__main__":

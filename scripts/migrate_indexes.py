@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A thin entry to finance.maintenance.migrate_command; --help says what it reads and writes."""
+"""A thin entry to finance.maintenance.migrate.command; --help says what it reads and writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import entry
 
 
 def main() -> int:
-    from finance.maintenance import migrate_command
+    from finance.maintenance.migrate import command
 
-    return migrate_command.main()
+    return command.main()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A thin entry to finance.maintenance.repair_command; --help says what it reads and writes."""
+"""A thin entry to finance.maintenance.repair.command; --help says what it reads and writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import entry
 
 
 def main() -> int:
-    from finance.maintenance import repair_command
+    from finance.maintenance.repair import command
 
-    return repair_command.main()
+    return command.main()
 
 
 if __name__ == "__main__":

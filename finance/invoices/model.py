@@ -8,12 +8,23 @@ from typing import Any, NotRequired, Protocol, TypedDict, cast
 from finance.asked import Asked
 from finance.database import Document
 from finance.history import HistoryEntry
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash
 from finance.shops.model import Shop, series_of
 
 KIND = "invoice"
 CREDIT_NOTE_KIND = "credit_note"
+_FOLLOWED_FIELDS = ("issued_on", "number_format")
+NUMBERED = NumberedKind(KIND, "invoices", "invoice_number", followed_fields=_FOLLOWED_FIELDS)
+# Each invoice has one credit note at most, so its number is the key.
+CREDIT_NOTES_NUMBERED = NumberedKind(
+    CREDIT_NOTE_KIND,
+    "credit_notes",
+    "credit_note_number",
+    key_field="invoice_number",
+    followed_fields=_FOLLOWED_FIELDS,
+)
 STATUSES = ("issued", "partly_paid", "paid", "cancelled")
 # Each order ends in what makes it total, so that a cursor names one place.
 ORDER_BY_SORT: dict[str, tuple[str, ...]] = {

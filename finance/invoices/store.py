@@ -11,8 +11,10 @@ from finance.database import Db, Document
 from finance.invoices.model import (
     ALLOCATIONS_MAX,
     CREDIT_NOTE_KIND,
+    CREDIT_NOTES_NUMBERED,
     HISTORY_MAX,
     KIND,
+    NUMBERED,
     ORDER_BY_SORT,
     Claim,
     CreditNote,
@@ -34,25 +36,12 @@ def _credit_notes(db: Db) -> Collection[CreditNote]:
 
 def numbered(db: Db) -> Numbered:
     """Return what numbering needs to know of invoices."""
-    return Numbered(
-        db=db,
-        collection=db.invoices,
-        kind=KIND,
-        number_field="invoice_number",
-        followed_fields=("issued_on", "number_format"),
-    )
+    return Numbered(db, NUMBERED)
 
 
 def numbered_credit_notes(db: Db) -> Numbered:
-    """Return what numbering needs to know of credit notes: each invoice has one, so its number is the key."""
-    return Numbered(
-        db=db,
-        collection=db.credit_notes,
-        kind=CREDIT_NOTE_KIND,
-        number_field="credit_note_number",
-        key_field="invoice_number",
-        followed_fields=("issued_on", "number_format"),
-    )
+    """Return what numbering needs to know of credit notes."""
+    return Numbered(db, CREDIT_NOTES_NUMBERED)
 
 
 def find_invoice(db: Db, *, tenant: str, invoice_number: str) -> Invoice | None:

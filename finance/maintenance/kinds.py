@@ -1,46 +1,34 @@
-"""What carries numbers here: one `NumberedKind` a collection. A new kind is added to `KINDS` in a few lines."""
+"""What carries numbers here: one `MaintainedKind` a collection. A new kind is added to `KINDS` in a few lines."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bson import MaxKey
-from pymongo.errors import OperationFailure
-
-from finance.database import Db, Document
-from finance.errors import Unavailable
+from finance.database import Document
 from finance.indexes import INDEXES, Index
 from finance.invoices import model as invoices
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import SLUG, Series
 from finance.payments import model as payments
 from finance.shops import model as shops
 
 _PERIOD = re.compile(r"\d{4}-\d{2}|(?:FY)?\d{4}|all", re.ASCII)
-SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
-
-
 # The filter of an index that leaves out only the documents without a number.
 NUMBERED_ONLY: Document = {"number_seq": {"$gt": 0}}
 
 
-class OrderIndexMissing(Unavailable):
-    """The index in whose order the numbers are read does not stand."""
-
-
 @dataclass(frozen=True)
-class NumberedKind:
-    """A collection whose documents carry numbers of series.
+class MaintainedKind:
+    """A numbered kind, and how its series are told from stored documents and counters.
 
     `series_fields` are the stored fields that, beside the tenant, tell one series from another; an index on
     (tenant, *series_fields, number_seq, …) gives the numbers in their order. `series_of` takes a stored document,
     `series_of_counter` what stands in a counter's id behind the kind. Both return None for what is no series of ours.
     """
 
-    kind: str
-    collection: str
-    number_field: str
+    numbered: NumberedKind
     series_fields: tuple[str, ...]
     series_of: Callable[[Document], Series | None]
     series_of_counter: Callable[[Sequence[str]], Series | None]
@@ -54,9 +42,9 @@ class NumberedKind:
         for index in INDEXES:
             fields = tuple(field for field, _direction in index.keys)
             whole = index.partial is None or index.partial == NUMBERED_ONLY
-            if index.collection == self.collection and whole and fields[: len(order)] == order:
+            if index.collection == self.numbered.collection and whole and fields[: len(order)] == order:
                 return index
-        raise LookupError(f"no index of {self.collection} begins with {', '.join(order)}")
+        raise LookupError(f"no index of {self.numbered.collection} begins with {', '.join(order)}")
 
 
 def _payment_series_of(payment: Document) -> Series | None:
@@ -96,73 +84,25 @@ def shop_series(kind: str, tenant: Any, shop: Any, period: Any, number_format: A
     return shops.series_of(kind, tenant=tenant, shop=shop, period=period, number_format=written)
 
 
-def _of_shops(kind: str, collection: str, voided_filter: Document) -> NumberedKind:
-    return NumberedKind(
-        kind=kind,
-        collection=collection,
-        number_field=f"{kind}_number",
+def _of_shops(numbered: NumberedKind, voided_filter: Document) -> MaintainedKind:
+    return MaintainedKind(
+        numbered,
         series_fields=("shop", "period"),
-        series_of=partial(_shop_series_of, kind),
-        series_of_counter=partial(_shop_series_of_counter, kind),
+        series_of=partial(_shop_series_of, numbered.name),
+        series_of_counter=partial(_shop_series_of_counter, numbered.name),
         voided_filter=voided_filter,
     )
 
 
-KINDS: tuple[NumberedKind, ...] = (
-    NumberedKind(
-        kind=payments.KIND,
-        collection="payments",
-        number_field="payment_number",
+KINDS: tuple[MaintainedKind, ...] = (
+    MaintainedKind(
+        payments.NUMBERED,
         series_fields=("number_year",),
         series_of=_payment_series_of,
         series_of_counter=_payment_series_of_counter,
         voided_filter={"status": "voided"},
         renumberable=True,
     ),
-    _of_shops(invoices.KIND, "invoices", {"status": "cancelled"}),
-    _of_shops(invoices.CREDIT_NOTE_KIND, "credit_notes", {"status": "voided"}),  # none ever is
+    _of_shops(invoices.NUMBERED, {"status": "cancelled"}),
+    _of_shops(invoices.CREDIT_NOTES_NUMBERED, {"status": "voided"}),  # none ever is
 )
-
-
-def find_series(db: Db, numbered: NumberedKind) -> list[Series]:
-    """Return every series that has a document or a counter, in the order of counter ids.
-
-    Documents are not read one by one: one index seek a series leads to the next. Raises OrderIndexMissing.
-    """
-    found = {series.counter_id: series for series in _series_with_counters(db, numbered)}
-    found.update((series.counter_id, series) for series in _series_with_documents(db, numbered))
-    return [found[counter_id] for counter_id in sorted(found)]
-
-
-def _series_with_counters(db: Db, numbered: NumberedKind) -> Iterator[Series]:
-    # ";" is the character after ":", so these are all ids that begin with "<kind>:".
-    ids = {"$gte": f"{numbered.kind}:", "$lt": f"{numbered.kind};"}
-    for counter in db.counters.find({"_id": ids}, {"_id": True}):
-        series = numbered.series_of_counter(counter["_id"].split(":")[1:])
-        if series is not None:
-            yield series
-
-
-def _series_with_documents(db: Db, numbered: NumberedKind) -> Iterator[Series]:
-    index = numbered.order_index
-    fields = ("tenant", *numbered.series_fields)
-    position: list[Any] | None = None
-    for _seek in range(SERIES_MAX):
-        cursor = db[numbered.collection].find(dict(index.partial or {})).hint(index.name).limit(1)
-        if position is not None:
-            beyond = [*position, *[MaxKey()] * (len(index.keys) - len(position))]
-            cursor = cursor.min(list(zip((field for field, _direction in index.keys), beyond, strict=True)))
-        else:
-            cursor = cursor.sort(list(index.keys))
-        try:
-            document = next(cursor, None)
-        except OperationFailure as error:
-            raise OrderIndexMissing(
-                f"The index {index.collection}.{index.name} doesn't stand. Run scripts/migrate_indexes.py --apply."
-            ) from error
-        if document is None:
-            return
-        position = [document.get(field) for field in fields]
-        series = numbered.series_of(document)
-        if series is not None:
-            yield series

@@ -7,7 +7,7 @@ Its counter is `counters` {_id: "<collection>.<number field>:<scope>:PAY2026"} i
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId, json_util
@@ -15,8 +15,9 @@ from pymongo.collection import Collection as MongoCollection
 
 from finance.database import Db, Document
 from finance.indexes import INDEXES, Index
-from finance.maintenance.gaps import newest_accounted
-from finance.maintenance.kinds import NumberedKind
+from finance.maintenance.kinds import MaintainedKind
+from finance.maintenance.series import newest_accounted
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 
 PREVIOUS_FIELD = "previous_numbers"
@@ -32,31 +33,39 @@ _YEAR_FIRST = re.compile(r"((?:19|20)[0-9]{2})([0-9]{4,14})", re.ASCII)
 
 @dataclass(frozen=True)
 class Target:
-    """A collection in which `number_field` must be unique within `scope_fields`.
-
-    `unique_index` is what must stand in the end. `read_fields` are those that a plan needs of a document.
-    """
+    """Documents whose number must be unique within `scope_fields`. `unique_index` is what must stand in the end."""
 
     db: Db
-    collection_name: str
-    number_field: str
+    numbered: NumberedKind
     scope_fields: tuple[str, ...]
     created_field: str
     unique_index: Index
-    numbered: NumberedKind | None = None
+    maintained: MaintainedKind | None = None  # where it is one of ours
     # Where an index makes the number unique in the whole collection, fresh ones are counted for all scopes together.
     counts_all_scopes: bool = False
     # Whether documents without a number are duplicates of each other, as they are for an index that is not partial.
     missing_is_a_number: bool = False
-    read_fields: tuple[str, ...] = field(default=())
+
+    @property
+    def collection_name(self) -> str:
+        return self.numbered.collection
 
     @property
     def collection(self) -> MongoCollection[Document]:
-        return self.db[self.collection_name]
+        return self.db[self.numbered.collection]
+
+    @property
+    def number_field(self) -> str:
+        return self.numbered.number_field
 
     @property
     def is_ours(self) -> bool:
-        return self.numbered is not None
+        return self.maintained is not None
+
+    @property
+    def read_fields(self) -> tuple[str, ...]:
+        """What a plan needs of a document, beside its scope and number."""
+        return (*self.maintained.series_fields, "number_seq", "history") if self.maintained else ()
 
     def as_document(self) -> Document:
         """Return what names this target in a stored run; `from_document` makes it again."""
@@ -65,59 +74,55 @@ class Target:
             "number_field": self.number_field,
             "scope": list(self.scope_fields),
             "created_field": self.created_field,
-            "kind": self.numbered.kind if self.numbered else None,
+            "kind": self.numbered.name if self.is_ours else None,
         }
 
 
-def ours(db: Db, numbered: NumberedKind) -> Target:
+def ours(db: Db, kind: MaintainedKind) -> Target:
     """Return the target of one of our own collections."""
-    keys = (("tenant", 1), (numbered.number_field, 1))
+    numbered, keys = kind.numbered, (("tenant", 1), (kind.numbered.number_field, 1))
     return Target(
         db=db,
-        collection_name=numbered.collection,
-        number_field=numbered.number_field,
+        numbered=numbered,
         scope_fields=("tenant",),
         created_field="created_at",
         unique_index=next(i for i in INDEXES if i.collection == numbered.collection and i.unique and i.keys == keys),
-        numbered=numbered,
+        maintained=kind,
         missing_is_a_number=True,
-        read_fields=(*numbered.series_fields, "number_seq", "history"),
     )
 
 
 def foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
     """Return the target of a collection that other software filled. Documents without a number are no concern of it."""
     fields = (*scope_fields, number_field)
-    unique_index = Index(
-        collection,
-        unique_name(fields),
-        tuple((name, 1) for name in fields),
-        unique=True,
-        partial={number_field: {"$type": "string"}},
-    )
     standing = db[collection].index_information().values()
     return Target(
         db=db,
-        collection_name=collection,
-        number_field=number_field,
+        numbered=foreign_kind(collection, number_field),
         scope_fields=tuple(scope_fields),
         created_field=created_field,
-        unique_index=unique_index,
+        unique_index=unique_index(collection, fields, partial={number_field: {"$type": "string"}}),
         counts_all_scopes=any(
             found.get("unique") and [name for name, _ in found["key"]] == [number_field] for found in standing
         ),
     )
 
 
-def unique_name(fields: Sequence[str]) -> str:
-    return "_".join([*fields, "unique"]).replace(".", "_")
+def foreign_kind(collection: str, number_field: str) -> NumberedKind:
+    return NumberedKind(f"{collection}.{number_field}", collection, number_field)
 
 
-def from_document(db: Db, document: Mapping[str, Any], kinds: Sequence[NumberedKind]) -> Target:
+def unique_index(collection: str, fields: Sequence[str], *, partial: Document | None = None) -> Index:
+    """Return the index that makes these fields unique together."""
+    name = "_".join([*fields, "unique"]).replace(".", "_")
+    return Index(collection, name, tuple((field, 1) for field in fields), unique=True, partial=partial)
+
+
+def from_document(db: Db, document: Mapping[str, Any], kinds: Sequence[MaintainedKind]) -> Target:
     """Return the target that a stored run names."""
-    for numbered in kinds:
-        if numbered.kind == document["kind"]:
-            return ours(db, numbered)
+    for kind in kinds:
+        if kind.numbered.name == document["kind"]:
+            return ours(db, kind)
     return foreign(
         db,
         collection=document["collection"],
@@ -145,18 +150,18 @@ def series_or_obstacle(target: Target, document: Document) -> Series | str:
     """Return the series that a document's fresh number would be of, or why it can't get one."""
     if not _is_list_or_absent(document.get(PREVIOUS_FIELD)):
         return f"{PREVIOUS_FIELD} is not a list"
-    if target.numbered is None:
+    if target.maintained is None:
         return _foreign_series(target, document)
     if not _is_list_or_absent(document.get("history")):
         return "history is not a list"
-    series = target.numbered.series_of(document)
-    return series if series is not None else f"no valid {', '.join(('tenant', *target.numbered.series_fields))}"
+    series = target.maintained.series_of(document)
+    return series if series is not None else f"no valid {', '.join(('tenant', *target.maintained.series_fields))}"
 
 
 def newest_number(target: Target, series: Series) -> int:
     """Return the number after which fresh ones of the series go on: the largest that was counted."""
-    if target.numbered is not None:
-        return newest_accounted(target.db, target.numbered, series)
+    if target.maintained is not None:
+        return newest_accounted(target.db, target.maintained, series)
     return _newest_counted(target, series)
 
 
@@ -176,7 +181,7 @@ def _foreign_series(target: Target, document: Document) -> Series | str:
     values = () if target.counts_all_scopes else scope_of(target, document)
     return Series(
         tenant=_scope_text(values),
-        kind=f"{target.collection_name}.{target.number_field}",
+        kind=target.numbered.name,
         prefix=prefix,
         digits_min=digits_min,
         period=prefix,

@@ -20,6 +20,7 @@ from finance import metrics
 from finance.database import DUPLICATE_KEY, Db, Document
 from finance.errors import Conflict, FinanceError, Unavailable
 from finance.numbering import counters
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 
 log = logging.getLogger(__name__)
@@ -53,19 +54,14 @@ class NumberTakenElsewhere(Conflict):
 
 @dataclass(frozen=True)
 class Numbered:
-    """A collection whose documents carry numbers.
-
-    `number_field` holds the number as written (payment_number); `number_seq` beside it holds the integer.
-    `key_field` holds the idempotency key, unique per tenant, or is absent. `followed_fields` are those that a draft's
-    `follow` looks at in the document before it.
-    """
+    """The documents of a kind in a database."""
 
     db: Db
-    collection: MongoCollection[Document]
-    kind: str
-    number_field: str
-    key_field: str = "idempotency_key"
-    followed_fields: tuple[str, ...] = ()
+    kind: NumberedKind
+
+    @property
+    def collection(self) -> MongoCollection[Document]:
+        return self.db[self.kind.collection]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +162,7 @@ def _find_newest(numbered: Numbered, series: Series) -> Document | None:
     lasting = numbered.collection.with_options(read_concern=ReadConcern("majority"))
     return lasting.find_one(
         {"tenant": series.tenant, **series.document_filter, "number_seq": {"$type": "number"}},
-        projection=dict.fromkeys(("number_seq", *numbered.followed_fields), True),
+        projection=dict.fromkeys(("number_seq", *numbered.kind.followed_fields), True),
         sort=[("number_seq", -1)],
     )
 
@@ -186,7 +182,7 @@ def read_back(collection: MongoCollection[Document], key_value: Mapping[str, Any
 
 def _identity(numbered: Numbered, draft: Draft) -> Hashable:
     """Return what makes two drafts the same request: tenant and idempotency key, or the draft itself without one."""
-    key = draft.document.get(numbered.key_field)
+    key = draft.document.get(numbered.kind.key_field)
     return draft if key is None else (draft.series.tenant, key)
 
 
@@ -202,13 +198,13 @@ def _answer_repeats(numbered: Numbered, drafts: Collection[Draft]) -> tuple[dict
     """Answer the drafts whose idempotency key is stored already, so that a repeat costs no number."""
     keys_by_tenant: dict[str, list[str]] = {}
     for draft in drafts:
-        key = draft.document.get(numbered.key_field)
+        key = draft.document.get(numbered.kind.key_field)
         if key is not None:
             keys_by_tenant.setdefault(draft.series.tenant, []).append(key)
     stored: dict[Hashable, Document] = {}
     for tenant, keys in keys_by_tenant.items():
-        for document in numbered.collection.find({"tenant": tenant, numbered.key_field: {"$in": keys}}):
-            stored[tenant, document[numbered.key_field]] = document
+        for document in numbered.collection.find({"tenant": tenant, numbered.kind.key_field: {"$in": keys}}):
+            stored[tenant, document[numbered.kind.key_field]] = document
     outcomes: dict[Draft, Outcome] = {}
     waiting: list[Draft] = []
     for draft in drafts:
@@ -221,7 +217,7 @@ def _answer_repeats(numbered: Numbered, drafts: Collection[Draft]) -> tuple[dict
 
 
 def _taken_by_key(numbered: Numbered, document: Document) -> Taken:
-    return Taken(document, frozenset(("tenant", numbered.key_field)))
+    return Taken(document, frozenset(("tenant", numbered.kind.key_field)))
 
 
 def _number_from_counters(numbered: Numbered, drafts: Iterable[Draft]) -> None:
@@ -234,7 +230,7 @@ def _number_from_counters(numbered: Numbered, drafts: Iterable[Draft]) -> None:
 def _give_number(numbered: Numbered, draft: Draft, series: Series, number_seq: int) -> None:
     draft.document["_id"] = ObjectId()
     draft.document["number_seq"] = number_seq
-    draft.document[numbered.number_field] = series.format(number_seq)
+    draft.document[numbered.kind.number_field] = series.format(number_seq)
 
 
 def _insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> dict[int, Mapping[str, Any]]:
@@ -255,17 +251,17 @@ def _insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> di
 def _is_number_collision(numbered: Numbered, error: Mapping[str, Any]) -> bool:
     if error["code"] != DUPLICATE_KEY:
         return False
-    return numbered.number_field in error["keyPattern"] or "number_seq" in error["keyPattern"]
+    return numbered.kind.number_field in error["keyPattern"] or "number_seq" in error["keyPattern"]
 
 
 def _is_repeat(numbered: Numbered, outcome: Outcome) -> bool:
-    return isinstance(outcome, Taken) and numbered.key_field in outcome.fields
+    return isinstance(outcome, Taken) and numbered.kind.key_field in outcome.fields
 
 
 def _refusal(numbered: Numbered, error: Mapping[str, Any]) -> Outcome:
     """Return what a write error that isn't about the number means for its request."""
     if error["code"] != DUPLICATE_KEY or "_id" in error["keyPattern"]:
-        log.error("MongoDB refused a %s: code %s", numbered.kind, error["code"])
+        log.error("MongoDB refused a %s: code %s", numbered.kind.name, error["code"])
         return NotStored()
     document = read_back(numbered.collection, error["keyValue"])
     return NotStored() if document is None else Taken(document, frozenset(error["keyPattern"]))
@@ -275,13 +271,13 @@ def _raise_counters(numbered: Numbered, collided: Iterable[Draft], attempt: int)
     for series, group in _by_series(collided).items():
         log.warning(
             "Duplicate %s number detected (attempt %d/%d): %s",
-            numbered.kind,
+            numbered.kind.name,
             attempt,
             ATTEMPTS_MAX,
-            group[0].document[numbered.number_field],
+            group[0].document[numbered.kind.number_field],
             extra={"documents": len(group)},
         )
-        metrics.duplicate_number_retries.labels(kind=numbered.kind).inc(len(group))
+        metrics.duplicate_number_retries.labels(kind=numbered.kind.name).inc(len(group))
         counters.raise_to(numbered.db, series, newest_stored(numbered, series))
 
 
@@ -307,7 +303,7 @@ def _insert_next(
     if error is None:
         return later
     if _is_number_collision(numbered, error):
-        metrics.duplicate_number_retries.labels(kind=numbered.kind).inc(len(run) - position)
+        metrics.duplicate_number_retries.labels(kind=numbered.kind.name).inc(len(run) - position)
         return [*run[position:], *later]
     outcomes[run[position]] = _refusal(numbered, error)
     return [*run[position + 1 :], *later]
@@ -351,14 +347,14 @@ def _follow(draft: Draft, before: Document | None, number_seq: int) -> Series | 
 
 def _taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> NumberTakenElsewhere | None:
     """Return the refusal where the number just tried for `draft` belongs to a document outside of its series."""
-    number = draft.document[numbered.number_field]
+    number = draft.document[numbered.kind.number_field]
     holder = numbered.collection.find_one(
-        {"tenant": series.tenant, numbered.number_field: number}, dict.fromkeys(series.document_filter, True)
+        {"tenant": series.tenant, numbered.kind.number_field: number}, dict.fromkeys(series.document_filter, True)
     )
     if holder is None or not any(holder.get(name, value) != value for name, value in series.document_filter.items()):
         return None
     return NumberTakenElsewhere(
-        f"The next number of this series, {number}, belongs to a {numbered.kind} of another series. "
+        f"The next number of this series, {number}, belongs to a {numbered.kind.name} of another series. "
         "A number is never given twice: change how one of the two is written."
     )
 

@@ -8,11 +8,13 @@ from finance.asked import Asked
 from finance.database import Document
 from finance.history import HistoryEntry
 from finance.numbering.issue import Draft
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash
 from finance.text import fold
 
 KIND = "payment"
+NUMBERED = NumberedKind(KIND, "payments", "payment_number")
 METHODS = ("bank_transfer", "card", "cash", "cheque", "direct_debit", "upi", "other")
 DIRECTIONS = ("incoming", "outgoing")
 STATUSES = ("recorded", "voided")

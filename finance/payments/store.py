@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from finance.database import Db, Document
 from finance.numbering.issue import Numbered
 from finance.paging import Page, PageWanted, page_queries, take_page
-from finance.payments.model import KIND, ORDER_BY_SORT, Payment
+from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment
 
 
 def _payments(db: Db) -> Collection[Payment]:
@@ -20,7 +20,7 @@ def _payments(db: Db) -> Collection[Payment]:
 
 def numbered(db: Db) -> Numbered:
     """Return what numbering needs to know of payments."""
-    return Numbered(db=db, collection=db.payments, kind=KIND, number_field="payment_number")
+    return Numbered(db, NUMBERED)
 
 
 def find_payment(db: Db, *, tenant: str, payment_number: str) -> Payment | None:

@@ -9,7 +9,7 @@ import pytest
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db
-from finance.maintenance import repair_command
+from finance.maintenance.repair import command as repair_command
 
 OPTIONS = ["--collection", "legacy_customers", "--number-field", "customerCode", "--scope", "tenantId"]
 

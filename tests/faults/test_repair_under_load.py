@@ -18,7 +18,7 @@ import requests
 
 from benchmarks import duplicated_payments
 from finance.database import Db, find_unprotected
-from finance.maintenance import gaps
+from finance.maintenance.audit import gaps
 from finance.maintenance.cli import server_clock
 
 ROOT = Path(__file__).resolve().parent.parent.parent

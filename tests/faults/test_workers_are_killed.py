@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from embedded_mongodb import EmbeddedMongodb
 
-from finance.maintenance import gaps
+from finance.maintenance.audit import gaps
 from tests.clients import Client, Reply, a_payment, at_once, poll, workers_seen
 
 pytestmark = pytest.mark.faults

@@ -12,13 +12,14 @@ from finance import database
 from finance.config import Config
 from finance.numbering.issue import Draft, Numbered, Stored, issue_no_gap, issue_standard
 from finance.numbering.series import Series
+from finance.payments.model import NUMBERED
 
 POLICIES = {"standard": issue_standard, "no_gap": issue_no_gap}
 
 
 def main(uri: str, name: str, policy: str, batches: int, batch_size: int) -> None:
     db = database.connect(Config(mongodb_uri=uri, database_name=name, database_deadline_s=30))
-    numbered = Numbered(db, db.payments, kind="payment", number_field="payment_number")
+    numbered = Numbered(db, NUMBERED)
     series = Series("acme", "payment", "PAY2026", 4, period="2026", document_filter={"number_year": 2026})
     db.command("ping")
     sys.stdout.write("ready\n")

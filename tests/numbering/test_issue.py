@@ -34,6 +34,7 @@ from finance.numbering.issue import (
     newest_stored,
 )
 from finance.numbering.series import Series
+from finance.payments.model import NUMBERED
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -323,10 +324,8 @@ def test_without_gaps_a_batch_that_is_refused_whole_leaves_the_counter_alone(db:
 
 @BOTH
 def test_a_document_without_its_majority_is_an_unknown_outcome_and_its_repeat_is_answered(db: Db, issue: Issue) -> None:
-    two_nodes = db.payments.with_options(write_concern=WriteConcern(w=2, wtimeout=100))  # there is one
-
     with pytest.raises(BulkWriteError):
-        issue(_payments(db, collection=two_nodes), [_draft(key="k")], now=NOW)
+        issue(_OnTwoNodes(db, NUMBERED), [_draft(key="k")], now=NOW)
 
     [repeat] = issue(_payments(db), [_draft(key="k")], now=NOW)
     assert isinstance(repeat, Taken)
@@ -455,10 +454,16 @@ def _warnings_are_seen(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="finance.numbering")
 
 
-def _payments(db: Db, collection: Any = None) -> Numbered:
-    return Numbered(
-        db, db.payments if collection is None else collection, kind="payment", number_field="payment_number"
-    )
+def _payments(db: Db) -> Numbered:
+    return Numbered(db, NUMBERED)
+
+
+class _OnTwoNodes(Numbered):
+    """Documents that two nodes must have, where there is one."""
+
+    @property
+    def collection(self) -> Any:
+        return super().collection.with_options(write_concern=WriteConcern(w=2, wtimeout=100))
 
 
 def _series(tenant: str = "acme", year: int = 2026) -> Series:

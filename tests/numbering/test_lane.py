@@ -16,6 +16,7 @@ from finance.numbering.issue import Draft, NotStored, Numbered, Outcome, Stored,
 from finance.numbering.lane import COMMITTERS, Lane, TooBusy
 from finance.numbering.series import Series
 from finance.once import OutcomeUnknown
+from finance.payments.model import NUMBERED
 from tests.clients import at_once, poll
 
 SERIES = Series(
@@ -183,7 +184,7 @@ def test_a_lane_goes_on_after_more_exceptions_than_it_has_committers() -> None:
 
 @pytest.mark.parametrize("issue", [issue_standard, issue_no_gap])
 def test_requests_at_once_get_the_numbers_1_to_n(db: database.Db, issue: Callable[..., list[Outcome]]) -> None:
-    numbered = Numbered(db, db.payments, kind="payment", number_field="payment_number")
+    numbered = Numbered(db, NUMBERED)
     lane = Lane(lambda drafts: issue(numbered, drafts, now=NOW), kind="payment")
 
     outcomes = at_once(100, lambda position: lane.submit(_draft(str(position)), deadline_s=LONG_S))
@@ -200,7 +201,7 @@ def test_a_database_killed_half_way_leaves_an_unknown_outcome_and_a_lane_that_go
 ) -> None:
     db = database.connect(Config(mongodb_uri=own_mongod.uri, database_name="finance_test", database_deadline_s=1.0))
     database.create_indexes(db)
-    numbered = Numbered(db, db.payments, kind="payment", number_field="payment_number")
+    numbered = Numbered(db, NUMBERED)
     killed = threading.Event()
 
     def commit(drafts: Sequence[Draft]) -> list[Outcome]:

@@ -17,9 +17,12 @@ from pymongo.read_concern import ReadConcern
 
 from finance.database import DUPLICATE_KEY, Document
 from finance.history import changed
-from finance.maintenance import fences, runs
-from finance.maintenance.duplicates import Group, Keep, Planned, find_groups, plan
-from finance.maintenance.gaps import insert_gaps, sync_counters
+from finance.maintenance import fences
+from finance.maintenance.duplicates import Group, find_groups
+from finance.maintenance.gaps import insert_gaps
+from finance.maintenance.repair import runs
+from finance.maintenance.repair.plan import Keep, Planned, plan
+from finance.maintenance.series import sync_counters
 from finance.maintenance.target import PREVIOUS_FIELD, Progress, Target, newest_number, value_at
 from finance.numbering import counters
 from finance.numbering.series import Series
@@ -66,8 +69,8 @@ def repair(
     """
     result = Repair()
     raised: set[Series] = set()
-    if target.numbered is not None:
-        sync_counters(target.db, kinds=[target.numbered])  # those of series without duplicates too
+    if target.maintained is not None:
+        sync_counters(target.db, kinds=[target.maintained])  # those of series without duplicates too
     fences.fence(target.db, target.unique_index)
     for _pass in range(PASSES_MAX):
         result.passes += 1

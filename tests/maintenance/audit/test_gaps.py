@@ -8,8 +8,12 @@ import pytest
 
 from finance.database import Db
 from finance.indexes import Index
-from finance.maintenance import gaps, kinds
-from finance.maintenance.gaps import Missing
+from finance.maintenance import kinds
+from finance.maintenance.audit import gaps
+from finance.maintenance.audit.gaps import Missing
+from finance.maintenance.gaps import insert_gaps
+from finance.maintenance.series import sync_counters
+from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.payments.model import payment_series
 from tests.maintenance.conftest import NOW, YEAR, a_payment
@@ -79,7 +83,7 @@ def test_numbers_above_the_newest_payment_have_the_age_of_the_last_reservation(d
 
 def test_recorded_gaps_explain(db: Db, store: Store) -> None:
     store(1, 4, counter=4)
-    gaps.insert_gaps(db, ACME, [2, 3], reason="idempotent_replay", recorded_at=NOW)
+    insert_gaps(db, ACME, [2, 3], reason="idempotent_replay", recorded_at=NOW)
     found = audit_one(db)
     assert found.is_accounted_for
     assert found.recorded_gaps == 2
@@ -88,7 +92,7 @@ def test_recorded_gaps_explain(db: Db, store: Store) -> None:
 def test_a_counter_behind_payments_or_gaps_is_found(db: Db, store: Store) -> None:
     store(1, 2, 3, counter=1)
     assert audit_one(db).counter_behind == 2
-    gaps.insert_gaps(db, ACME, [4], reason="lost", recorded_at=NOW)
+    insert_gaps(db, ACME, [4], reason="lost", recorded_at=NOW)
     assert audit_one(db).counter_behind == 3
     assert not audit_one(db).is_accounted_for
 
@@ -179,8 +183,8 @@ def test_many_holes_are_all_counted_and_the_first_ones_kept(db: Db, store: Store
 def test_counters_are_raised_to_payments_and_gaps_and_never_lowered(db: Db, store: Store) -> None:
     store(1, 2, counter=1)
     store(1, counter=9, tenant="ahead")
-    gaps.insert_gaps(db, ACME, [3], reason="lost", recorded_at=NOW)
-    raised = gaps.sync_counters(db)
+    insert_gaps(db, ACME, [3], reason="lost", recorded_at=NOW)
+    raised = sync_counters(db)
     assert [(series.counter_id, before, after) for series, before, after in raised] == [("payment:acme:2026", 1, 3)]
     assert db.counters.find_one({"_id": "payment:ahead:2026"})["seq"] == 9
 
@@ -203,10 +207,8 @@ def test_a_kind_of_one_series_a_tenant_is_audited_by_an_index_on_its_numbers_alo
     order = Index("codes", "order", (("tenant", 1), ("number_seq", 1)), partial=kinds.NUMBERED_ONLY)
     monkeypatch.setattr(kinds, "INDEXES", (order,))
     db.codes.create_indexes([order.as_model()])
-    codes = kinds.NumberedKind(
-        kind="code",
-        collection="codes",
-        number_field="code",
+    codes = kinds.MaintainedKind(
+        NumberedKind("code", "codes", "code"),
         series_fields=(),
         series_of=lambda document: Series(document["tenant"], "code", "C-", 6),
         series_of_counter=lambda parts: Series(parts[0], "code", "C-", 6),

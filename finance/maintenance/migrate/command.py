@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from finance.database import Db
-from finance.maintenance import cli, fences, indexes, replacement, takeover
-from finance.maintenance.replacement import Replacement
+from finance.maintenance import cli, fences
+from finance.maintenance.migrate import indexes, replacement, takeover
+from finance.maintenance.migrate.replacement import Replacement
 from finance.numbering.series import require_slug
 
 

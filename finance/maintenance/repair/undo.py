@@ -15,10 +15,11 @@ from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from finance.database import Document
-from finance.maintenance import fences, runs
+from finance.maintenance import fences
 from finance.maintenance.gaps import forget_gap, insert_gaps
-from finance.maintenance.repairs import BATCH, Clock, bulk_update, id_key, number_change, numbers_now
-from finance.maintenance.runs import Change
+from finance.maintenance.repair import runs
+from finance.maintenance.repair.apply import BATCH, Clock, bulk_update, id_key, number_change, numbers_now
+from finance.maintenance.repair.runs import Change
 from finance.maintenance.target import Progress, Target, value_at
 from finance.numbering.series import Series
 

@@ -10,9 +10,11 @@ from bson import json_util
 from rich.console import Console
 
 from finance.database import Db
-from finance.maintenance import cli, fences, repairs, runs, undo
-from finance.maintenance.duplicates import Group, Planned, find_groups, find_walk_index, plan
+from finance.maintenance import cli, fences
+from finance.maintenance.duplicates import Group, find_groups, find_walk_index
 from finance.maintenance.kinds import KINDS
+from finance.maintenance.repair import apply, runs, undo
+from finance.maintenance.repair.plan import Planned, plan
 from finance.maintenance.target import Target, foreign, ours
 
 ROWS_MAX = 20
@@ -66,9 +68,9 @@ def _target(arguments: argparse.Namespace, db: Db) -> Target:
         )
     if arguments.scope:
         raise cli.Stopped("--scope is for a collection of other software: name its --number-field too.")
-    for numbered in KINDS:
-        if numbered.collection == arguments.collection:
-            return ours(db, numbered)
+    for kind in KINDS:
+        if kind.numbered.collection == arguments.collection:
+            return ours(db, kind)
     raise cli.Stopped(f"{arguments.collection} is none of our collections: name its --number-field and --scope.")
 
 
@@ -111,7 +113,7 @@ def _apply(arguments: argparse.Namespace, target: Target, out: Console, index: s
     if not fences.supports_prepare_unique(target.db):
         out.print("This MongoDB has no prepareUnique: new duplicates can't be refused before the old ones are gone.")
     with _scanning(target, out) as progress, _reporting(arguments.report) as report:
-        result = repairs.repair(target, run=run, keep=arguments.keep, clock=clock, progress=progress, report=report)
+        result = apply.repair(target, run=run, keep=arguments.keep, clock=clock, progress=progress, report=report)
     runs.finish_run(target.db, run, now=clock(), result=result)
     out.print(
         f"{_name(target)}: {result.groups:,} duplicate groups, {result.renumbered:,} documents renumbered, "
@@ -154,7 +156,7 @@ def _undo(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 
 def _require_renumberable(target: Target) -> None:
-    if target.numbered is not None and not target.numbered.renumberable:
+    if target.maintained is not None and not target.maintained.renumberable:
         raise cli.Stopped(
             f"{target.collection_name} can be looked at, not renumbered: other documents and people's papers name "
             f"each {target.number_field}. Correct these by hand."

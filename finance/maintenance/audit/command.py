@@ -8,8 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from finance.database import Db
-from finance.maintenance import cli, gaps
-from finance.maintenance.gaps import Missing, SeriesAudit
+from finance.maintenance import cli
+from finance.maintenance.audit import gaps
+from finance.maintenance.audit.gaps import Missing, SeriesAudit
+from finance.maintenance.series import sync_counters
 
 RANGES_PRINTED_MAX = 5
 COLUMNS = (
@@ -53,7 +55,7 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
         recording = gaps.record_gaps(db, now=clock(), grace_s=arguments.grace_seconds)
         said += _recording_lines(recording)
     if arguments.sync_counters:
-        raised = gaps.sync_counters(db)
+        raised = sync_counters(db)
         said += [
             f"Counter {series.counter_id} raised from {before:,} to {after:,}." for series, before, after in raised
         ]

@@ -18,8 +18,8 @@ from typing import Any
 from finance.database import Db, Document, create_indexes
 from finance.errors import NotFound
 from finance.indexes import INDEXES, Index
-from finance.maintenance.duplicates import Planned
 from finance.maintenance.kinds import KINDS
+from finance.maintenance.repair.plan import Planned
 from finance.maintenance.target import Target, from_document
 from finance.numbering.series import Series
 

@@ -1,7 +1,7 @@
 """Repairs and their undoing, on a real mongod."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,149 +10,18 @@ from pymongo.errors import DuplicateKeyError
 
 from benchmarks import duplicated_payments
 from finance.database import Db, deadline, find_unprotected
-from finance.history import as_of
-from finance.maintenance import fences, gaps, repairs, runs, undo
-from finance.maintenance.duplicates import Keep, find_groups, plan
+from finance.maintenance import fences
+from finance.maintenance.audit.gaps import audit
+from finance.maintenance.duplicates import find_groups
 from finance.maintenance.kinds import KINDS
-from finance.maintenance.repairs import Repair
+from finance.maintenance.repair import undo
+from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import Target, foreign, ours
 from finance.payments import service as payments
-from finance.payments.model import payment_series
-from tests.maintenance.conftest import NOW, YEAR, a_payment
+from tests.maintenance.conftest import NOW, a_payment
+from tests.maintenance.repair.conftest import ACME, numbers, repair, take_back
 
 LATER = NOW + timedelta(seconds=1)
-ACME = payment_series("acme", YEAR)
-
-
-def clock() -> datetime:
-    return NOW
-
-
-def repair(target: Target, keep: Keep = "oldest") -> tuple[str, Repair]:
-    run = runs.begin_run(target, by="ops", now=NOW, about={"keep": keep})
-    result = repairs.repair(target, run=run, keep=keep, clock=clock)
-    runs.finish_run(target.db, run, now=NOW, result=result)
-    return run, result
-
-
-def take_back(db: Db, undone: str) -> undo.Undo:
-    target = runs.target_of_run(db, undone)
-    run = runs.begin_run(target, by="ops", now=NOW, about={"undoes": undone})
-    return undo.undo(target, undone=undone, run=run, clock=clock)
-
-
-def numbers(db: Db) -> dict[Any, str]:
-    return {payment["_id"]: payment["payment_number"] for payment in db.payments.find()}
-
-
-@pytest.fixture
-def target(db: Db) -> Target:
-    """Payments 1, 2, 3 of which 2 stands three times; the counter is at 1, and there is no unique index."""
-    db.payments.drop_index("payment_number_unique")
-    db.payments.insert_many([a_payment(n, age_s=900 - n) for n in (1, 2, 3)])
-    db.payments.insert_many([a_payment(2, age_s=age_s) for age_s in (20, 10)])
-    db.counters.insert_one({"_id": ACME.counter_id, "seq": 1})
-    return ours(db, KINDS[0])
-
-
-def test_a_repair_leaves_each_number_to_one_and_the_index_unique(db: Db, target: Target) -> None:
-    _run, result = repair(target)
-    assert (result.groups, result.renumbered, result.is_unique) == (1, 2, True)
-    assert sorted(numbers(db).values()) == [f"PAY2026000{n}" for n in (1, 2, 3, 4, 5)]
-    assert find_unprotected(db) == []
-    assert list(find_groups(target)) == []
-    assert repair(target)[1].renumbered == 0
-
-
-def test_a_renumbered_payment_tells_what_happened(db: Db, target: Target) -> None:
-    run, _result = repair(target)
-    renumbered = payments.get_payment(db, tenant="acme", payment_number="PAY20260004")
-    assert renumbered["previous_numbers"] == ["PAY20260002"]
-    assert (renumbered["number_seq"], renumbered["number_year"]) == (4, YEAR)
-    assert as_of(renumbered, history_length=0)["payment_number"] == "PAY20260004", "what a repeat is answered with"
-    assert renumbered["history"] == [
-        {
-            "at": NOW,
-            "by": f"repair:{run}",
-            "action": "renumbered",
-            "changes": {
-                "payment_number": {"from": "PAY20260002", "to": "PAY20260004"},
-                "number_seq": {"from": 2, "to": 4},
-            },
-        }
-    ]
-
-
-def test_the_run_is_stored_with_who_when_and_what(db: Db, target: Target) -> None:
-    run, _result = repair(target)
-    stored = db.number_repairs.find_one({"_id": run})
-    assert (stored["by"], stored["started_at"], stored["state"], stored["collection"]) == (
-        "ops",
-        NOW,
-        "finished",
-        "payments",
-    )
-    assert stored["result"]["renumbered"] == db.number_repair_changes.count_documents({"run": run}) == 2
-
-
-def test_numbers_go_on_after_gaps_too(db: Db, target: Target) -> None:
-    gaps.insert_gaps(db, ACME, [4, 5], reason="lost", recorded_at=NOW)
-    repair(target)
-    assert {"PAY20260006", "PAY20260007"} <= set(numbers(db).values())
-
-
-def test_payments_without_a_series_are_left_and_the_index_refuses_more(db: Db, target: Target) -> None:
-    db.payments.insert_many([a_payment(9, number_year=None), a_payment(9, number_year=None)])
-    _run, result = repair(target)
-    assert (result.renumbered, result.obstacles, result.standing) == (2, 1, "prepared")
-
-
-def test_a_payment_that_changed_meanwhile_is_not_overwritten(
-    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_changes, changed_by_others = runs.write_changes, []
-
-    def meanwhile(*args: Any, **options: Any) -> None:
-        """Another operator renumbers one of the payments between the plan and the update."""
-        write_changes(*args, **options)
-        if not changed_by_others:
-            victim = args[2][0][0].document_id
-            changed_by_others.append(victim)
-            db.payments.update_one({"_id": victim}, {"$set": {"payment_number": "PAY20260050", "number_seq": 50}})
-
-    monkeypatch.setattr(runs, "write_changes", meanwhile)
-    _run, result = repair(target)
-    assert numbers(db)[changed_by_others[0]] == "PAY20260050"
-    assert (result.renumbered, result.again, result.is_unique) == (1, 1, True)
-    assert db.number_gaps.find_one({"number_seq": 4})["reason"] == "repair_unused"
-
-
-def test_a_number_that_is_taken_all_the_same_is_passed_over(
-    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repairs, "newest_number", lambda target, series: 2)
-    _run, result = repair(target)
-    assert result.is_unique
-    assert sorted(numbers(db).values()) == [f"PAY2026000{n}" for n in (1, 2, 3, 4, 5)]
-
-
-def test_new_duplicates_are_refused_before_the_first_payment_is_changed(
-    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[str] = []
-    monkeypatch.setattr(
-        runs, "write_changes", lambda *_args, **_options: seen.append(fences.find_standing(db, target.unique_index)[1])
-    )
-    repair(target)
-    assert seen == ["prepared"]
-
-
-def test_without_prepare_unique_the_repair_ends_unique_all_the_same(
-    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fences, "supports_prepare_unique", lambda db: False)
-    _run, result = repair(target)
-    assert (result.renumbered, result.is_unique) == (2, True)
 
 
 def test_undoing_puts_every_number_back_and_gives_none_twice(db: Db, target: Target) -> None:
@@ -228,16 +97,6 @@ def test_never_repaired_payments_stay_protected_during_an_undo(db: Db, target: T
         db.payments.insert_one(a_payment(3))
 
 
-def test_an_unknown_run_and_the_run_of_an_undo_are_refused(db: Db, target: Target) -> None:
-    with pytest.raises(runs.RunNotFound):
-        runs.target_of_run(db, "nobody's")
-    run, _result = repair(target)
-    take_back(db, run)
-    undoing = db.number_repairs.find_one({"undoes": run})["_id"]
-    with pytest.raises(runs.RunNotFound):
-        runs.target_of_run(db, undoing)
-
-
 def test_many_duplicates_are_found_repaired_and_undone_exactly(db: Db) -> None:
     """The short form of benchmarks/repair_million.py."""
     with deadline(240):  # as the scripts have it; on a busy machine this takes longer than a request may
@@ -253,7 +112,7 @@ def _find_repair_and_undo_many(db: Db) -> None:
     assert (result.groups, result.renumbered, result.is_unique) == (expected.groups, len(expected.losers), True)
     changed = {payment["_id"] for payment in db.payments.find({"previous_numbers": {"$ne": []}})}
     assert changed == expected.losers
-    assert all(audit.is_accounted_for for audit in gaps.audit(db, now=NOW))
+    assert all(series.is_accounted_for for series in audit(db, now=NOW))
     take_back(db, run)
     assert {p["_id"]: (p["payment_number"], p["number_seq"]) for p in db.payments.find()} == expected.numbers
 

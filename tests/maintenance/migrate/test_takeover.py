@@ -7,7 +7,8 @@ import pytest
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db
-from finance.maintenance import audit_command, migrate_command
+from finance.maintenance.audit import command as audit_command
+from finance.maintenance.migrate import command as migrate_command
 from tests.invoices.in_process import App
 
 COLLECTION = "sequencefactures"

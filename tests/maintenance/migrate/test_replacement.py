@@ -7,8 +7,8 @@ import pytest
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db
-from finance.maintenance import replacement
-from finance.maintenance.replacement import Replacement, look, replace_index
+from finance.maintenance.migrate import replacement
+from finance.maintenance.migrate.replacement import Replacement, look, replace_index
 
 RIGHT = ("shop", "year", "month")
 

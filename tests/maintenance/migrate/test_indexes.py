@@ -10,8 +10,8 @@ from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, find_unprotected
 from finance.indexes import INDEXES
-from finance.maintenance import indexes
-from finance.maintenance.indexes import check, migrate
+from finance.maintenance.migrate import indexes
+from finance.maintenance.migrate.indexes import check, migrate
 from tests.maintenance.conftest import a_payment
 
 KEYS = [("tenant", 1), ("payment_number", 1)]

@@ -14,7 +14,7 @@ from finance.database import Db, Document
 from finance.indexes import Index
 from finance.maintenance import fences
 from finance.maintenance.duplicates import Group, find_groups
-from finance.maintenance.target import Target, unique_name, value_at
+from finance.maintenance.target import Target, foreign_kind, unique_index, value_at
 
 PASSES_MAX = 20
 GROUPS_SHOWN_MAX = 20
@@ -38,14 +38,13 @@ class Replacement:
 
     @property
     def index(self) -> Index:
-        return Index(self.collection, unique_name(self.right), tuple((name, 1) for name in self.right), unique=True)
+        return unique_index(self.collection, self.right)
 
     @property
     def target(self) -> Target:
         return Target(
             db=self.db,
-            collection_name=self.collection,
-            number_field=self.right[-1],
+            numbered=foreign_kind(self.collection, self.right[-1]),
             scope_fields=self.right[:-1],
             created_field="",
             unique_index=self.index,

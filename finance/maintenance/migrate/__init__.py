@@ -1,0 +1,1 @@
+"""From the indexes and sequences that stand to those that should."""

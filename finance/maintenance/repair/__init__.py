@@ -1,0 +1,1 @@
+"""Numbers that several documents carry: found, planned, repaired and taken back."""

@@ -1,0 +1,87 @@
+"""The series that stand in the database: which there are, how far each goes, and counters that are behind."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bson import MaxKey
+from pymongo.errors import OperationFailure
+
+from finance.database import Db
+from finance.errors import Unavailable
+from finance.maintenance.gaps import gap_identity
+from finance.maintenance.kinds import KINDS, MaintainedKind
+from finance.numbering import counters
+from finance.numbering.series import Series
+
+SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
+
+
+class OrderIndexMissing(Unavailable):
+    """The index in whose order the numbers are read does not stand."""
+
+
+def find_series(db: Db, kind: MaintainedKind) -> list[Series]:
+    """Return every series that has a document or a counter, in the order of counter ids.
+
+    Documents are not read one by one: one index seek a series leads to the next. Raises OrderIndexMissing.
+    """
+    found = {series.counter_id: series for series in _series_with_counters(db, kind)}
+    found.update((series.counter_id, series) for series in _series_with_documents(db, kind))
+    return [found[counter_id] for counter_id in sorted(found)]
+
+
+def _series_with_counters(db: Db, kind: MaintainedKind) -> Iterator[Series]:
+    # ";" is the character after ":", so these are all ids that begin with "<kind>:".
+    ids = {"$gte": f"{kind.numbered.name}:", "$lt": f"{kind.numbered.name};"}
+    for counter in db.counters.find({"_id": ids}, {"_id": True}):
+        series = kind.series_of_counter(counter["_id"].split(":")[1:])
+        if series is not None:
+            yield series
+
+
+def _series_with_documents(db: Db, kind: MaintainedKind) -> Iterator[Series]:
+    index = kind.order_index
+    fields = ("tenant", *kind.series_fields)
+    position: list[Any] | None = None
+    for _seek in range(SERIES_MAX):
+        cursor = db[kind.numbered.collection].find(dict(index.partial or {})).hint(index.name).limit(1)
+        if position is not None:
+            beyond = [*position, *[MaxKey()] * (len(index.keys) - len(position))]
+            cursor = cursor.min(list(zip((field for field, _direction in index.keys), beyond, strict=True)))
+        else:
+            cursor = cursor.sort(list(index.keys))
+        try:
+            document = next(cursor, None)
+        except OperationFailure as error:
+            raise OrderIndexMissing(
+                f"The index {index.collection}.{index.name} doesn't stand. Run scripts/migrate_indexes.py --apply."
+            ) from error
+        if document is None:
+            return
+        position = [document.get(field) for field in fields]
+        series = kind.series_of(document)
+        if series is not None:
+            yield series
+
+
+def newest_accounted(db: Db, kind: MaintainedKind, series: Series) -> int:
+    """Return the largest number of the series that a document has or a gap explains. Two index seeks."""
+    newest = db[kind.numbered.collection].find_one(
+        {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1}},
+        projection={"number_seq": True},
+        sort=[("number_seq", -1)],
+    )
+    newest_gap = db.number_gaps.find_one(gap_identity(series), sort=[("number_seq", -1)])
+    return max(int(found["number_seq"]) if found else 0 for found in (newest, newest_gap))
+
+
+def sync_counters(db: Db, *, kinds: Iterable[MaintainedKind] = KINDS) -> list[tuple[Series, int, int]]:
+    """Raise every counter that is behind its documents or gaps; return (series, from, to). Never lowers one."""
+    raised = []
+    for kind in kinds:
+        for series in find_series(db, kind):
+            before, newest = counters.read(db, series), newest_accounted(db, kind, series)
+            if before < newest:
+                counters.raise_to(db, series, newest)
+                raised.append((series, before, newest))
+    return raised
