@@ -14,7 +14,8 @@ from finance.json_api import (
     encode_cursor,
     parse_json,
 )
-from tests.conftest import Api, Client
+from tests.clients import Client
+from tests.conftest import Api
 
 PAYMENT = b'{"amount": "1.00", "currency": "EUR", "payer": "P", "method": "card"}'
 
@@ -153,7 +154,7 @@ def test_without_a_valid_key_nothing_is_told(shared_client: Client, authorizatio
 def test_flasks_own_refusals_have_the_same_shape(
     shared_client: Client, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = shared_client.open(method, path)
+    answer = shared_client.call(method, path)
 
     assert answer.content_type == "application/problem+json"
     assert answer.json == {
