@@ -1,97 +1,198 @@
-"""Many clients at once, each on a kept-alive connection of its own, as frontends and load balancers have them."""
+"""The two clients that tests send with, one in this process and one over HTTP; and many of them at once.
 
-import http.client
+Both take paths below /api/v1 (or with it, as in a Location), send as an accountant unless told otherwise, and answer
+with what their library answers: `answer.json` in this process, `answer.json()` over HTTP.
+"""
+
 import json
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlencode, urlsplit
 
+import requests
+from requests.adapters import HTTPAdapter
+
+from finance.app import create_app
+from finance.auth import service as keys
+from finance.config import Config
+from finance.context import utc_now
+from finance.database import Db
+
+ENCRYPTION_KEY = b"only for tests! " * 6
+NOVEMBER = datetime(2026, 11, 20, 12, tzinfo=UTC)  # for tests that set the clock
+BASE = "/api/v1"
 CLIENTS = 32
+CONNECTIONS_MAX = 256
 ANSWER_TIMEOUT_S = 60.0
-UNANSWERED = (OSError, http.client.HTTPException)  # no reply, or half of one: whether it took effect isn't known
+UNANSWERED = requests.RequestException  # no reply, or half of one: whether it took effect isn't known
 RETRY_FOR_S = 90.0
 RETRY_PAUSE_S = 0.05
+LINES = [{"description": "Work", "quantity": "1", "unit_price": "1000.00", "tax_rate": "0"}]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Address(Protocol):
+class Api(Protocol):
+    """What is known of a served API; see conftest.Api."""
+
     url: str
+    tenant: str
+    db: Db
+
+    def headers(self, role: str = "client", tenant: str | None = None) -> dict[str, str]: ...
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What came back; `raw` are the bytes of the body. Names of headers are in lower case."""
+class Verbs:
+    """What both clients can do."""
 
-    status: int
-    headers: Mapping[str, str]
-    raw: bytes
+    def call(self, method: str, path: str, role: str | None = None, key: str | None = None, **options: Any) -> Any:
+        """Send a request as `role`, with `key` as its Idempotency-Key."""
+        raise NotImplementedError
 
-    @property
-    def body(self) -> Any:
-        return json.loads(self.raw)
+    def get(self, path: str, **options: Any) -> Any:
+        return self.call("GET", path, **options)
 
-    @property
-    def replayed(self) -> bool:
-        return self.headers.get("idempotent-replayed") == "true"
+    def post(self, path: str, **options: Any) -> Any:
+        return self.call("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Any:
+        return self.call("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Any:
+        return self.call("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        return self.call("DELETE", path, **options)
+
+    def put_shop(self, shop: str = "par", **settings: Any) -> Any:
+        body = {"name": shop, "timezone": "Europe/Paris", "currency": "EUR", **settings}
+        return self.put(f"/shops/{shop}", role="admin", json=body)
+
+    def issue(self, shop: str = "par", *, key: str | None = None, **invoice: Any) -> Any:
+        """Issue an invoice over 1000.00."""
+        body = {"shop": shop, "customer_name": "Zoë", "lines": LINES, **invoice}
+        return self.post("/invoices", role="client", key=key, json=body)
+
+    def pay(self, amount: str, *, key: str | None = None, **payment: Any) -> Any:
+        body = {"amount": amount, "currency": "EUR", "payer": "Zoë", "method": "card", **payment}
+        return self.post("/payments", role="client", key=key, json=body)
+
+    def pay_invoices(self, invoice_numbers: list[str], amount: str, *, key: str | None = None, **payment: Any) -> Any:
+        """Pay `amount` of each of the invoices, in one payment."""
+        allocations = [{"invoice_number": number, "amount": amount} for number in invoice_numbers]
+        total = f"{Decimal(amount) * len(allocations):.2f}"
+        return self.pay(total, key=key, allocations=allocations, **payment)
+
+    def invoice(self, invoice_number: str) -> Any:
+        """Return an invoice as it is shown."""
+        answer = self.get(f"/invoices/{invoice_number}", role="client")
+        assert answer.status_code == 200, answer.text
+        return json.loads(answer.text)
 
 
-class Client:
-    """One connection, for one thread at a time; opened again after it broke. `headers` go with every request."""
+class Client(Verbs):
+    """The app in this process, on a database of its own. `now` is what its clock shows; None for the real time."""
 
-    def __init__(self, api: Address, headers: Mapping[str, str] | None = None) -> None:
-        address = urlsplit(api.url)
-        self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_TIMEOUT_S)
-        self._headers = dict(headers or {})
-        self.unavailable: list[Reply] = []  # the 503s that post_until_answered met
+    def __init__(self, db: Db, config: Config | None = None, *, now: datetime | None = None) -> None:
+        self.db = db
+        self.now = now
+        config = config or Config(encryption_keys=(ENCRYPTION_KEY,))
+        self.app = create_app(config, db=db, clock=lambda: self.now or utc_now())
+        self._keys: dict[tuple[str, str], str] = {}
 
-    def ask(
+    def key(self, role: str = "accountant", tenant: str = "acme") -> str:
+        """Return the API key of this role and tenant, made once."""
+        if (role, tenant) not in self._keys:
+            made = keys.create_key(self.db, tenant=tenant, role=role, now=datetime.now(UTC))
+            self._keys[role, tenant] = made.key
+        return self._keys[role, tenant]
+
+    def call(
         self,
         method: str,
         path: str,
-        body: Any = None,
-        *,
+        role: str | None = None,
         key: str | None = None,
-        query: Mapping[str, Any] | None = None,
+        *,
+        tenant: str = "acme",
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """Return the reply; raises one of UNANSWERED where there is none. `key` is the Idempotency-Key."""
-        headers = {**self._headers, **(headers or {})}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        target = f"{path}?{urlencode(query)}" if query else path
-        try:
-            self._connection.request(method, target, None if body is None else json.dumps(body), headers)
-            response = self._connection.getresponse()
-            raw = response.read()
-        except UNANSWERED:
-            self._connection.close()
-            raise
-        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, raw)
+        **options: Any,
+    ) -> Any:
+        sent = {"Authorization": f"Bearer {self.key(role or 'accountant', tenant)}"}
+        sent |= _with_key(headers, key)
+        return self.app.test_client().open(_whole(path), method=method, headers=sent, **options)
 
-    def get(self, path: str, **query: Any) -> Reply:
-        return self.ask("GET", path, query=query)
+    def later(self, **delta: float) -> None:
+        """Put the clock forward."""
+        assert self.now is not None
+        self.now += timedelta(**delta)
 
-    def post(self, path: str, body: Any, *, key: str | None = None) -> Reply:
-        return self.ask("POST", path, body, key=key)
 
-    def post_until_answered(self, path: str, body: Any, *, key: str) -> Reply:
+class HttpClient(Verbs):
+    """One tenant of a served API. Used by one thread at a time it has one kept-alive connection, as a browser has.
+
+    `role` is as what it sends unless told otherwise; None for without a key. Raises UNANSWERED where there is no reply.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        tenant: str | None = None,
+        *,
+        role: str | None = "accountant",
+        headers_by_role: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        self.api = api
+        self.tenant = tenant or api.tenant
+        self.unavailable: list[requests.Response] = []  # the 503s that post_until_answered met
+        self._role = role
+        self._headers_by_role: dict[str, dict[str, str]] = {} if headers_by_role is None else headers_by_role
+        if role is not None:
+            self.headers(role)  # before there are threads that would make one each
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy of whoever runs the tests
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS_MAX))
+
+    def another(self) -> "HttpClient":
+        """Return a client with the same API keys on a connection of its own."""
+        return HttpClient(self.api, self.tenant, role=self._role, headers_by_role=self._headers_by_role)
+
+    def headers(self, role: str) -> dict[str, str]:
+        """Return the header that carries the API key of this role, made once."""
+        if role not in self._headers_by_role:
+            self._headers_by_role[role] = self.api.headers(role, self.tenant)
+        return self._headers_by_role[role]
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        role: str | None = None,
+        key: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> requests.Response:
+        role = role or self._role
+        sent = {**(self.headers(role) if role else {}), **_with_key(headers, key)}
+        url = f"{self.api.url}{_whole(path)}"
+        return self._session.request(method, url, headers=sent, timeout=ANSWER_TIMEOUT_S, **options)
+
+    def post_until_answered(self, path: str, *, key: str, **options: Any) -> requests.Response:
         """Send it with the same Idempotency-Key until a reply comes that isn't a 503, as a careful client does."""
         deadline = time.monotonic() + RETRY_FOR_S
         while True:
             try:
-                reply = self.post(path, body, key=key)
-                if reply.status != 503:
-                    return reply
-                self.unavailable.append(reply)
+                answer = self.post(path, key=key, **options)
+                if answer.status_code != 503:
+                    return answer
+                self.unavailable.append(answer)
             except UNANSWERED:
                 pass
             if time.monotonic() > deadline:
@@ -102,15 +203,21 @@ class Client:
         """Yield every row of a list, page by page."""
         cursor: dict[str, str] = {}
         while True:
-            page = self.get(path, **query, **cursor)
-            assert page.status == 200, page.raw
-            yield from page.body["data"]
-            if not page.body["has_more"]:
+            answer = self.get(path, params={**query, **cursor})
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            yield from page["data"]
+            if not page["has_more"]:
                 return
-            cursor = {"cursor": page.body["next_cursor"]}
+            cursor = {"cursor": page["next_cursor"]}
 
     def close(self) -> None:
-        self._connection.close()
+        self._session.close()
+
+
+def is_replayed(answer: Any) -> bool:
+    """Return whether an answer is the first result of an earlier request."""
+    return answer.headers.get("Idempotent-Replayed") == "true"
 
 
 def a_payment(**changes: Any) -> dict[str, Any]:
@@ -131,22 +238,22 @@ def at_once(count: int, act: Callable[[int], Result]) -> list[Result]:
 
 
 def share(
-    items: Iterable[Item], act: Callable[[Client, Item], Result], connect: Callable[[], Client], clients: int = CLIENTS
+    items: Iterable[Item], act: Callable[[HttpClient, Item], Result], of: HttpClient, clients: int = CLIENTS
 ) -> list[Result]:
-    """Let `clients` clients work off the items at the same time, and return the results in the items' order."""
+    """Let `clients` clients like `of` work off the items at the same time, and return the results in their order."""
     waiting: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
     for numbered_item in enumerate(items):
         waiting.put(numbered_item)
     results: dict[int, Result] = {}
+    each = [of.another() for _client in range(clients)]
 
-    def work(_position: int) -> None:
-        client = connect()
+    def work(client: int) -> None:
         while True:
             try:
                 position, item = waiting.get_nowait()
             except queue.Empty:
-                return client.close()
-            results[position] = act(client, item)
+                return each[client].close()
+            results[position] = act(each[client], item)
 
     at_once(clients, work)
     return [results[position] for position in sorted(results)]
@@ -166,3 +273,11 @@ def poll(condition: Callable[[], Result], *, within_s: float, every_s: float = 0
             raise TimeoutError(f"Not within {within_s:.0f} s: {condition}")
         time.sleep(every_s)
     return value
+
+
+def _whole(path: str) -> str:
+    return path if path.startswith(f"{BASE}/") else f"{BASE}{path}"
+
+
+def _with_key(headers: Mapping[str, str] | None, key: str | None) -> dict[str, str]:
+    return dict(headers or {}) | ({} if key is None else {"Idempotency-Key": key})

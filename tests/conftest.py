@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import processes
@@ -25,15 +24,13 @@ import pytest
 from embedded_mongodb import EmbeddedMongodb
 
 from finance import database
-from finance.app import create_app
 from finance.auth import service as keys
 from finance.config import Config
-from finance.context import utc_now
+from tests.clients import ENCRYPTION_KEY, Client
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
 STOP_TIMEOUT_S = 20.0
-ENCRYPTION_KEY = b"only for tests! " * 6
 # Settings of the one who runs the tests must not change what they see.
 _SETTINGS = ("FINANCE_", "PAYMENT_", "MONGODB_", "PROMETHEUS_", "GUNICORN_", "HOST", "PORT", "WEB_CONCURRENCY")
 
@@ -140,44 +137,10 @@ def shared_api(mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory) -> It
         yield api
 
 
-class Client:
-    """The app in this process, on a database of its own: `client.post("/payments", json={...})` as a client key."""
-
-    def __init__(self, db: database.Db, config: Config, clock: Callable[[], datetime] = utc_now) -> None:
-        self.db = db
-        self.app = create_app(config, db=db, clock=clock)
-        self._http = self.app.test_client()
-        self._keys: dict[tuple[str, str], str] = {}
-
-    def key(self, role: str = "accountant", tenant: str = "acme") -> str:
-        """Return the key of this role and tenant, made once."""
-        if (role, tenant) not in self._keys:
-            made = keys.create_key(self.db, tenant=tenant, role=role, now=datetime.now(UTC))
-            self._keys[role, tenant] = made.key
-        return self._keys[role, tenant]
-
-    def open(self, method: str, path: str, *, role: str = "accountant", tenant: str = "acme", **options: Any) -> Any:
-        """Send a request with a key of `role`; a path is below /api/v1."""
-        headers = {"Authorization": f"Bearer {self.key(role, tenant)}", **options.pop("headers", {})}
-        return self._http.open(f"/api/v1{path}", method=method, headers=headers, **options)
-
-    def get(self, path: str, **options: Any) -> Any:
-        return self.open("GET", path, **options)
-
-    def post(self, path: str, **options: Any) -> Any:
-        return self.open("POST", path, **options)
-
-    def put(self, path: str, **options: Any) -> Any:
-        return self.open("PUT", path, **options)
-
-    def patch(self, path: str, **options: Any) -> Any:
-        return self.open("PATCH", path, **options)
-
-
 @pytest.fixture
 def client(db: database.Db) -> Client:
     """The app in this process, on a real MongoDB."""
-    return Client(db, Config(encryption_keys=(ENCRYPTION_KEY,)))
+    return Client(db)
 
 
 @pytest.fixture(scope="session")
@@ -185,7 +148,7 @@ def shared_client(mongodb_uri: str) -> Iterator[Client]:
     """As `client`, for all tests that write nothing, or are content with a tenant of their own."""
     with _fresh_database(mongodb_uri) as fresh:
         database.create_indexes(fresh)
-        yield Client(fresh, Config(encryption_keys=(ENCRYPTION_KEY,)))
+        yield Client(fresh)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ from embedded_mongodb import EmbeddedMongodb
 from finance import database
 from finance.app import create_app
 from finance.config import Config
-from tests.conftest import Api, Client
+from tests.clients import Client
+from tests.conftest import Api
 
 PAYMENT = {"amount": "1250.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "bank_transfer"}
 NOWHERE = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"

@@ -8,7 +8,7 @@ import pytest
 from finance.config import Config, ConfigError
 from finance.database import Db
 from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured, FieldCipher
-from tests.conftest import Client
+from tests.clients import Client
 from tests.customers.forms import full_form
 
 OLD, NEW = b"old" * 32, b"new" * 32

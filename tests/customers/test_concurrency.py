@@ -1,6 +1,5 @@
 """Many who onboard and save at the same time, against real gunicorn processes on a real MongoDB."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from uuid import uuid4
 import pytest
 import requests
 
+from tests.clients import HttpClient, at_once
 from tests.conftest import Api
 from tests.customers.forms import full_form
 
@@ -23,35 +23,13 @@ def api(shared_api: Api) -> Iterator[Api]:
     return shared_api
 
 
-class Sender:
-    """Sends as one client, on a connection of its own for each thread."""
-
-    def __init__(self, api: Api, tenant: str, role: str = "accountant") -> None:
-        self.url = f"{api.url}/api/v1"
-        self._headers = api.headers(role, tenant)
-        self._local = threading.local()
-
-    def send(self, method: str, path: str, **options: Any) -> requests.Response:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-        headers = self._headers | options.pop("headers", {})
-        return self._local.session.request(method, self.url + path, headers=headers, timeout=60, **options)
-
-
 def _together(calls: list[Callable[[], requests.Response]]) -> list[requests.Response]:
     """Make all calls at the same moment, each in a thread of its own."""
-    barrier = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], requests.Response]) -> requests.Response:
-        barrier.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
+    return at_once(len(calls), lambda position: calls[position]())
 
 
 def test_64_clients_onboard_at_once_and_a_third_of_them_click_twice(api: Api) -> None:
-    sender = Sender(api, tenant := f"t{uuid4().hex[:8]}")
+    client = HttpClient(api, tenant := f"t{uuid4().hex[:8]}")
 
     def onboard(number: int) -> list[requests.Response]:
         """Send the forms of one client: with a code of its own, with a code handed out, or without."""
@@ -61,11 +39,11 @@ def test_64_clients_onboard_at_once_and_a_third_of_them_click_twice(api: Api) ->
             if (number + turn) % 3 == 0:
                 form["customer_code"] = f"OWN-{number}-{turn}"
             elif (number + turn) % 3 == 1:
-                form["customer_code"] = sender.send("POST", "/customers/codes").json()["customer_code"]
-            key = {"Idempotency-Key": f"{number}-{turn}"}
+                form["customer_code"] = client.post("/customers/codes").json()["customer_code"]
+            key = f"{number}-{turn}"
 
-            def post(form: dict[str, Any] = form, key: dict[str, str] = key) -> requests.Response:
-                return sender.send("POST", "/customers", json=form, headers=key)
+            def post(form: dict[str, Any] = form, key: str = key) -> requests.Response:
+                return client.post("/customers", key=key, json=form)
 
             answers += _together([post, post]) if number % 3 == 0 else [post()]
         return answers
@@ -95,22 +73,20 @@ def _every_number_is_accounted_for(api: Api, tenant: str) -> None:
 
 
 def test_codes_handed_out_at_once_are_all_different(api: Api) -> None:
-    sender = Sender(api, f"t{uuid4().hex[:8]}")
+    client = HttpClient(api, f"t{uuid4().hex[:8]}")
 
-    answers = _together([lambda: sender.send("POST", "/customers/codes")] * CLIENTS)
+    answers = _together([lambda: client.post("/customers/codes")] * CLIENTS)
 
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["customer_code"] for answer in answers}) == CLIENTS
 
 
 def test_when_saves_race_for_one_code_one_gets_it_and_the_others_a_suggestion(api: Api) -> None:
-    sender = Sender(api, tenant := f"t{uuid4().hex[:8]}")
+    client = HttpClient(api, tenant := f"t{uuid4().hex[:8]}")
 
     answers = _together(
         [
-            lambda n=n: sender.send(
-                "POST", "/customers", json={"customer_name": f"C{n}", "customer_code": "CUST-301819"}
-            )
+            lambda n=n: client.post("/customers", json={"customer_name": f"C{n}", "customer_code": "CUST-301819"})
             for n in range(32)
         ]
     )
@@ -122,7 +98,7 @@ def test_when_saves_race_for_one_code_one_gets_it_and_the_others_a_suggestion(ap
     assert len(suggestions) == 31
     again = _together(
         [
-            lambda code=code: sender.send("POST", "/customers", json={"customer_name": "C", "customer_code": code})
+            lambda code=code: client.post("/customers", json={"customer_name": "C", "customer_code": code})
             for code in suggestions
         ]
     )
@@ -131,11 +107,11 @@ def test_when_saves_race_for_one_code_one_gets_it_and_the_others_a_suggestion(ap
 
 
 def test_when_saves_race_with_one_pan_one_is_stored(api: Api) -> None:
-    sender = Sender(api, tenant := f"t{uuid4().hex[:8]}")
-    sender.send("POST", "/customers", json=full_form())  # makes the tenant's data key, for which all would wait
+    client = HttpClient(api, tenant := f"t{uuid4().hex[:8]}")
+    client.post("/customers", json=full_form())  # makes the tenant's data key, for which all would wait
 
     for form in [full_form() for _ in range(5)]:
-        answers = _together([lambda form=form: sender.send("POST", "/customers", json=form)] * 16)
+        answers = _together([lambda form=form: client.post("/customers", json=form)] * 16)
 
         assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 15}
         assert {a.json()["code"] for a in answers if a.status_code == 409} == {"possible_duplicate_customer"}
@@ -144,35 +120,30 @@ def test_when_saves_race_with_one_pan_one_is_stored(api: Api) -> None:
 
 
 def test_two_saves_at_once_always_leave_one_of_the_two_whole(api: Api) -> None:
-    sender = Sender(api, f"t{uuid4().hex[:8]}")
+    client = HttpClient(api, f"t{uuid4().hex[:8]}")
     forms = [full_form(customer_name="One"), full_form(customer_name="Two", banking=[], contact_person=None)]
     forms[1] |= {"tds": {"applicable": False}, "terms_conditions": None, "products_services": [{"name": "Two"}]}
     shown = [_shown(form) for form in forms]
 
     for round_number in range(ROUNDS):
         path = f"/customers/RACE-{round_number // 10}"  # the first of ten rounds creates, the others replace
-        answers = _together(
-            [lambda f=f, p=path: sender.send("PUT", f"{p}?confirm_duplicate=true", json=f) for f in forms]
-        )
+        answers = _together([lambda f=f, p=path: client.put(f"{p}?confirm_duplicate=true", json=f) for f in forms])
 
         assert all(answer.status_code in (200, 201) for answer in answers), [answer.text for answer in answers]
-        found = sender.send("GET", path).json()
+        found = client.get(path).json()
         assert {name: found[name] for name in shown[0]} in shown
 
 
 def test_many_saves_of_one_customer_are_all_in_its_history(api: Api) -> None:
-    sender = Sender(api, f"t{uuid4().hex[:8]}")
-    sender.send("POST", "/customers", json={"customer_name": "Zero"})
+    client = HttpClient(api, f"t{uuid4().hex[:8]}")
+    client.post("/customers", json={"customer_name": "Zero"})
 
     answers = _together(
-        [
-            lambda n=n: sender.send("PUT", "/customers/CUST-000001", json={"customer_name": f"Name {n}"})
-            for n in range(12)
-        ]
+        [lambda n=n: client.put("/customers/CUST-000001", json={"customer_name": f"Name {n}"}) for n in range(12)]
     )
 
     assert {answer.status_code for answer in answers} == {200}
-    history = sender.send("GET", "/customers/CUST-000001").json()["history"]
+    history = client.get("/customers/CUST-000001").json()["history"]
     names = [entry["changes"]["customer_name"] for entry in history]
     assert sorted(name["to"] for name in names) == sorted(f"Name {n}" for n in range(12))
     assert [name["from"] for name in names] == ["Zero", *(name["to"] for name in names[:-1])]

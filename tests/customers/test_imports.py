@@ -15,7 +15,7 @@ from openpyxl import Workbook
 from finance.customers.imports import RowVerdict, UnreadableTable, import_rows, read_table
 from finance.database import Db
 from finance.encryption import FieldCipher
-from tests.conftest import ENCRYPTION_KEY, Client
+from tests.clients import ENCRYPTION_KEY, Client
 from tests.customers.forms import gstin, pan
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

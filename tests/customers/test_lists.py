@@ -15,7 +15,7 @@ from finance.customers.model import ORDER_BY_SORT, SORTS
 from finance.encryption import FieldCipher
 from finance.paging import position_of
 from finance.text import fold
-from tests.conftest import ENCRYPTION_KEY, Client
+from tests.clients import ENCRYPTION_KEY, Client
 from tests.customers.forms import gstin, pan
 
 TENANT = "lists"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Client
+from tests.clients import Client
 from tests.customers.forms import full_form, gstin, pan
 
 
@@ -540,7 +540,7 @@ def test_what_a_client_may(client: Client, method: str, path: str, status: int) 
     client.post("/customers", json={"customer_name": "Ada"})
     body = {"json": {"customer_name": "Ada"}} if method == "PUT" else {}
 
-    assert client.open(method, path, role="client", **body).status_code == status
+    assert client.call(method, path, role="client", **body).status_code == status
 
 
 def test_another_tenants_customer_is_not_found(client: Client) -> None:

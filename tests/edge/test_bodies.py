@@ -8,7 +8,8 @@ import pytest
 from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, parse_json
 from finance.edge.cursors import decode_cursor, encode_cursor
 from finance.errors import FieldError, Invalid
-from tests.conftest import Api, Client
+from tests.clients import Client
+from tests.conftest import Api
 
 PAYMENT = b'{"amount": "1.00", "currency": "EUR", "payer": "P", "method": "card"}'
 
@@ -147,7 +148,7 @@ def test_without_a_valid_key_nothing_is_told(shared_client: Client, authorizatio
 def test_flasks_own_refusals_have_the_same_shape(
     shared_client: Client, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = shared_client.open(method, path)
+    answer = shared_client.call(method, path)
 
     assert answer.content_type == "application/problem+json"
     assert answer.json == {

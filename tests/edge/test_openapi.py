@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from finance.app import create_app
 from finance.config import Config
-from tests.conftest import Client
+from tests.clients import Client
 
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", create_app(Config()))
 

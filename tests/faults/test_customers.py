@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from embedded_mongodb import EmbeddedMongodb
 
+from tests.clients import UNANSWERED, HttpClient
 from tests.conftest import Api
 from tests.customers.forms import full_form
 
@@ -20,23 +20,19 @@ CLIENTS = 12
 
 def test_killing_every_process_under_load_leaves_no_half_customer(serve_api: Callable[..., Api]) -> None:
     api = serve_api(workers=2)
-    headers = api.headers("accountant")
+    client = HttpClient(api)
     sent: dict[str, dict[str, Any]] = {}
     answered: dict[str, dict[str, Any]] = {}
     stop = threading.Event()
 
     def onboard(number: int) -> None:
+        mine = client.another()
         for turn in range(10_000):
             key = f"{number}-{turn}"
             sent[key] = full_form(customer_name=key)
             try:
-                answer = requests.post(
-                    f"{api.url}/api/v1/customers",
-                    json=sent[key],
-                    headers=headers | {"Idempotency-Key": key},
-                    timeout=20,
-                )
-            except requests.RequestException:  # killed before, or in the middle of, its answer
+                answer = mine.post("/customers", json=sent[key], key=key)
+            except UNANSWERED:  # killed before, or in the middle of, its answer
                 return
             if stop.is_set() or answer.status_code != 201:
                 return
@@ -52,22 +48,18 @@ def test_killing_every_process_under_load_leaves_no_half_customer(serve_api: Cal
     for thread in threads:
         thread.join()
 
-    again = serve_api(workers=1, FINANCE_DATABASE=api.db.name)
+    restarted = serve_api(workers=1, FINANCE_DATABASE=api.db.name)
+    again = HttpClient(restarted, headers_by_role={"accountant": client.headers("accountant")})
     stored = list(api.db.customers.find({"tenant": "acme"}))
     for document in stored:
-        found = requests.get(
-            f"{again.url}/api/v1/customers/{document['customer_code']}", headers=headers, timeout=20
-        ).json()
+        found = again.get(f"/customers/{document['customer_code']}").json()
         form = sent[document["idempotency_key"]]
         assert {name: found[name] for name in form} == form  # whole, whether it was answered or not
     codes = {document["customer_code"] for document in stored}
     assert {customer["customer_code"] for customer in answered.values()} <= codes
     assert len(codes) == len(stored)
     for key in list(sent)[-CLIENTS:]:  # those on their way when it was killed: a retry gives one customer
-        repeat = requests.post(
-            f"{again.url}/api/v1/customers", json=sent[key], headers=headers | {"Idempotency-Key": key}, timeout=20
-        )
-        assert repeat.status_code == 201
+        assert again.post("/customers", json=sent[key], key=key).status_code == 201
     assert api.db.customers.count_documents({}) == len(
         {*sent} & {d["idempotency_key"] for d in api.db.customers.find()}
     )
@@ -81,11 +73,11 @@ def test_no_number_can_be_read_off_the_disk(serve_api: Callable[..., Api], own_m
         banking=[{"account_number": "739154682073915"}, {"iban": "DE89370400440532013000"}],
         terms_conditions={"notes": "plain-text-marker-5512"},
     )
-    url, headers = f"{api.url}/api/v1/customers", api.headers("accountant")
-    assert requests.post(url, json=form, headers=headers | {"Idempotency-Key": "k"}, timeout=20).status_code == 201
+    client = HttpClient(api)
+    assert client.post("/customers", json=form, key="k").status_code == 201
     changed = form | {"banking": [{"account_number": "846201937584620"}]}
-    assert requests.put(f"{url}/CUST-000001", json=changed, headers=headers, timeout=20).status_code == 200
-    found = requests.get(url, params={"pan_number": pan}, headers=headers, timeout=20).json()
+    assert client.put("/customers/CUST-000001", json=changed).status_code == 200
+    found = client.get("/customers", params={"pan_number": pan}).json()
     log = api.log
     api.stop()
     api.db.client.admin.command("fsync")

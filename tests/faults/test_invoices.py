@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from finance.numbering.series import Series
-from tests.invoices.client import Client
+from tests.clients import UNANSWERED, HttpClient
 
 pytestmark = pytest.mark.faults
 
@@ -44,7 +44,7 @@ class Answered:
 class Load:
     """Sixteen clients that issue invoices in three shops over two months, and repeat what got no answer."""
 
-    def __init__(self, client: Client, invoices: int) -> None:
+    def __init__(self, client: HttpClient, invoices: int) -> None:
         self.client = client
         self.left = invoices
         self.answered: list[Answered] = []
@@ -71,7 +71,7 @@ class Load:
 
     def _client(self, number: int) -> None:
         choose = random.Random(number)
-        session = requests.Session()
+        client = self.client.another()
         while (position := self._take()) is not None:
             shop = choose.choice(SHOPS)
             day = self._days[position < self._half]  # counted down: the first half is in the earlier month
@@ -85,26 +85,21 @@ class Load:
                         {"lines": []},
                     ]
                 )
-            self._send(session, body, shop)
+            self._send(client, body, shop)
 
     def _take(self) -> int | None:
         with self._lock:
             self.left -= 1
             return self.left if self.left >= 0 else None
 
-    def _send(self, session: requests.Session, body: dict[str, Any], shop: str) -> None:
+    def _send(self, client: HttpClient, body: dict[str, Any], shop: str) -> None:
         """Send until there is an answer, as a frontend does: the same key, and patience."""
         key = uuid4().hex
         for _attempt in range(60):
             sent_s = time.monotonic()
             try:
-                answer = session.post(
-                    f"{self.client.api.url}/api/v1/invoices",
-                    json=body,
-                    headers=self.client.headers("client") | {"Idempotency-Key": key},
-                    timeout=20,
-                )
-            except requests.RequestException:
+                answer = client.post("/invoices", role="client", key=key, json=body)
+            except UNANSWERED:
                 time.sleep(0.1)
                 continue
             if answer.status_code == 503:
@@ -129,7 +124,7 @@ def kill_a_worker(api: Any, choose: random.Random) -> bool:
 
 
 def issue_under_fire(api: Any, *, invoices: int, kills: int) -> None:
-    client = Client(api, "acme")
+    client = HttpClient(api, "acme")
     for shop in SHOPS:
         assert client.put_shop(shop, max_length=30, currency="EUR").status_code == 201
         assert client.issue(shop, issued_on="2001-01-02").status_code == 201
@@ -205,40 +200,25 @@ def test_four_processes_issue_2000_invoices_while_twenty_are_killed(serve_api: A
 
 def pay_under_fire(api: Any, *, invoices: int, payers: int, kills: int) -> None:
     """Every payer pays a part of each invoice and voids some, while processes are killed; then all must agree."""
-    client = Client(api, "acme")
+    client = HttpClient(api, "acme")
     client.put_shop()
     numbers = [client.issue().json()["invoice_number"] for _ in range(invoices)]
     done = threading.Semaphore(0)
     outcomes: Counter[int] = Counter()
 
-    def send(session: requests.Session, path: str, body: dict[str, Any], key: str) -> requests.Response:
-        for _attempt in range(100):
-            try:
-                answer = session.post(
-                    f"{api.url}/api/v1{path}",
-                    json=body,
-                    headers=client.headers("accountant") | {"Idempotency-Key": key},
-                    timeout=20,
-                )
-                if answer.status_code != 503:
-                    return answer
-            except requests.RequestException:
-                pass
-            time.sleep(0.2)
-        raise AssertionError("no answer")
-
     def payer(number: int) -> None:
-        choose, session = random.Random(number), requests.Session()
+        choose, ours = random.Random(number), client.another()
         for turn in range(invoices):
-            ours = choose.sample(numbers, choose.choice((1, 1, 2)))
-            parts = [{"invoice_number": n, "amount": "150.00"} for n in ours]
+            chosen = choose.sample(numbers, choose.choice((1, 1, 2)))
+            parts = [{"invoice_number": n, "amount": "150.00"} for n in chosen]
             amount = f"{150 * len(parts)}.00"
             body = {"amount": amount, "currency": "EUR", "payer": "Zoë", "method": "card", "allocations": parts}
-            answer = send(session, "/payments", body, f"pay-{number}-{turn}")
+            answer = ours.post_until_answered("/payments", json=body, key=f"pay-{number}-{turn}")
             outcomes[answer.status_code] += 1
             if answer.status_code == 201 and choose.random() < 0.3:
                 path = f"/payments/{answer.json()['payment_number']}/void"
-                outcomes[send(session, path, {"reason": "bounced"}, f"void-{number}-{turn}").status_code] += 1
+                voided = ours.post_until_answered(path, json={"reason": "bounced"}, key=f"void-{number}-{turn}")
+                outcomes[voided.status_code] += 1
             done.release()
 
     threads = [threading.Thread(target=payer, args=(number,)) for number in range(payers)]
@@ -263,7 +243,7 @@ def pay_under_fire(api: Any, *, invoices: int, payers: int, kills: int) -> None:
     require_invoices_agree_with_payments(api, client, numbers)
 
 
-def require_invoices_agree_with_payments(api: Any, client: Client, numbers: list[str]) -> None:
+def require_invoices_agree_with_payments(api: Any, client: HttpClient, numbers: list[str]) -> None:
     paid_minor = dict.fromkeys(numbers, 0)
     shown = {number: client.invoice(number) for number in numbers}
     for payment in api.db.payments.find({"status": "recorded"}):

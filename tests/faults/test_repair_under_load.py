@@ -8,18 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from benchmarks import duplicated_payments
 from finance.database import Db, find_unprotected
 from finance.maintenance.audit import gaps
 from finance.maintenance.cli import server_clock
+from tests.clients import HttpClient
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIENTS = 16
@@ -42,27 +42,26 @@ def script(api: Any, name: str, *arguments: str) -> subprocess.CompletedProcess[
 
 
 @contextmanager
-def posting(api: Any, headers: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
+def posting(client: HttpClient) -> Iterator[list[dict[str, Any]]]:
     """Post from 16 clients all the while; gives the payments answered. Any other answer than 201 fails the test."""
     stop = threading.Event()
     answered: list[dict[str, Any]] = []
     refused: list[str] = []
 
-    def post(client: int) -> None:
-        with requests.Session() as session:
-            number = 0
-            while not stop.is_set():
-                body = {"amount": f"{client + 1}.00", "currency": "EUR", "payer": "Ana", "method": "cash"}
-                body["paid_on"] = f"{duplicated_payments.YEARS[number % 2]}-06-01"
-                key = {"Idempotency-Key": f"{client}-{number}"}
-                reply = session.post(f"{api.url}/api/v1/payments", json=body, headers={**headers, **key}, timeout=30)
-                if reply.status_code == 201:
-                    answered.append(reply.json())
-                else:
-                    refused.append(f"{reply.status_code} {reply.text[:300]}")
-                number += 1
+    def post(who: int) -> None:
+        mine = client.another()
+        number = 0
+        while not stop.is_set():
+            body = {"amount": f"{who + 1}.00", "currency": "EUR", "payer": "Ana", "method": "cash"}
+            body["paid_on"] = f"{duplicated_payments.YEARS[number % 2]}-06-01"
+            reply = mine.post("/payments", json=body, key=f"{who}-{number}")
+            if reply.status_code == 201:
+                answered.append(reply.json())
+            else:
+                refused.append(f"{reply.status_code} {reply.text[:300]}")
+            number += 1
 
-    threads = [threading.Thread(target=post, args=(client,)) for client in range(CLIENTS)]
+    threads = [threading.Thread(target=post, args=(who,)) for who in range(CLIENTS)]
     for thread in threads:
         thread.start()
     try:
@@ -95,8 +94,8 @@ def require_all_accounted_for(db: Db, answered: list[dict[str, Any]]) -> None:
 def test_a_repair_while_16_clients_post(serve_api: Callable[..., Any]) -> None:
     api = serve_api(workers=2)
     expected = duplicated_payments.fill(api.db, PAYMENTS, one_in=ONE_IN)
-    headers = api.headers(tenant=TENANT)
-    with posting(api, headers) as answered:
+    client = HttpClient(api, TENANT, role="client")
+    with posting(client) as answered:
         while len(answered) < CLIENTS:
             time.sleep(0.05)
         done = script(api, "repair_duplicates.py", "--apply")
@@ -117,10 +116,10 @@ def test_a_repair_killed_ten_times_while_16_clients_post(serve_api: Callable[...
     chance = random.Random()
     api = serve_api(workers=2)
     expected = duplicated_payments.fill(api.db, PAYMENTS, seed=2, one_in=ONE_IN)
-    headers = api.headers(tenant=TENANT)
+    client = HttpClient(api, TENANT, role="client")
     line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--apply")
     done_at_kill = []
-    with posting(api, headers) as answered:
+    with posting(client) as answered:
         for kill in range(KILLS):
             changes = api.db.number_repair_changes.estimated_document_count()
             process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -146,12 +145,12 @@ def test_a_repair_killed_ten_times_while_16_clients_post(serve_api: Callable[...
 def test_an_undo_after_further_posts_gives_no_number_twice(serve_api: Callable[..., Any]) -> None:
     api = serve_api(workers=2)
     expected = duplicated_payments.fill(api.db, 2_000, seed=3)
-    headers = api.headers(tenant=TENANT)
+    client = HttpClient(api, TENANT, role="client")
     given: set[tuple[str, str]] = set()
     applied = script(api, "repair_duplicates.py", "--apply")
     run = applied.stdout.split()[1]
     given |= {(p["tenant"], p["payment_number"]) for p in api.db.payments.find({"previous_numbers": {"$ne": []}})}
-    with posting(api, headers) as answered:
+    with posting(client) as answered:
         while len(answered) < 50:
             time.sleep(0.05)
         undone = script(api, "repair_duplicates.py", "--undo", run)
@@ -192,8 +191,8 @@ def test_an_undo_killed_and_run_again_puts_everything_back(serve_api: Callable[.
     expected = duplicated_payments.fill(api.db, PAYMENTS // 2, seed=5, one_in=ONE_IN)
     run = script(api, "repair_duplicates.py", "--apply").stdout.split()[1]
     line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--undo", run)
-    headers = api.headers(tenant=TENANT)
-    with posting(api, headers) as answered:
+    client = HttpClient(api, TENANT, role="client")
+    with posting(client) as answered:
         for _kill in range(5):
             process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             assert process.stdout is not None

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 from embedded_mongodb import EmbeddedMongodb
 
 from finance.maintenance.audit import gaps
-from tests.clients import Client, Reply, a_payment, at_once, poll, workers_seen
+from tests.clients import HttpClient, a_payment, at_once, poll, workers_seen
 
 pytestmark = pytest.mark.faults
 
@@ -32,23 +33,22 @@ class Load:
     """Clients that go on posting, each request with a key of its own and repeated until it is answered."""
 
     def __init__(self, api: Any) -> None:
-        self._api = api
         self._stop = threading.Event()
-        self._answered: list[tuple[str, Reply]] = []
-        self._clients: list[Client] = []
+        self._answered: list[tuple[str, requests.Response]] = []
+        first = HttpClient(api, role="client")
+        self._clients = [first.another() for _client in range(LOAD_CLIENTS)]
 
     @property
-    def replies(self) -> dict[str, Reply]:
+    def replies(self) -> dict[str, requests.Response]:
         return dict(self._answered)
 
     @property
-    def unavailable(self) -> list[Reply]:
+    def unavailable(self) -> list[requests.Response]:
         return [reply for client in self._clients for reply in client.unavailable]
 
     @contextmanager
     def running(self) -> Iterator["Load"]:
-        headers = self._api.headers()
-        clients = threading.Thread(target=at_once, args=(LOAD_CLIENTS, lambda who: self._post(who, headers)))
+        clients = threading.Thread(target=at_once, args=(LOAD_CLIENTS, self._post))
         clients.start()
         try:
             yield self
@@ -60,14 +60,12 @@ class Load:
         target = len(self._answered) + PROGRESS
         poll(lambda: len(self._answered) >= target, within_s=WITHIN_S)
 
-    def _post(self, who: int, headers: dict[str, str]) -> None:
-        client = Client(self._api, headers)
-        self._clients.append(client)
+    def _post(self, who: int) -> None:
         for count in itertools.count():
             if self._stop.is_set():
                 return
             key = f"{who}-{count}"
-            reply = client.post_until_answered(PAYMENTS, a_payment(reference=key), key=key)
+            reply = self._clients[who].post_until_answered(PAYMENTS, json=a_payment(reference=key), key=key)
             self._answered.append((key, reply))
 
 
@@ -106,7 +104,7 @@ def test_a_killed_database_loses_nothing_that_was_acknowledged(
 
     for refusal in load.unavailable:
         assert refusal.headers["retry-after"] == "1"
-        assert re.search(r"retry( with the same Idempotency-Key)? is (always )?safe", refusal.body["detail"])
+        assert re.search(r"retry( with the same Idempotency-Key)? is (always )?safe", refusal.json()["detail"])
     _assert_each_is_stored_once(api, load)
     _assert_the_audit_records_what_is_missing(api)
 
@@ -117,8 +115,8 @@ def _a_working_worker(api: Any) -> int:
 
 
 def _assert_each_is_stored_once(api: Any, load: Load) -> None:
-    assert {reply.status for reply in load.replies.values()} == {201}
-    answered = {key: reply.body["payment_number"] for key, reply in load.replies.items()}
+    assert {reply.status_code for reply in load.replies.values()} == {201}
+    answered = {key: reply.json()["payment_number"] for key, reply in load.replies.items()}
     stored = list(api.db.payments.find({}, {"idempotency_key": True, "payment_number": True}))
     assert {payment["idempotency_key"]: payment["payment_number"] for payment in stored} == answered
     assert len(stored) == len(answered) == len(set(answered.values()))

@@ -124,7 +124,7 @@ def test_filters(acme: Any) -> None:
     acme.put_shop("lyo", currency="USD")
     acme.issue(issued_on="2026-09-01", due_on="2026-10-01")
     paid = acme.issue(issued_on="2026-10-01").json()["invoice_number"]
-    acme.pay_invoice(paid, "1.00")
+    acme.pay_invoices([paid], "1.00")
     acme.issue("lyo", issued_on="2026-10-02", key="k")
 
     def count(**query: str) -> int:

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.invoices.in_process import App
+from tests.clients import NOVEMBER, Client
 
 
 @pytest.fixture
-def app(db: Any) -> App:
-    return App(db)
+def app(db: Any) -> Client:
+    return Client(db, now=NOVEMBER)
 
 
 def issued(answer: Any) -> tuple[str, str]:
@@ -20,7 +20,7 @@ def issued(answer: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Europe/Paris", "America/Los_Angeles"])
-def test_the_month_and_the_year_turn_at_the_shops_own_midnight(app: App, zone: str) -> None:
+def test_the_month_and_the_year_turn_at_the_shops_own_midnight(app: Client, zone: str) -> None:
     assert app.put_shop("s1", timezone=zone).status_code == 201
     for year, month in ((2026, 12), (2027, 1)):  # the month turns, then month and year
         midnight = datetime(year, month, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
@@ -34,7 +34,7 @@ def test_the_month_and_the_year_turn_at_the_shops_own_midnight(app: App, zone: s
         app.db.counters.delete_many({})
 
 
-def test_the_fiscal_year_turns_in_april_at_the_shops_midnight(app: App) -> None:
+def test_the_fiscal_year_turns_in_april_at_the_shops_midnight(app: Client) -> None:
     settings = {"timezone": "Asia/Kolkata", "currency": "INR", "max_length": 16}
     settings |= {"reset": "year", "fiscal_year_start_month": 4, "invoice_format": "{shop}-{fiscal_year}-{number:04}"}
     settings["credit_note_format"] = "C{shop}-{fiscal_year}-{number:03}"
@@ -52,7 +52,7 @@ def test_the_fiscal_year_turns_in_april_at_the_shops_midnight(app: App) -> None:
     assert counters["credit_note:acme:BLR:FY2027"] == 1
 
 
-def test_after_9999_comes_10000_where_the_length_allows_it(app: App) -> None:
+def test_after_9999_comes_10000_where_the_length_allows_it(app: Client) -> None:
     app.put_shop("s1", max_length=30)
     app.put_shop("dkr1")  # FAC-DKR1-202611-0001 has 20 characters, so 9999 is its last
     for shop in ("s1", "dkr1"):
@@ -75,7 +75,7 @@ def test_after_9999_comes_10000_where_the_length_allows_it(app: App) -> None:
     assert [row["invoice_number"][-5:] for row in page] == ["10001", "10000", "-9999", "-9998"]
 
 
-def test_a_day_before_the_newest_is_refused_and_uses_no_number(app: App) -> None:
+def test_a_day_before_the_newest_is_refused_and_uses_no_number(app: Client) -> None:
     app.put_shop()
     issued(app.issue(issued_on="2026-11-10"))
     refused = app.issue(issued_on="2026-11-09")
@@ -86,7 +86,7 @@ def test_a_day_before_the_newest_is_refused_and_uses_no_number(app: App) -> None
     assert issued(app.issue(issued_on="2026-10-31"))[0] == "FAC-PAR-202610-0001"  # another series
 
 
-def test_todays_invoice_is_not_refused_because_midnight_passed_while_it_waited(app: App) -> None:
+def test_todays_invoice_is_not_refused_because_midnight_passed_while_it_waited(app: Client) -> None:
     app.put_shop()
     app.now = datetime(2026, 11, 19, 23, tzinfo=UTC)  # the 20th in Paris
     issued(app.issue())
@@ -96,7 +96,7 @@ def test_todays_invoice_is_not_refused_because_midnight_passed_while_it_waited(a
     assert app.issue().json["earliest"] == "2026-11-20"  # but no further
 
 
-def test_days_that_can_not_be(app: App) -> None:
+def test_days_that_can_not_be(app: Client) -> None:
     app.put_shop()
 
     def pointer(**invoice: Any) -> str:
@@ -112,7 +112,7 @@ def test_days_that_can_not_be(app: App) -> None:
     assert app.db.invoices.count_documents({}) == 0
 
 
-def test_a_series_with_numbers_keeps_its_format_until_its_period_ends(app: App) -> None:
+def test_a_series_with_numbers_keeps_its_format_until_its_period_ends(app: Client) -> None:
     app.put_shop()
     issued(app.issue())
     assert app.put_shop(invoice_format="F-{shop}-{year}{month}-{number:03}").status_code == 200
@@ -124,7 +124,7 @@ def test_a_series_with_numbers_keeps_its_format_until_its_period_ends(app: App) 
     assert issued(app.issue())[0] == "FAC-PAR-202611-0003"
 
 
-def test_a_change_of_the_reset_waits_for_the_next_period(app: App) -> None:
+def test_a_change_of_the_reset_waits_for_the_next_period(app: Client) -> None:
     app.put_shop()
     issued(app.issue())
     assert app.put_shop(reset="year", invoice_format="F-{shop}-{year}-{number:04}").status_code == 200
@@ -135,17 +135,17 @@ def test_a_change_of_the_reset_waits_for_the_next_period(app: App) -> None:
     assert issued(app.issue(issued_on="2026-11-30"))[0] == "FAC-PAR-202611-0003"
 
 
-def test_a_change_before_the_first_number_takes_effect_at_once(app: App) -> None:
+def test_a_change_before_the_first_number_takes_effect_at_once(app: Client) -> None:
     app.put_shop()
     app.put_shop(reset="never", invoice_format="F-{shop}-{number:06}")
     assert issued(app.issue())[0] == "F-PAR-000001"
 
 
-def test_an_invoice_is_answered_again_whatever_changed_since(app: App) -> None:
+def test_an_invoice_is_answered_again_whatever_changed_since(app: Client) -> None:
     app.put_shop()
     first = app.issue(key="k")
     number = first.json["invoice_number"]
-    assert app.pay([number], "10.00").status_code == 201
+    assert app.pay_invoices([number], "10.00").status_code == 201
     app.put_shop(currency="JPY", reset="never", invoice_format="F-{number}")
     app.later(days=100)
     again = app.issue(key="k")
@@ -153,7 +153,7 @@ def test_an_invoice_is_answered_again_whatever_changed_since(app: App) -> None:
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_credit_note_is_never_dated_before_its_invoice_nor_before_the_one_before_it(app: App) -> None:
+def test_a_credit_note_is_never_dated_before_its_invoice_nor_before_the_one_before_it(app: Client) -> None:
     app.put_shop()
     ahead = issued(app.issue(issued_on="2026-11-25"))[0]
     app.call("POST", f"/invoices/{ahead}/cancel", json={"reason": "wrong"})
@@ -166,7 +166,7 @@ def test_a_credit_note_is_never_dated_before_its_invoice_nor_before_the_one_befo
     ]
 
 
-def test_a_number_that_another_shop_wrote_is_a_conflict(app: App) -> None:
+def test_a_number_that_another_shop_wrote_is_a_conflict(app: Client) -> None:
     app.put_shop("par", invoice_format="F-{year}{month}-{number}")
     assert app.put_shop("lyo", invoice_format="F-{year}{month}-{number}").status_code == 422
     issued(app.issue("par"))
@@ -175,7 +175,7 @@ def test_a_number_that_another_shop_wrote_is_a_conflict(app: App) -> None:
     assert (taken.status_code, taken.json["code"]) == (409, "number_taken_elsewhere")
 
 
-def test_a_sequence_with_a_hole_is_shown_as_not_whole(app: App) -> None:
+def test_a_sequence_with_a_hole_is_shown_as_not_whole(app: Client) -> None:
     app.put_shop()
     for _ in range(3):
         issued(app.issue())

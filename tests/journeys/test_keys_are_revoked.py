@@ -8,7 +8,7 @@ import pytest
 
 from finance.auth import service as keys
 from finance.auth.model import NewKey
-from tests.clients import Client, at_once, poll, workers_seen
+from tests.clients import HttpClient, at_once, poll, workers_seen
 
 pytestmark = pytest.mark.journey
 
@@ -26,7 +26,7 @@ def test_every_worker_refuses_a_revoked_key_within_5_seconds(serve_api: Callable
     for key in (over_http, behind_the_api, untouched):
         assert _statuses(connections, key) == {404}  # every worker knows it now
 
-    assert Client(api, api.headers("admin")).ask("DELETE", f"/api/v1/keys/{over_http.key_id}").status == 204
+    assert HttpClient(api, role="admin").delete(f"/api/v1/keys/{over_http.key_id}").status_code == 204
     keys.revoke_key(api.db, tenant=None, key_id=behind_the_api.key_id, now=datetime.now(UTC))
 
     poll(
@@ -36,20 +36,19 @@ def test_every_worker_refuses_a_revoked_key_within_5_seconds(serve_api: Callable
     assert _statuses(connections, untouched) == {404}
 
 
-def _connections_to_every_worker(api: Any) -> list[Client]:
+def _connections_to_every_worker(api: Any) -> list[HttpClient]:
     """Open connections until each worker has one; a kept-alive connection stays with its worker."""
     headers = api.headers()
-    connections: list[Client] = []
+    connections: list[HttpClient] = []
     while workers_seen(api.log) != set(api.worker_pids()):
         assert len(connections) < CONNECTIONS_MAX
-        new = [Client(api) for _connection in range(8)]
-        at_once(len(new), lambda position, new=new: new[position].ask("GET", PROBE, headers=headers))
+        new = [HttpClient(api, role=None) for _connection in range(8)]
+        at_once(len(new), lambda position, new=new: new[position].get(PROBE, headers=headers))
         connections += new
     return connections
 
 
-def _statuses(connections: list[Client], key: NewKey) -> set[int]:
+def _statuses(connections: list[HttpClient], key: NewKey) -> set[int]:
     return {
-        connection.ask("GET", PROBE, headers={"Authorization": f"Bearer {key.key}"}).status
-        for connection in connections
+        connection.get(PROBE, headers={"Authorization": f"Bearer {key.key}"}).status_code for connection in connections
     }

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.clients import Client, a_payment, poll, share, workers_seen
+from tests.clients import HttpClient, a_payment, poll, share, workers_seen
 
 pytestmark = pytest.mark.journey
 
@@ -52,19 +53,18 @@ def test_retries_and_gaps_are_counted_once_over_all_workers(serve_api: Callable[
 
 def _post(api: Any, count: int) -> int:
     """Post from many clients, each payment once whatever happens to a worker, and return `count`."""
-    headers = api.headers()
     replies = share(
         range(count),
-        lambda client, _position: client.post_until_answered(PAYMENTS, a_payment(), key=uuid4().hex),
-        lambda: Client(api, headers),
+        lambda client, _position: client.post_until_answered(PAYMENTS, json=a_payment(), key=uuid4().hex),
+        HttpClient(api, role="client"),
     )
-    assert {reply.status for reply in replies} == {201}
+    assert {reply.status_code for reply in replies} == {201}
     return count
 
 
 def _shown_by_many_connections(api: Any) -> list[dict[str, float]]:
     """Return what /metrics shows on several connections, each sample summed over its labels."""
-    return [_samples(Client(api).get("/metrics").raw.decode()) for _connection in range(12)]
+    return [_samples(requests.get(f"{api.url}/metrics", timeout=30).text) for _connection in range(12)]
 
 
 def _samples(exposition: str) -> dict[str, float]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 
-from tests.clients import CLIENTS, Client, Reply, a_payment, at_once, share
+from tests.clients import CLIENTS, HttpClient, a_payment, at_once, is_replayed, share
 
 pytestmark = pytest.mark.journey
 
@@ -23,12 +24,10 @@ def test_three_workers_and_32_clients_give_3000_payments_the_numbers_1_to_3000(
 
     replies = _post_many(api, 3_000, paid_on="2022-06-30")
 
-    assert {reply.status for reply in replies} == {201}
-    numbers = [reply.body["payment_number"] for reply in replies]
+    assert {reply.status_code for reply in replies} == {201}
+    numbers = [reply.json()["payment_number"] for reply in replies]
     assert sorted(numbers) == [f"PAY2022{number_seq:04}" for number_seq in range(1, 3_001)]
-    listed = [
-        payment["payment_number"] for payment in _accountant(api).walk(PAYMENTS, limit=200, sort="payment_number")
-    ]
+    listed = [payment["payment_number"] for payment in HttpClient(api).walk(PAYMENTS, limit=200, sort="payment_number")]
     assert listed == sorted(numbers)
     assert api.db.number_gaps.count_documents({}) == 0
 
@@ -40,7 +39,7 @@ def test_numbers_widen_past_9999_and_lists_stay_in_their_order(serve_api: Callab
     _post_many(api, 60, paid_on="2022-06-30")
     in_order = [f"PAY2022{number_seq}" for number_seq in range(9_991, 10_051)]
 
-    accountant = _accountant(api)
+    accountant = HttpClient(api)
     upwards = accountant.walk(PAYMENTS, limit=7, sort="payment_number")
     downwards = accountant.walk(PAYMENTS, limit=7)
 
@@ -51,31 +50,29 @@ def test_numbers_widen_past_9999_and_lists_stay_in_their_order(serve_api: Callab
 @UNDER_BOTH_POLICIES
 def test_200_requests_at_once_with_one_key_record_one_payment(serve_api: Callable[..., Any], numbering: str) -> None:
     api = serve_api(workers=3, PAYMENT_NUMBERING=numbering)
-    headers = api.headers()
-    clients = [Client(api, headers) for _position in range(200)]
+    clients = _clients(api, 200)
 
-    replies = at_once(200, lambda position: clients[position].post(PAYMENTS, a_payment(), key="double-click"))
+    replies = at_once(200, lambda position: clients[position].post(PAYMENTS, json=a_payment(), key="double-click"))
 
-    assert {reply.status for reply in replies} == {201}
-    assert len({reply.raw for reply in replies}) == 1
+    assert {reply.status_code for reply in replies} == {201}
+    assert len({reply.content for reply in replies}) == 1
     assert len({reply.headers["location"] for reply in replies}) == 1
-    assert [reply.replayed for reply in replies].count(False) == 1
+    assert [is_replayed(reply) for reply in replies].count(False) == 1
     assert api.db.payments.count_documents({}) == 1
     assert _unaccounted(api, 2021) == []
     if numbering == "no_gap":
-        assert clients[0].post(PAYMENTS, a_payment()).body["payment_number"] == "PAY20210002"
+        assert clients[0].post(PAYMENTS, json=a_payment()).json()["payment_number"] == "PAY20210002"
 
 
 @UNDER_BOTH_POLICIES
 def test_the_first_payments_of_a_tenants_year_make_one_counter(serve_api: Callable[..., Any], numbering: str) -> None:
     api = serve_api(workers=3, PAYMENT_NUMBERING=numbering)
-    headers = api.headers()
-    clients = [Client(api, headers) for _position in range(CLIENTS)]
+    clients = _clients(api, CLIENTS)
 
-    replies = at_once(CLIENTS, lambda position: clients[position].post(PAYMENTS, a_payment(paid_on="2023-01-01")))
+    replies = at_once(CLIENTS, lambda position: clients[position].post(PAYMENTS, json=a_payment(paid_on="2023-01-01")))
 
-    assert {reply.status for reply in replies} == {201}
-    assert sorted(reply.body["payment_number"] for reply in replies) == [
+    assert {reply.status_code for reply in replies} == {201}
+    assert sorted(reply.json()["payment_number"] for reply in replies) == [
         f"PAY2023{n:04}" for n in range(1, CLIENTS + 1)
     ]
     assert [(counter["_id"], counter["seq"]) for counter in api.db.counters.find()] == [("payment:acme:2023", CLIENTS)]
@@ -85,9 +82,9 @@ def test_a_counter_behind_the_data_costs_a_log_line_and_no_error(serve_api: Call
     api = serve_api(workers=3)
     _store_500_and_lose_the_counter(api)
 
-    reply = Client(api, api.headers()).post(PAYMENTS, a_payment(paid_on="2026-01-15"))
+    reply = HttpClient(api, role="client").post(PAYMENTS, json=a_payment(paid_on="2026-01-15"))
 
-    assert (reply.status, reply.body["payment_number"]) == (201, "PAY20260501")
+    assert (reply.status_code, reply.json()["payment_number"]) == (201, "PAY20260501")
     assert _messages(api, r"Duplicate .*") == ["Duplicate payment number detected (attempt 1/5): PAY20260001"]
 
 
@@ -97,8 +94,8 @@ def test_a_counter_behind_the_data_is_met_by_all_workers_at_once(serve_api: Call
 
     replies = _post_many(api, 200, paid_on="2026-01-15")
 
-    assert {reply.status for reply in replies} == {201}
-    assert len({reply.body["payment_number"] for reply in replies}) == 200
+    assert {reply.status_code for reply in replies} == {201}
+    assert len({reply.json()["payment_number"] for reply in replies}) == 200
     assert _unaccounted(api, 2026) == []
 
 
@@ -108,27 +105,27 @@ def test_without_gaps_a_counter_behind_the_data_is_no_collision_at_all(serve_api
 
     replies = _post_many(api, 200, paid_on="2026-01-15")
 
-    assert sorted(reply.body["payment_number"] for reply in replies) == [f"PAY2026{n:04}" for n in range(501, 701)]
+    assert sorted(reply.json()["payment_number"] for reply in replies) == [f"PAY2026{n:04}" for n in range(501, 701)]
     assert _messages(api, r"Duplicate .*") == []
 
 
-def _post_many(api: Any, count: int, **changes: Any) -> list[Reply]:
-    headers = api.headers()
+def _post_many(api: Any, count: int, **changes: Any) -> list[requests.Response]:
     return share(
         range(count),
-        lambda client, position: client.post(PAYMENTS, a_payment(reference=f"order {position}", **changes)),
-        lambda: Client(api, headers),
+        lambda client, position: client.post(PAYMENTS, json=a_payment(reference=f"order {position}", **changes)),
+        HttpClient(api, role="client"),
     )
 
 
-def _accountant(api: Any) -> Client:
-    return Client(api, api.headers("accountant"))
+def _clients(api: Any, count: int) -> list[HttpClient]:
+    first = HttpClient(api, role="client")
+    return [first.another() for _client in range(count)]
 
 
 def _store_500_and_lose_the_counter(api: Any) -> None:
     """Leave the database as a restored backup of the payments without their counters does."""
-    posted = Client(api, api.headers()).post(PAYMENTS, a_payment(paid_on="2026-01-15"))
-    assert posted.body["payment_number"] == "PAY20260001"
+    posted = HttpClient(api, role="client").post(PAYMENTS, json=a_payment(paid_on="2026-01-15"))
+    assert posted.json()["payment_number"] == "PAY20260001"
     first = api.db.payments.find_one({}, {"_id": False})
     api.db.payments.insert_many([{**first, "number_seq": n, "payment_number": f"PAY2026{n:04}"} for n in range(2, 501)])
     api.db.counters.update_one({"_id": "payment:acme:2026"}, {"$set": {"seq": 0}})

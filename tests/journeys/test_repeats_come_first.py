@@ -7,19 +7,17 @@ request with a new key is answered then, which shows that the change is one that
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from finance.config import Config
 from finance.database import Db
-from tests.conftest import ENCRYPTION_KEY, Client
+from tests.clients import ENCRYPTION_KEY, NOVEMBER, Client
 from tests.customers.forms import pan
 
 pytestmark = pytest.mark.journey
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LAST_DAY_PAYABLE = "2027-11-20"
 LAST_DAY_INVOICEABLE = "2027-01-21"
 PAYMENT = {"amount": "400.00", "currency": "EUR", "payer": "Zoë", "method": "card"}
@@ -39,16 +37,15 @@ class Request:
 
 
 class Story:
-    """A tenant with a shop, a customer, an open invoice over 1000.00 EUR and a payment. `now` is what the clock shows.
+    """A tenant with a shop, a customer, an open invoice over 1000.00 EUR and a payment.
 
     What it sends, it sends with an API key that can be replaced.
     """
 
     def __init__(self, db: Db) -> None:
         self.db = db
-        self.now = NOW
         config = Config(encryption_keys=(ENCRYPTION_KEY,), key_cache_s=0)
-        self._client = Client(db, config, clock=lambda: self.now)
+        self._client = Client(db, config, now=NOVEMBER)
         self._api_key = self._new_api_key()
         self.pan = pan()
         self.do("PUT", "/shops/par", SHOP)
@@ -59,11 +56,11 @@ class Story:
 
     def send(self, request: Request, *, key: str) -> Any:
         """Post the request with this Idempotency-Key."""
-        return self._client.post(request.path, json=request.body, headers=self._headers() | {"Idempotency-Key": key})
+        return self._client.post(request.path, json=request.body, headers=self._headers(), key=key)
 
     def do(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Do something that must succeed, and return what it is answered."""
-        answer = self._client.open(method, path, role="admin", json=body)
+        answer = self._client.call(method, path, role="admin", json=body)
         assert answer.status_code < 300, answer.text
         return answer.json
 
@@ -73,8 +70,11 @@ class Story:
         assert self._client.get(f"/payments/{self.payment}", headers=self._headers()).status_code == 401
         self._api_key = self._new_api_key()
 
+    def move_the_clock(self, *, days: int) -> None:
+        self._client.later(days=days)
+
     def revoke(self, key_id: str) -> None:
-        assert self._client.open("DELETE", f"/keys/{key_id}", role="admin").status_code == 204
+        assert self._client.delete(f"/keys/{key_id}", role="admin").status_code == 204
 
     def stored(self) -> dict[str, list[Any]]:
         """Return every document of the database, but for the API keys: they may note when they were used."""
@@ -154,11 +154,11 @@ def the_customer_is_deactivated(story: Story, first: dict[str, Any]) -> None:
 
 
 def the_calendar_goes_back(story: Story, first: dict[str, Any]) -> None:
-    story.now -= timedelta(days=2)
+    story.move_the_clock(days=-2)
 
 
 def new_year_comes(story: Story, first: dict[str, Any]) -> None:
-    story.now += timedelta(days=60)
+    story.move_the_clock(days=60)
 
 
 def the_invoice_is_paid(story: Story, first: dict[str, Any]) -> None:

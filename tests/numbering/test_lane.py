@@ -215,7 +215,7 @@ def test_a_database_killed_half_way_leaves_an_unknown_outcome_and_a_lane_that_go
     with pytest.raises(OutcomeUnknown) as unknown:
         lane.submit(_draft("lost", key="k2"), deadline_s=LONG_S)
     assert isinstance(unknown.value, Unavailable)
-    assert "unknown whether this was stored" in unknown.value.detail
+    assert "unknown whether this took effect" in unknown.value.detail
 
     own_mongod.start()
 

@@ -11,7 +11,7 @@ import pytest
 from finance.config import Config
 from finance.database import Db
 from finance.payments import service, store
-from tests.conftest import Client
+from tests.clients import Client
 
 PAYMENT = {"amount": "1250.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "bank_transfer"}
 

@@ -14,7 +14,7 @@ from finance.config import Config
 from finance.paging import position_of
 from finance.payments import store
 from finance.payments.model import ORDER_BY_SORT, SORTS
-from tests.conftest import Client
+from tests.clients import Client
 
 TENANT = "lists"
 COUNT = 600

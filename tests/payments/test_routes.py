@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from finance.config import Config
-from tests.conftest import Client
+from tests.clients import Client
 
 PAYMENT = {"amount": "1250.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "bank_transfer"}
 
@@ -149,7 +149,7 @@ def test_all_that_is_wrong_is_said_at_once(shared_client: Client) -> None:
 
 def test_the_day_and_the_year_are_those_of_the_time_zone(db) -> None:
     new_year = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
-    client = Client(db, Config(timezone=ZoneInfo("Europe/Paris")), clock=lambda: new_year)
+    client = Client(db, Config(timezone=ZoneInfo("Europe/Paris")), now=new_year)
 
     body = client.post("/payments", json=PAYMENT).json
 
@@ -305,6 +305,6 @@ def test_a_number_that_nobody_has_is_not_found(shared_client: Client, path: str)
     ],
 )
 def test_a_lesser_role_is_refused(shared_client: Client, method: str, path: str, role: str) -> None:
-    answer = shared_client.open(method, path, role=role, json={})
+    answer = shared_client.call(method, path, role=role, json={})
 
     assert (answer.status_code, answer.json["code"]) == (403, "forbidden")

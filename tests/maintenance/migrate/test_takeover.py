@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from finance.database import Db
 from finance.maintenance.audit import command as audit_command
 from finance.maintenance.migrate import command as migrate_command
-from tests.invoices.in_process import App
+from tests.clients import NOVEMBER, Client
 
 COLLECTION = "sequencefactures"
 OPTIONS = ["--collection", COLLECTION, "--wrong", "boutique", "--right", "boutique,annee,mois"]
@@ -60,7 +60,7 @@ def test_the_second_month_works_and_the_numbers_go_on(db: Db, migrate: Any, audi
     }
     assert audit()[0] == 0
 
-    app = App(db)
+    app = Client(db, now=NOVEMBER)
     app.put_shop("dkr1", timezone="Africa/Dakar", currency="XOF")
     assert app.issue("dkr1").json["invoice_number"] == "FAC-DKR1-202611-0013"
     assert app.issue("dkr1", issued_on="2026-10-31").json["invoice_number"] == "FAC-DKR1-202610-0058"
@@ -81,7 +81,7 @@ def test_of_several_counts_of_one_month_the_most_advanced_goes_on(db: Db, migrat
 
 
 def test_what_can_not_be_taken_over_is_named_and_the_rest_is(db: Db, migrate: Any, capsys: Any) -> None:
-    app = App(db)
+    app = Client(db, now=NOVEMBER)
     app.put_shop("dkr1")
     app.issue("dkr1")
     wrong = [sequence("DKR1", 11, 9), sequence("Dakar Plateau", 11, 9), sequence(None, 11, 9)]
@@ -97,7 +97,7 @@ def test_what_can_not_be_taken_over_is_named_and_the_rest_is(db: Db, migrate: An
 def test_the_audit_finds_a_hole_in_an_invoice_series_and_names_it_as_it_was_written(
     db: Db, mongodb_uri: str, audit: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = App(db)
+    app = Client(db, now=NOVEMBER)
     app.put_shop("par", invoice_format="F{year}{month}-{number:03}")
     for _ in range(3):
         number = app.issue("par").json["invoice_number"]

@@ -9,6 +9,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from benchmarks import duplicated_payments
+from finance.asked import Asked
 from finance.database import Db, deadline, find_unprotected
 from finance.maintenance import fences
 from finance.maintenance.audit.gaps import audit
@@ -50,15 +51,8 @@ def test_after_an_undo_new_duplicates_are_refused_and_no_stand_in_is_left(db: Db
 
 def test_payments_changed_since_and_deleted_ones_are_left(db: Db, target: Target) -> None:
     run, _result = repair(target)
-    payments.void_payment(
-        db,
-        tenant="acme",
-        payment_number="PAY20260004",
-        reason="wrong",
-        idempotency_key=None,
-        voided_by="key",
-        now=NOW,
-    )
+    asked = Asked(tenant="acme", by="key", now=NOW)
+    payments.void_payment(db, asked, payment_number="PAY20260004", reason="wrong")
     db.payments.delete_one({"payment_number": "PAY20260005"})
     undone = take_back(db, run)
     assert undone.left_by_reason == {"it was changed since": 1, "it was deleted since": 1}
