@@ -4,13 +4,14 @@ from marshmallow import Schema, fields, validate
 
 from finance.auth.model import ROLES
 from finance.database import Document
+from finance.edge.fields import AnswerSchema
 
 
 class NewKeySchema(Schema):
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
 
 
-class KeySchema(Schema):
+class KeySchema(AnswerSchema):
     key_id = fields.String()
     tenant = fields.String()
     role = fields.String()
@@ -18,14 +19,14 @@ class KeySchema(Schema):
     revoked_at = fields.DateTime(allow_none=True)
 
 
-class CreatedKeySchema(Schema):
+class CreatedKeySchema(AnswerSchema):
     key_id = fields.String()
     key = fields.String(metadata={"description": "Shown once; only its hash is stored."})
     tenant = fields.String()
     role = fields.String()
 
 
-class KeyListSchema(Schema):
+class KeyListSchema(AnswerSchema):
     data = fields.List(fields.Nested(KeySchema))
 
 

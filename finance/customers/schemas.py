@@ -20,7 +20,18 @@ from finance.customers.model import (
     status_of,
     version_of,
 )
-from finance.edge.fields import AmountText, Checked, Choice, Count, CurrencyCode, Flag, Text, WholeNumber
+from finance.edge.fields import (
+    AmountText,
+    AnswerSchema,
+    Checked,
+    Choice,
+    Count,
+    CurrencyCode,
+    Flag,
+    PageSchema,
+    Text,
+    WholeNumber,
+)
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.text import fold
@@ -172,7 +183,7 @@ class CustomerHistoryEntrySchema(Schema):
     changes = fields.Dict(keys=fields.String())
 
 
-class ListedCustomerSchema(CustomerFormSchema):
+class ListedCustomerSchema(AnswerSchema, CustomerFormSchema):
     """A customer as listed: numbers that are secret show their last four characters."""
 
     id = fields.String()
@@ -191,13 +202,11 @@ class CustomerSchema(ListedCustomerSchema):
     history = fields.List(fields.Nested(CustomerHistoryEntrySchema))
 
 
-class CustomerPageSchema(Schema):
+class CustomerPageSchema(PageSchema):
     data = fields.List(fields.Nested(ListedCustomerSchema))
-    has_more = fields.Boolean()
-    next_cursor = fields.String(allow_none=True)
 
 
-class HandedOutCodeSchema(Schema):
+class HandedOutCodeSchema(AnswerSchema):
     customer_code = fields.String(metadata={"example": "CUST-000124"})
 
 

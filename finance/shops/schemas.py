@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
 
-from finance.edge.fields import Choice, CurrencyCode, Text, WholeNumber
+from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
 from finance.errors import Invalid
 from finance.numbering.series import require_slug
 from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, MAX_LENGTH_LARGEST, RESETS, Shop
@@ -37,7 +37,7 @@ class ShopSettingsSchema(Schema):
             raise ValidationError("must be an IANA time zone, such as Europe/Paris.") from None
 
 
-class ShopSchema(Schema):
+class ShopSchema(AnswerSchema):
     """A shop as answered."""
 
     shop = fields.String(metadata={"example": "dkr1"})
@@ -54,7 +54,7 @@ class ShopSchema(Schema):
     created_by = fields.String()
 
 
-class ShopListSchema(Schema):
+class ShopListSchema(AnswerSchema):
     data = fields.List(fields.Nested(ShopSchema))
 
 

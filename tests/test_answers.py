@@ -1,0 +1,105 @@
+"""An answer and its schema in the OpenAPI document name the same fields, so that neither can drift from the other."""
+
+from typing import Any
+
+import pytest
+
+from tests.answers import differences, schema_of_answer
+from tests.clients import LINES, Client
+from tests.customers.forms import full_form
+
+TENANT = "answers"
+PAYMENT = {"amount": "5.00", "currency": "EUR", "payer": "Ada", "method": "card"}
+FULL_PAYMENT = PAYMENT | {"reference": "R", "note": "N", "metadata": {"a": "b"}, "paid_on": "2026-11-20"}
+SHOP = {"name": "Paris", "timezone": "Europe/Paris", "currency": "EUR"}
+FULL_INVOICE = {
+    "shop": "par",
+    "customer_name": "Zoë",
+    "notes": "N",
+    "due_on": "2027-01-01",
+    "issued_on": "2026-11-20",
+    "lines": [LINES[0] | {"discount": "10%"}],
+}
+
+
+@pytest.fixture(scope="module")
+def made(shared_client: Client) -> dict[str, str]:
+    """One of everything, with every field filled in; by the names that the addresses below use."""
+
+    def made(method: str, path: str, /, **body: Any) -> Any:
+        answer = shared_client.call(method, path, role="admin", tenant=TENANT, json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json
+
+    made("PUT", "/shops/par", **SHOP)
+    customer = made("POST", "/customers", **full_form())["customer_code"]
+    invoice = made("POST", "/invoices", **FULL_INVOICE, customer_code=customer)["invoice_number"]
+    allocations = [{"invoice_number": invoice, "amount": "5.00"}]
+    payment = made("POST", "/payments", **FULL_PAYMENT, customer_code=customer, allocations=allocations)
+    made("PATCH", f"/payments/{payment['payment_number']}", note="corrected")
+    voided = made("POST", "/payments", **PAYMENT)["payment_number"]
+    made("POST", f"/payments/{voided}/void", reason="bounced")
+    cancelled = made("POST", "/invoices", **FULL_INVOICE)["invoice_number"]
+    note = made("POST", f"/invoices/{cancelled}/cancel", reason="wrong")["credit_note_number"]
+    return {
+        "payment_number": payment["payment_number"],
+        "voided": voided,
+        "invoice_number": invoice,
+        "cancelled": cancelled,
+        "credit_note_number": note,
+        "customer_code": customer,
+        "shop": "par",
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [
+        ("/payments/{payment_number}", "/payments/{payment_number}"),
+        ("/payments/{payment_number}", "/payments/{voided}"),
+        ("/payments", "/payments"),
+        ("/customers/{customer_code}/payments", "/customers/{customer_code}/payments"),
+        ("/invoices/{invoice_number}", "/invoices/{invoice_number}"),
+        ("/invoices/{invoice_number}", "/invoices/{cancelled}"),
+        ("/invoices", "/invoices"),
+        ("/credit-notes/{credit_note_number}", "/credit-notes/{credit_note_number}"),
+        ("/credit-notes", "/credit-notes"),
+        ("/shops/{shop}/sequences", "/shops/{shop}/sequences"),
+        ("/shops/{shop}", "/shops/{shop}"),
+        ("/shops", "/shops"),
+        ("/customers/{customer_code}", "/customers/{customer_code}"),
+        ("/customers", "/customers"),
+        ("/keys", "/keys"),
+    ],
+)
+def test_what_is_shown_is_what_the_document_says(
+    shared_client: Client, made: dict[str, str], operation: str, path: str
+) -> None:
+    document = shared_client.get("/openapi.json").json
+    answer = shared_client.get(path.format_map(made), role="admin", tenant=TENANT)
+
+    assert answer.status_code == 200
+    assert answer.json.get("data") != []
+    schema = schema_of_answer(document, "GET", f"/api/v1{operation}", 200)
+    assert sorted(differences(document, schema, answer.json)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/payments", PAYMENT),
+        ("/invoices", {"shop": "par", "customer_name": "Zoë", "lines": LINES}),
+        ("/customers", {"customer_name": "Zoë"}),
+        ("/customers/codes", None),
+        ("/keys", {"role": "client"}),
+    ],
+)
+def test_what_is_answered_to_the_least_of_a_request_is_what_the_document_says(
+    shared_client: Client, made: dict[str, str], path: str, body: dict[str, Any] | None
+) -> None:
+    document = shared_client.get("/openapi.json").json
+    answer = shared_client.post(path, role="admin", tenant=TENANT, json=body)
+
+    assert answer.status_code == 201
+    schema = schema_of_answer(document, "POST", f"/api/v1{path}", 201)
+    assert sorted(differences(document, schema, answer.json)) == []
