@@ -7,8 +7,11 @@ from typing import Any
 from flask import current_app, g, request
 from flask_smorest.utils import deepupdate
 
+from finance.asked import Asked
 from finance.auth.model import Caller, Role
 from finance.auth.service import KeyRing
+from finance.context import parts
+from finance.edge import headers
 from finance.errors import Forbidden, Unauthenticated
 
 EXTENSION = "finance-key-ring"
@@ -37,6 +40,11 @@ def caller() -> Caller:
     """Return who is asking; only behind `requires`."""
     found: Caller = g.caller
     return found
+
+
+def asked() -> Asked:
+    """Return what the caller asks for now: tenant, key id, instant and Idempotency-Key; only behind `requires`."""
+    return Asked(caller().tenant, caller().key_id, parts().clock(), headers.idempotency_key())
 
 
 def _bearer_key() -> str:
