@@ -38,9 +38,11 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from finance import database
+    from finance.asked import Asked
     from finance.config import Config
     from finance.context import utc_now
-    from finance.customers.imports import import_rows, read_table
+    from finance.customers.imports import IMPORTED_BY, import_rows, read_table
+    from finance.customers.model import Book
     from finance.encryption import FieldCipher
     from finance.numbering.series import require_slug
 
@@ -54,13 +56,11 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if options.apply:
         database.protect(db)
     verdicts = import_rows(
-        db,
-        cipher=FieldCipher(db, master_keys=config.encryption_keys),
-        tenant=tenant,
+        Book(db, FieldCipher(db, master_keys=config.encryption_keys)),
+        Asked(tenant, IMPORTED_BY, utc_now()),
         rows=rows,
         apply=options.apply,
         confirmed=options.confirm_duplicates,
-        now=utc_now(),
     )
     counts: Counter[str] = Counter()
     for verdict in verdicts:

@@ -11,7 +11,7 @@ from finance.asked import Asked
 from finance.auth.model import Caller, Role
 from finance.auth.service import KeyRing
 from finance.context import parts
-from finance.edge.headers import idempotency_key
+from finance.edge import headers
 from finance.errors import Forbidden, Unauthenticated
 
 EXTENSION = "finance-key-ring"
@@ -43,9 +43,12 @@ def caller() -> Caller:
 
 
 def asked() -> Asked:
-    """Return what goes with a change that the caller asks for now; only behind `requires`. Raises Invalid."""
-    who = caller()
-    return Asked(tenant=who.tenant, by=who.key_id, now=parts().clock(), key=idempotency_key())
+    """Return what the caller asks for now: tenant, key id, instant and Idempotency-Key; only behind `requires`.
+
+    Only a POST has such a key: the other methods have the same effect however often they are sent (RFC 9110, 9.2.2).
+    """
+    key = headers.idempotency_key() if request.method == "POST" else None
+    return Asked(caller().tenant, caller().key_id, parts().clock(), key)
 
 
 def _bearer_key() -> str:

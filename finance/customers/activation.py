@@ -1,25 +1,16 @@
 """Deactivating customers, and making them active again."""
 
-from datetime import datetime
-from time import sleep
+from dataclasses import dataclass
 
+from finance.asked import Asked
+from finance.contention import until_unchanged_meanwhile
 from finance.customers import store
-from finance.customers.duplicates import PossibleDuplicateCustomer, refuse_duplicate
-from finance.customers.model import Customer, as_of_version, form_of, identities_of, status_of
-from finance.customers.service import (
-    CHANGE_ATTEMPTS_MAX,
-    CHANGE_PAUSE_S,
-    Answer,
-    CustomerBusy,
-    change_entry,
-    get_customer,
-    store_change,
-)
-from finance.database import Db
-from finance.encryption import FieldCipher
+from finance.customers.changes import CustomerBusy, entry_of, store_change
+from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
+from finance.customers.model import Book, Customer, Status, as_of_version, form_of, identities_of, status_of
+from finance.customers.service import get_customer
 from finance.errors import Conflict
-from finance.numbering.issue import Taken
-from finance.once import IdempotencyKeyReused, request_hash
+from finance.once import Answer, request_hash, require_same_request
 
 ACTION_BY_STATUS = {"active": "activated", "inactive": "deactivated"}
 
@@ -32,53 +23,55 @@ class CustomerAlreadyActive(Conflict):
     detail_default = "This customer is active already."
 
 
-def set_status(
-    db: Db,
-    *,
-    cipher: FieldCipher,
-    tenant: str,
-    customer_code: str,
-    status: str,
-    reason: str,
-    confirmed: bool,
-    idempotency_key: str | None,
-    changed_by: str,
-    now: datetime,
-) -> Answer:
+@dataclass(frozen=True)
+class StatusChange:
+    status: Status
+    reason: str
+    confirmed: bool = False
+
+
+def set_status(book: Book, asked: Asked, *, customer_code: str, change: StatusChange) -> Answer[Customer]:
     """Deactivate a customer or make it active again.
 
     Raises CustomerNotFound, CustomerAlreadyInactive, CustomerAlreadyActive, IdempotencyKeyReused, and
-    PossibleDuplicateCustomer where another active customer has the PAN or a GSTIN (unless `confirmed`).
+    PossibleDuplicateCustomer where another active customer has the PAN or a GSTIN (unless confirmed).
     """
-    action_key = None if idempotency_key is None else f"{status}:{idempotency_key}"
-    for _attempt in range(CHANGE_ATTEMPTS_MAX):
-        customer = get_customer(db, cipher=cipher, tenant=tenant, customer_code=customer_code)
-        fingerprint = request_hash({"customer": str(customer["_id"]), "reason": reason})
-        if action_key is not None:
-            repeated = store.find_customer_by_action_key(db, cipher, tenant=tenant, action_key=action_key)
-            if repeated is not None:
-                return _replay_action(repeated, action_key, fingerprint)
-        if status_of(customer) == status:
-            raise CustomerAlreadyActive if status == "active" else CustomerAlreadyInactive
-        identities = identities_of(form_of(customer)) if status == "active" and not confirmed else {}
-        refuse_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=customer["customer_code"])
-        values = {"status": status, "status_reason": reason}
-        entry = change_entry(customer, values, by=changed_by, now=now, action=ACTION_BY_STATUS[status])
-        entry |= {"reason": reason, "action_key": action_key, "request_hash": fingerprint}
-        updated = store_change(
-            db, cipher, customer, {**values, "identity_claims": list(identities) or None}, entry, action_key=action_key
-        )
-        if isinstance(updated, Taken):
-            if "identity_claims" in updated.fields:
-                raise PossibleDuplicateCustomer.of(updated.document, identities)
-        elif updated is not None:
-            return Answer(updated)
-        sleep(CHANGE_PAUSE_S)
-    raise CustomerBusy
+    action_key = None if asked.key is None else f"{change.status}:{asked.key}"
+
+    def set_now() -> Answer[Customer] | None:
+        customer = get_customer(book, tenant=asked.tenant, customer_code=customer_code)
+        fingerprint = request_hash({"customer": str(customer["_id"]), "reason": change.reason})
+        repeated = action_key and store.find_customer_by_action_key(book, tenant=asked.tenant, action_key=action_key)
+        if repeated:
+            return _replay(repeated, action_key, fingerprint)
+        values = {"status": change.status, "status_reason": change.reason}
+        entry = entry_of(asked, customer, values, action=ACTION_BY_STATUS[change.status])
+        entry |= {"reason": change.reason, "action_key": action_key, "request_hash": fingerprint}
+        identities = _identities_to_claim(book, customer, change)
+        changed = store_change(book, customer, {**values, "identity_claims": list(identities) or None}, entry)
+        if not isinstance(changed, store.Taken):
+            return None if changed is None else Answer(changed)
+        if "identity_claims" in changed.fields:
+            raise PossibleDuplicateCustomer.of(changed.customer, identities)
+        return None  # this request was sent twice at once: the other is found as its repeat
+
+    return until_unchanged_meanwhile(set_now, busy=CustomerBusy)
 
 
-def _replay_action(customer: Customer, action_key: str, fingerprint: str) -> Answer:
-    places = [place for place, entry in enumerate(customer["history"]) if entry.get("action_key") == action_key]
-    if customer["history"][places[0]]["request_hash"] != fingerprint:
-        raise IdempotencyKeyReused
-    return Answer(as_of_version(customer, places[0] + 2), replayed=True)
+def _identities_to_claim(book: Book, customer: Customer, change: StatusChange) -> dict[str, str]:
+    """Return the PAN and GSTINs that are this customer's alone from now on; raises what keeps it as it is."""
+    if status_of(customer) == change.status:
+        raise CustomerAlreadyActive if change.status == "active" else CustomerAlreadyInactive
+    if change.status == "inactive" or change.confirmed:
+        return {}
+    identities = identities_of(form_of(customer))
+    code = customer["customer_code"]
+    require_unlike_others(book, tenant=customer["tenant"], identities=identities, other_than=code)
+    return identities
+
+
+def _replay(customer: Customer, action_key: str | None, fingerprint: str) -> Answer[Customer]:
+    history = customer["history"]
+    place = next(place for place, entry in enumerate(history) if entry.get("action_key") == action_key)
+    require_same_request(history[place]["request_hash"], fingerprint)
+    return Answer(as_of_version(customer, place + 2), replayed=True)

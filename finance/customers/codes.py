@@ -1,12 +1,12 @@
 """Fresh customer codes: no two callers get the same, and what somebody chose by hand is skipped."""
 
-from datetime import datetime
-
+from finance.asked import Asked
 from finance.customers import store
-from finance.customers.model import customer_series
-from finance.database import Db, Document
+from finance.customers.model import HandedOutCode, customer_series
+from finance.database import Db
 from finance.numbering import counters
 from finance.numbering.issue import ATTEMPTS_MAX, NumbersExhausted
+from finance.once import Answer
 
 
 def reserve_code(db: Db, *, tenant: str) -> str:
@@ -25,39 +25,36 @@ def reserve_code(db: Db, *, tenant: str) -> str:
     raise NumbersExhausted
 
 
-def hand_out_code(
-    db: Db, *, tenant: str, handed_out_to: str, now: datetime, idempotency_key: str | None = None
-) -> tuple[str, bool]:
-    """Return a fresh code for a form that is being opened, and whether it is the answer to an earlier request.
+def hand_out_code(db: Db, asked: Asked) -> Answer[str]:
+    """Return a fresh code for a form that is being opened.
 
     It is recorded, so that a number without a customer has its explanation: it was handed out and not used.
     """
-    if idempotency_key is not None:
-        repeated = store.find_handed_out_code(db, tenant=tenant, idempotency_key=idempotency_key)
-        if repeated is not None:
-            return repeated["customer_code"], True
-    code = reserve_code(db, tenant=tenant)
-    document: Document = {
-        "tenant": tenant,
+    repeated = asked.key and store.find_handed_out_code(db, tenant=asked.tenant, idempotency_key=asked.key)
+    if repeated:
+        return Answer(repeated["customer_code"], replayed=True)
+    code = reserve_code(db, tenant=asked.tenant)
+    document: HandedOutCode = {
+        "tenant": asked.tenant,
         "customer_code": code,
-        "number_seq": customer_series(tenant).parse(code),
-        "handed_out_at": now,
-        "handed_out_to": handed_out_to,
+        "number_seq": customer_series(asked.tenant).parse(code),
+        "handed_out_at": asked.now,
+        "handed_out_to": asked.by,
     }
-    if idempotency_key is not None:
-        document["idempotency_key"] = idempotency_key
+    if asked.key is not None:
+        document["idempotency_key"] = asked.key
     if store.insert_handed_out_code(db, document):
-        return code, False
-    give_up_code(db, tenant=tenant, customer_code=code, reason="idempotent_replay", now=now)
-    repeated = store.read_handed_out_code(db, tenant=tenant, idempotency_key=document["idempotency_key"])
+        return Answer(code)
+    give_up_code(db, asked, code, reason="idempotent_replay")
+    repeated = store.read_handed_out_code(db, tenant=asked.tenant, idempotency_key=document["idempotency_key"])
     if repeated is None:
         raise NumbersExhausted
-    return repeated["customer_code"], True
+    return Answer(repeated["customer_code"], replayed=True)
 
 
-def give_up_code(db: Db, *, tenant: str, customer_code: str, reason: str, now: datetime) -> None:
+def give_up_code(db: Db, asked: Asked, customer_code: str, *, reason: str) -> None:
     """Record that a reserved code was not stored."""
-    series = customer_series(tenant)
+    series = customer_series(asked.tenant)
     number_seq = series.parse(customer_code)
     if number_seq is not None:
-        counters.record_gaps(db, [(series, number_seq)], reason=reason, recorded_at=now)
+        counters.record_gaps(db, [(series, number_seq)], reason=reason, recorded_at=asked.now)

@@ -2,16 +2,17 @@
 
 from finance.customers.checks import pan_in_gstin
 from finance.customers.model import Form, is_masked, map_secrets, mask, secrets_in
+from finance.encryption import FieldCipher
 from finance.errors import FieldError, Invalid
 
 
-def unmask(form: Form, stored: Form | None) -> Form:
+def unmask(form: Form, stored: Form) -> Form:
     """Return the form with the stored number wherever the posted one is masked as we showed it.
 
     Who may only see the last four characters can so save a form again that they have loaded. Raises Invalid where
     nothing stored fits, or more than one number does.
     """
-    known = set(secrets_in(stored or {}))
+    known = set(secrets_in(stored))
     refused: list[FieldError] = []
 
     def in_full(name: str, text: str, pointer: str) -> str:
@@ -23,7 +24,7 @@ def unmask(form: Form, stored: Form | None) -> Form:
         refused.append(FieldError("is masked, and it is not clear what it stands for; write it in full.", pointer))
         return text
 
-    unmasked: Form = map_secrets(form, in_full)
+    unmasked = map_secrets(form, in_full)
     if refused:
         raise Invalid(errors=refused)
     return unmasked
@@ -47,3 +48,9 @@ def require_consistent(form: Form) -> None:
         seen.add(gstin)
     if refused:
         raise Invalid(errors=refused)
+
+
+def require_cipher(cipher: FieldCipher, form: Form) -> None:
+    """Raise EncryptionNotConfigured where the form has secrets and this server can't keep any."""
+    if any(secrets_in(form)):
+        cipher.require_configured()

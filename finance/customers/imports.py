@@ -7,21 +7,19 @@ Columns that the file doesn't have leave what is stored; an empty cell in one th
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from zipfile import BadZipFile
 
 from marshmallow import ValidationError, fields
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from finance.customers import service, store
-from finance.customers.model import FORM_FIELDS, Customer, Form, etag_of, form_of, identities_of, status_of
+from finance.asked import Asked
+from finance.customers import saving, service, store
+from finance.customers.model import Book, Customer, Form, PostedForm, etag_of, form_of, identities_of, status_of
 from finance.customers.schemas import CustomerFormSchema
-from finance.database import Db
-from finance.encryption import FieldCipher
 from finance.errors import Conflict, Invalid, PreconditionFailed
 from finance.paging import PageWanted
 
@@ -69,14 +67,12 @@ def read_table(path: Path) -> list[Row]:
     return [row for row in rows if any(cell.strip() for cell in row.cells.values())]
 
 
-def import_rows(
-    db: Db, *, cipher: FieldCipher, tenant: str, rows: Iterable[Row], apply: bool, confirmed: bool, now: datetime
-) -> Iterator[RowVerdict]:
+def import_rows(book: Book, asked: Asked, *, rows: Iterable[Row], apply: bool, confirmed: bool) -> Iterator[RowVerdict]:
     """Yield the verdict on each row, and store it where `apply`. A row is stored whole or not at all."""
-    seen: dict[str, int] = {}
+    run = _Run(book, asked, apply, confirmed)
     for row in rows:
         try:
-            yield _import_row(db, cipher, tenant, row, seen, apply=apply, confirmed=confirmed, now=now)
+            yield _import_row(run, row)
         except ValidationError as error:
             yield RowVerdict(row.line, "refused", problems=tuple(_problems(error.messages_dict)))
         except (Invalid, Conflict, PreconditionFailed) as error:
@@ -84,47 +80,51 @@ def import_rows(
             yield RowVerdict(row.line, "refused", problems=tuple(details))
 
 
-def _import_row(
-    db: Db,
-    cipher: FieldCipher,
-    tenant: str,
-    row: Row,
-    seen: dict[str, int],
-    *,
-    apply: bool,
-    confirmed: bool,
-    now: datetime,
-) -> RowVerdict:
-    posted = _SCHEMA.load(_form_of_cells(row.cells))
+@dataclass(frozen=True)
+class _Run:
+    """One import; `line_by_identity` holds the codes, PANs and GSTINs of the lines before."""
+
+    book: Book
+    asked: Asked
+    apply: bool
+    confirmed: bool
+    line_by_identity: dict[str, int] = field(default_factory=dict)
+
+
+def _import_row(run: _Run, row: Row) -> RowVerdict:
+    posted: PostedForm = _SCHEMA.load(_form_of_cells(row.cells))
     identity = posted.get("customer_code") or posted.get("pan_number")
     if identity is None:
         raise Invalid("Needs a customer_code or a pan_number, by which it is known when the file is imported again.")
-    stored = _find_stored(db, cipher, tenant, posted)
-    before = form_of(stored) if stored else {}
-    form = _completed(posted, before, row.cells)
-    _require_once(row.line, [identity, *([] if confirmed else identities_of(form))], seen)
+    stored = _find_stored(run.book, run.asked.tenant, posted)
+    form = _completed(posted, form_of(stored), row.cells)
+    _require_once(row.line, [identity, *([] if run.confirmed else identities_of(form))], run.line_by_identity)
     code = stored["customer_code"] if stored else posted.get("customer_code")
-    if form == before:
+    if form == form_of(stored):
         return RowVerdict(row.line, "unchanged", code)
-    verdict: Verdict = "updated" if stored else "created"
-    if not apply:
-        service.require_savable(db, cipher=cipher, tenant=tenant, form=form, stored=stored, confirmed=confirmed)
-        return RowVerdict(row.line, verdict, code)
-    who: dict[str, Any] = {"cipher": cipher, "tenant": tenant, "confirmed": confirmed, "now": now}
-    if code is None:
-        answer = service.onboard_customer(db, posted=form, idempotency_key=None, created_by=IMPORTED_BY, **who)
-        return RowVerdict(row.line, verdict, answer.customer["customer_code"])
-    read = frozenset({etag_of(stored)}) if stored else None  # what was saved since then must not be lost
-    service.save_customer(db, customer_code=code, posted=form, if_match=read, saved_by=IMPORTED_BY, **who)
-    return RowVerdict(row.line, verdict, code)
+    return RowVerdict(row.line, "updated" if stored else "created", _store(run, code, form, stored))
 
 
-def _find_stored(db: Db, cipher: FieldCipher, tenant: str, posted: Form) -> Customer | None:
+def _store(run: _Run, code: str | None, form: Form, stored: Customer | None) -> str | None:
+    """Store the form where the import applies, else raise what would refuse it; return the customer's code."""
+    posted, confirmed = cast(PostedForm, form), run.confirmed
+    if not run.apply:
+        saving.require_savable(run.book, tenant=run.asked.tenant, form=form, stored=stored, confirmed=confirmed)
+    elif code is None:
+        answer = service.onboard_customer(run.book, run.asked, posted=posted, confirmed=confirmed)
+        return answer.document["customer_code"]
+    else:
+        read = frozenset({etag_of(stored)}) if stored else None  # what was saved since then must not be lost
+        saving.save_customer(run.book, run.asked, customer_code=code, posted=posted, confirmed=confirmed, if_match=read)
+    return code
+
+
+def _find_stored(book: Book, tenant: str, posted: PostedForm) -> Customer | None:
     """Return the customer that a row is about: by its code, and without one by its PAN; raises Invalid."""
     if "customer_code" in posted:
-        return store.find_customer(db, cipher, tenant=tenant, customer_code=posted["customer_code"])
+        return store.find_customer(book, tenant=tenant, customer_code=posted["customer_code"])
     pan = {"pan_number": posted["pan_number"]}
-    found = store.list_customers(db, cipher, tenant=tenant, filters=pan, wanted=PageWanted("created_at", None, 10)).rows
+    found = store.list_customers(book, tenant=tenant, filters=pan, wanted=PageWanted("created_at", None, 10)).rows
     candidates = [customer for customer in found if status_of(customer) == "active"] or found
     if len(candidates) > 1:
         raise Invalid("More than one customer has this pan_number: name the customer_code.")
@@ -138,11 +138,11 @@ def _require_once(line: int, identities: list[str], seen: dict[str, int]) -> Non
             raise Invalid(f"Has the same customer_code, pan_number or gstin as line {seen[identity]}.")
 
 
-def _completed(posted: Form, before: Form, cells: Mapping[str, str]) -> Form:
+def _completed(posted: PostedForm, before: Form, cells: Mapping[str, str]) -> Form:
     """Return the form with what is stored for the parts of which the file has no column."""
     parts = {column.split(".")[0] for column in cells}
     kept = {name: value for name, value in before.items() if name not in parts}
-    return kept | {name: value for name, value in posted.items() if name in FORM_FIELDS}
+    return cast(Form, {**kept, **form_of(posted)})
 
 
 # --- Cells -------------------------------------------------------------------------------------------------------

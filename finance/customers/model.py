@@ -9,9 +9,13 @@ names is encrypted wherever it stands, in the history too.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, NotRequired, Required, TypedDict, TypeVar, cast, get_args
 
+from finance.asked import Asked
+from finance.database import Db
+from finance.encryption import FieldCipher
 from finance.history import as_of
 from finance.numbering.series import Series
 from finance.text import fold
@@ -20,7 +24,6 @@ KIND = "customer"
 CODE_PREFIX = "CUST-"
 CODE_DIGITS_MIN = 6
 CODE = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,39}", re.ASCII)
-STATUSES = ("active", "inactive")
 GST_DETAILS_MAX = 50
 PRODUCTS_SERVICES_MAX = 100
 BANKING_MAX = 20
@@ -33,22 +36,116 @@ ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 
-Customer = dict[str, Any]
-Form = dict[str, Any]
+T = TypeVar("T")
+Status = Literal["active", "inactive"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
-FORM_FIELDS = (
-    "customer_name",
-    "customer_category",
-    "pan_number",
-    "contact_person",
-    "email_address",
-    "contact_number",
-    "gst_details",
-    "products_services",
-    "tds",
-    "banking",
-    "terms_conditions",
-)
+
+class GstDetail(TypedDict, total=False):
+    gstin: Required[str]
+    state: str
+    registration_type: str
+    address: str
+
+
+class ProductService(TypedDict, total=False):
+    name: Required[str]
+    hsn_sac: str
+    unit_price_minor: int
+    currency: str
+    tax_rate: str
+
+
+class Tds(TypedDict, total=False):
+    applicable: Required[bool]
+    section: str
+    rate: str
+    tan_number: str
+
+
+class BankAccount(TypedDict, total=False):
+    bank_name: str
+    account_number: str
+    ifsc: str
+    iban: str
+    branch: str
+    primary: Required[bool]
+
+
+class TermsConditions(TypedDict, total=False):
+    payment_terms_days: int
+    credit_limit_minor: int
+    currency: str
+    notes: str
+
+
+class Form(TypedDict, total=False):
+    """What a form holds once it is loaded: nothing that is empty. Only a customer of an older system has no name."""
+
+    customer_name: str
+    customer_category: str
+    pan_number: str
+    contact_person: str
+    email_address: str
+    contact_number: str
+    gst_details: list[GstDetail]
+    products_services: list[ProductService]
+    tds: Tds
+    banking: list[BankAccount]
+    terms_conditions: TermsConditions
+
+
+class PostedForm(Form, total=False):
+    customer_code: str
+
+
+class Entry(TypedDict, total=False):
+    """What the history tells of one change; `action_key` and `request_hash` recognise its repeat."""
+
+    at: Required[datetime]
+    by: Required[str]
+    action: Required[str]
+    changes: Required[dict[str, Any]]
+    reason: str
+    action_key: str | None
+    request_hash: str
+
+
+class Customer(Form, total=False):
+    """A stored customer. One that an older system left may have no more than a tenant and a code."""
+
+    _id: object
+    tenant: Required[str]
+    customer_code: Required[str]
+    number_seq: int
+    name_folded: str
+    identity_claims: list[str]
+    idempotency_key: str
+    request_hash: str
+    action_keys: list[str]
+    status: Status
+    status_reason: str
+    version: int
+    history: list[Entry]
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    updated_by: str
+
+
+class HandedOutCode(TypedDict):
+    tenant: str
+    customer_code: str
+    number_seq: int | None
+    handed_out_at: datetime
+    handed_out_to: str
+    idempotency_key: NotRequired[str]
+
+
+FORM_FIELDS = tuple(Form.__annotations__)
+# A field of the form that a later version adds goes here, with what it is where a form leaves it out: else a repeat of
+# a form that was onboarded before would not be known again.
+LATER_DEFAULTS: Mapping[str, object] = {}
 
 # True where equality is searched for, so that equal texts have equal ciphertexts. A GSTIN contains the PAN.
 SEARCHABLE_BY_SECRET: Mapping[str, bool] = {
@@ -64,6 +161,14 @@ _MASKED = re.compile(r"\*+[0-9A-Z]{0,4}", re.ASCII)
 SHOWN_MAX = 4
 
 
+@dataclass(frozen=True)
+class Book:
+    """The customers of all tenants, and what opens their secrets."""
+
+    db: Db
+    cipher: FieldCipher
+
+
 def customer_series(tenant: str) -> Series:
     """Return the series of a tenant's customer codes: CUST-000001, CUST-000002, …"""
     return Series(tenant=tenant, kind=KIND, prefix=CODE_PREFIX, digits_min=CODE_DIGITS_MIN)
@@ -76,54 +181,45 @@ def parse_code(text: str) -> str | None:
 
 
 def new_customer(
-    form: Form,
-    *,
-    tenant: str,
-    idempotency_key: str | None,
-    fingerprint: str,
-    claims: list[str],
-    created_by: str,
-    now: datetime,
+    asked: Asked, form: Form, *, customer_code: str, confirmed: bool, fingerprint: str | None = None
 ) -> Customer:
-    """Return the document of a customer that has everything but its code."""
+    """Return the document of a customer under this code; `number_seq` tells which number of the series it uses up."""
     customer: Customer = {
-        "tenant": tenant,
+        "tenant": asked.tenant,
         **form,
         "name_folded": fold(form["customer_name"]),
         "status": "active",
         "version": 1,
         "history": [],
-        "created_at": now,
-        "created_by": created_by,
-        "updated_at": now,
-        "updated_by": created_by,
+        "created_at": asked.now,
+        "created_by": asked.by,
+        "updated_at": asked.now,
+        "updated_by": asked.by,
+        "customer_code": customer_code,
     }
-    if claims:
-        customer["identity_claims"] = claims
-    if idempotency_key is not None:
-        customer |= {"idempotency_key": idempotency_key, "request_hash": fingerprint}
+    identities = identities_of(form)
+    if identities and not confirmed:
+        customer["identity_claims"] = list(identities)
+    if asked.key is not None and fingerprint is not None:
+        customer |= {"idempotency_key": asked.key, "request_hash": fingerprint}
+    number_seq = customer_series(asked.tenant).parse(customer_code)
+    if number_seq is not None:
+        customer["number_seq"] = number_seq
     return customer
 
 
-def with_code(customer: Customer, customer_code: str) -> Customer:
-    """Return the customer under this code; `number_seq` tells which number of the series it uses up."""
-    numbered = {**customer, "customer_code": customer_code}
-    number_seq = customer_series(customer["tenant"]).parse(customer_code)
-    return numbered if number_seq is None else {**numbered, "number_seq": number_seq}
-
-
-def form_of(customer: Customer) -> Form:
-    """Return what the form of a customer held when it was saved last."""
-    return {name: customer[name] for name in FORM_FIELDS if customer.get(name) is not None}
+def form_of(customer: Customer | PostedForm | None) -> Form:
+    """Return what the form of a customer holds; none holds nothing."""
+    held: Mapping[str, object] = customer or {}
+    return cast(Form, {name: held[name] for name in FORM_FIELDS if held.get(name) is not None})
 
 
 def as_of_version(customer: Customer, version: int) -> Customer:
     """Return the customer as it was at this version: what a repeat is answered with."""
-    earlier = as_of(customer, history_length=version - 1)
-    latest = (
-        earlier["history"][-1] if earlier["history"] else {"at": customer["created_at"], "by": customer["created_by"]}
-    )
-    return {**earlier, "version": version, "updated_at": latest["at"], "updated_by": latest["by"]}
+    earlier = cast(Customer, as_of(dict(customer), history_length=version - 1))
+    last = earlier["history"][-1:]
+    at, by = (last[0]["at"], last[0]["by"]) if last else (customer["created_at"], customer["created_by"])
+    return {**earlier, "version": version, "updated_at": at, "updated_by": by}
 
 
 def etag_of(customer: Customer) -> str:
@@ -136,8 +232,8 @@ def version_of(customer: Customer) -> int:
     return int(customer.get("version") or 0)
 
 
-def status_of(customer: Customer) -> str:
-    return str(customer.get("status") or "active")
+def status_of(customer: Customer) -> Status:
+    return customer.get("status") or "active"
 
 
 def identities_of(form: Form) -> dict[str, str]:
@@ -147,24 +243,13 @@ def identities_of(form: Form) -> dict[str, str]:
     return pan | {row["gstin"]: f"/gst_details/{place}/gstin" for place, row in details if "gstin" in row}
 
 
-def map_secrets(value: Any, change: Callable[[str, str, str], Any], *, name: str = "", pointer: str = "") -> Any:
+def map_secrets(value: T, change: Callable[[str, str, str], object]) -> T:
     """Return a copy of `value` in which each secret text is `change(field name, text, JSON pointer)`."""
-    if isinstance(value, Mapping):
-        return {
-            key: map_secrets(
-                member,
-                change,
-                name=name if key in ("from", "to") else key,  # in a history entry the field's name is one level up
-                pointer=f"{pointer}/{key}",
-            )
-            for key, member in value.items()
-        }
-    if isinstance(value, list):
-        return [map_secrets(v, change, name=name, pointer=f"{pointer}/{place}") for place, v in enumerate(value)]
-    return change(name, value, pointer) if name in SEARCHABLE_BY_SECRET and isinstance(value, str) else value
+    mapped: T = _map_secrets(value, change, "", "")
+    return mapped
 
 
-def secrets_in(value: Any) -> Iterator[tuple[str, str]]:
+def secrets_in(value: object) -> Iterator[tuple[str, str]]:
     """Yield each secret text with the name of its field."""
     found: list[tuple[str, str]] = []
     map_secrets(value, lambda name, text, _pointer: found.append((name, text)))
@@ -179,3 +264,14 @@ def mask(text: str) -> str:
 
 def is_masked(text: str) -> bool:
     return _MASKED.fullmatch(text) is not None
+
+
+def _map_secrets(value: Any, change: Callable[[str, str, str], object], name: str, pointer: str) -> Any:
+    if isinstance(value, Mapping):
+        return {  # in a history entry the field's name is one level up
+            key: _map_secrets(member, change, name if key in ("from", "to") else key, f"{pointer}/{key}")
+            for key, member in value.items()
+        }
+    if isinstance(value, list):
+        return [_map_secrets(item, change, name, f"{pointer}/{place}") for place, item in enumerate(value)]
+    return change(name, value, pointer) if name in SEARCHABLE_BY_SECRET and isinstance(value, str) else value

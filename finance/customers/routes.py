@@ -5,10 +5,11 @@ from typing import Any
 
 from flask import Response, request
 
-from finance.auth.guard import caller, requires
+from finance.auth.guard import asked, caller, requires
 from finance.context import parts
-from finance.customers import activation, codes, service
-from finance.customers.model import Customer, etag_of
+from finance.customers import activation, codes, saving, service
+from finance.customers.activation import StatusChange
+from finance.customers.model import Book, Customer, PostedForm, etag_of
 from finance.customers.schemas import (
     ConfirmSchema,
     CustomerFormSchema,
@@ -22,7 +23,7 @@ from finance.customers.schemas import (
     filters_of,
 )
 from finance.edge.blueprints import Blueprint
-from finance.edge.headers import idempotency_key, if_match
+from finance.edge.headers import if_match
 from finance.edge.lists import list_reply
 from finance.edge.replies import reply
 
@@ -49,19 +50,10 @@ def protect() -> None:
 @blueprint.arguments(CustomerFormSchema())
 @blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(201, CustomerSchema())
-def onboard_customer(posted: dict[str, Any], query: dict[str, Any]) -> Response:
+def onboard_customer(posted: PostedForm, query: dict[str, str]) -> Response:
     """Onboard a customer, all parts of the form at once"""
-    answer = service.onboard_customer(
-        parts().db,
-        cipher=parts().cipher,
-        tenant=caller().tenant,
-        posted=posted,
-        confirmed=query["confirm_duplicate"] == "true",
-        idempotency_key=idempotency_key(),
-        created_by=caller().key_id,
-        now=parts().clock(),
-    )
-    return _customer_reply(answer.customer, status=201, replayed=answer.replayed)
+    answer = service.onboard_customer(_book(), asked(), posted=posted, confirmed=_is_confirmed(query))
+    return _customer_reply(answer.document, status=201, replayed=answer.replayed)
 
 
 @blueprint.route("/codes", methods=["POST"])
@@ -69,14 +61,8 @@ def onboard_customer(posted: dict[str, Any], query: dict[str, Any]) -> Response:
 @blueprint.response(201, HandedOutCodeSchema())
 def hand_out_code() -> Response:
     """Get a fresh code for a form that is being opened"""
-    code, replayed = codes.hand_out_code(
-        parts().db,
-        tenant=caller().tenant,
-        handed_out_to=caller().key_id,
-        now=parts().clock(),
-        idempotency_key=idempotency_key(),
-    )
-    return reply({"customer_code": code}, status=201, replayed=replayed)
+    answer = codes.hand_out_code(parts().db, asked())
+    return reply({"customer_code": answer.document}, status=201, replayed=answer.replayed)
 
 
 @blueprint.route("", methods=["GET"])
@@ -85,9 +71,7 @@ def hand_out_code() -> Response:
 @blueprint.response(200, CustomerPageSchema())
 def list_customers(query: dict[str, Any]) -> Response:
     """List and search customers, the newest first"""
-    list_page = partial(
-        service.list_customers, parts().db, cipher=parts().cipher, tenant=caller().tenant, filters=filters_of(query)
-    )
+    list_page = partial(service.list_customers, _book(), tenant=caller().tenant, filters=filters_of(query))
     return list_reply(query, list_page, dump_listed_customer)
 
 
@@ -96,10 +80,7 @@ def list_customers(query: dict[str, Any]) -> Response:
 @blueprint.response(200, CustomerSchema())
 def get_customer(customer_code: str) -> Response:
     """Show a customer"""
-    customer = service.get_customer(
-        parts().db, cipher=parts().cipher, tenant=caller().tenant, customer_code=customer_code
-    )
-    return _customer_reply(customer)
+    return _customer_reply(service.get_customer(_book(), tenant=caller().tenant, customer_code=customer_code))
 
 
 @blueprint.route("/<customer_code>", methods=["PUT"])
@@ -109,18 +90,15 @@ def get_customer(customer_code: str) -> Response:
 @blueprint.response(200, CustomerSchema())
 @blueprint.alt_response(201, schema=CustomerSchema(), description="Created under this code")
 @blueprint.doc(parameters=[_IF_MATCH])
-def save_customer(posted: dict[str, Any], query: dict[str, Any], customer_code: str) -> Response:
+def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str) -> Response:
     """Save the whole form again; a code that is new and free makes a new customer"""
-    customer, created = service.save_customer(
-        parts().db,
-        cipher=parts().cipher,
-        tenant=caller().tenant,
+    customer, created = saving.save_customer(
+        _book(),
+        asked(),
         customer_code=customer_code,
         posted=posted,
-        confirmed=query["confirm_duplicate"] == "true",
+        confirmed=_is_confirmed(query),
         if_match=if_match(),
-        saved_by=caller().key_id,
-        now=parts().clock(),
     )
     return _customer_reply(customer, status=201 if created else 200)
 
@@ -129,9 +107,9 @@ def save_customer(posted: dict[str, Any], query: dict[str, Any], customer_code: 
 @requires("accountant")
 @blueprint.arguments(ReasonSchema())
 @blueprint.response(200, CustomerSchema())
-def deactivate_customer(posted: dict[str, Any], customer_code: str) -> Response:
+def deactivate_customer(posted: dict[str, str], customer_code: str) -> Response:
     """Deactivate a customer, with the reason; payments can't name it any more"""
-    return _set_status(customer_code, "inactive", posted["reason"])
+    return _set_status(customer_code, StatusChange("inactive", posted["reason"]))
 
 
 @blueprint.route("/<customer_code>/activate", methods=["POST"])
@@ -139,25 +117,22 @@ def deactivate_customer(posted: dict[str, Any], customer_code: str) -> Response:
 @blueprint.arguments(ReasonSchema())
 @blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(200, CustomerSchema())
-def activate_customer(posted: dict[str, Any], query: dict[str, Any], customer_code: str) -> Response:
+def activate_customer(posted: dict[str, str], query: dict[str, str], customer_code: str) -> Response:
     """Make a deactivated customer active again, with the reason"""
-    return _set_status(customer_code, "active", posted["reason"], confirmed=query["confirm_duplicate"] == "true")
+    return _set_status(customer_code, StatusChange("active", posted["reason"], _is_confirmed(query)))
 
 
-def _set_status(customer_code: str, status: str, reason: str, *, confirmed: bool = False) -> Response:
-    answer = activation.set_status(
-        parts().db,
-        cipher=parts().cipher,
-        tenant=caller().tenant,
-        customer_code=customer_code,
-        status=status,
-        reason=reason,
-        confirmed=confirmed,
-        idempotency_key=idempotency_key(),
-        changed_by=caller().key_id,
-        now=parts().clock(),
-    )
-    return _customer_reply(answer.customer, replayed=answer.replayed)
+def _set_status(customer_code: str, change: StatusChange) -> Response:
+    answer = activation.set_status(_book(), asked(), customer_code=customer_code, change=change)
+    return _customer_reply(answer.document, replayed=answer.replayed)
+
+
+def _book() -> Book:
+    return Book(parts().db, parts().cipher)
+
+
+def _is_confirmed(query: dict[str, str]) -> bool:
+    return query["confirm_duplicate"] == "true"
 
 
 def _customer_reply(customer: Customer, *, status: int = 200, replayed: bool = False) -> Response:

@@ -3,23 +3,36 @@
 What is secret is encrypted on its way in and decrypted on its way out, here and nowhere else.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
 
-from finance.customers.model import ORDER_BY_SORT, SEARCHABLE_BY_SECRET, Customer, map_secrets, status_of, version_of
+from finance.customers.model import (
+    ORDER_BY_SORT,
+    SEARCHABLE_BY_SECRET,
+    Book,
+    Customer,
+    Entry,
+    HandedOutCode,
+    Status,
+    map_secrets,
+    status_of,
+    version_of,
+)
 from finance.database import Db, Document
 from finance.encryption import FieldCipher, is_ciphertext
 from finance.errors import Conflict
-from finance.numbering.issue import NotStored, Stored, Taken, read_back
+from finance.numbering.issue import NotStored, read_back
+from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 RUN_PAGE = 10_000
 RUN_PAGES_MAX = 100
@@ -28,34 +41,33 @@ _UNIQUE_FIELDS = frozenset(("customer_code", "idempotency_key", "action_keys", "
 _NOT_LISTED = {"history": False, "request_hash": False, "identity_claims": False}
 
 
-class RefusedByForeignIndex(Conflict):
-    """A unique index that isn't ours stands on customers, as older systems left them behind."""
-
-    detail_default = (
-        "Another customer has the same value in a field that an index of this database wants to be unique. "
-        "Nothing was stored. Whoever runs the service finds the index in the log."
-    )
-
-
 class CustomerHistoryFull(Conflict):
     detail_default = "This customer was changed so often that no further change can be recorded."
 
 
-def find_customer(db: Db, cipher: FieldCipher, *, tenant: str, customer_code: str) -> Customer | None:
-    return _opened(cipher, db.customers.find_one({"tenant": tenant, "customer_code": customer_code}))
+@dataclass(frozen=True)
+class Taken:
+    """Another customer has the same unique key (`fields`); nothing was stored."""
+
+    customer: Customer
+    fields: frozenset[str]
 
 
-def find_customer_by_key(db: Db, cipher: FieldCipher, *, tenant: str, idempotency_key: str) -> Customer | None:
-    return _opened(cipher, db.customers.find_one({"tenant": tenant, "idempotency_key": idempotency_key}))
+def find_customer(book: Book, *, tenant: str, customer_code: str) -> Customer | None:
+    return _find(book, {"tenant": tenant, "customer_code": customer_code})
 
 
-def find_customer_by_action_key(db: Db, cipher: FieldCipher, *, tenant: str, action_key: str) -> Customer | None:
-    return _opened(cipher, db.customers.find_one({"tenant": tenant, "action_keys": action_key}))
+def find_customer_by_key(book: Book, *, tenant: str, idempotency_key: str) -> Customer | None:
+    return _find(book, {"tenant": tenant, "idempotency_key": idempotency_key})
 
 
-def find_status(db: Db, *, tenant: str, customer_code: str) -> str | None:
+def find_customer_by_action_key(book: Book, *, tenant: str, action_key: str) -> Customer | None:
+    return _find(book, {"tenant": tenant, "action_keys": action_key})
+
+
+def find_status(db: Db, *, tenant: str, customer_code: str) -> Status | None:
     """Return the status of the customer of this code, None where there is none."""
-    found = db.customers.find_one({"tenant": tenant, "customer_code": customer_code}, {"status": True})
+    found = _customers(db).find_one({"tenant": tenant, "customer_code": customer_code}, {"status": True})
     return status_of(found) if found else None
 
 
@@ -64,85 +76,77 @@ def has_code(db: Db, *, tenant: str, customer_code: str) -> bool:
 
 
 def find_active_with_identity(
-    db: Db, cipher: FieldCipher, *, tenant: str, identities: Iterable[str], other_than: str | None
+    book: Book, *, tenant: str, identities: Iterable[str], other_than: str | None
 ) -> Customer | None:
     """Return an active customer, not of the code `other_than`, with one of these PANs or GSTINs."""
-    sought = [cipher.encrypt(identity, tenant=tenant, searchable=True) for identity in identities]
+    sought = [book.cipher.encrypt(identity, tenant=tenant, searchable=True) for identity in identities]
     for field in ("pan_number", "gst_details.gstin"):
         for ciphertext in sought:
-            query = {"tenant": tenant, field: ciphertext, "status": "active", "customer_code": {"$ne": other_than}}
-            found = db.customers.find_one(query)
+            other = {"status": "active", "customer_code": {"$ne": other_than}}
+            found = _find(book, {"tenant": tenant, field: ciphertext, **other})
             if found is not None:
-                return _opened(cipher, found)
+                return found
     return None
 
 
-def insert_customer(db: Db, cipher: FieldCipher, customer: Customer) -> Stored | Taken:
-    """Store a new customer, or tell who has one of its unique keys. Raises NotStored."""
-    document = _sealed(cipher, customer, tenant=customer["tenant"]) | {"_id": ObjectId()}
+def insert_customer(book: Book, customer: Customer) -> Customer | Taken:
+    """Store a new customer, and return it or who has one of its unique keys. Raises NotStored."""
+    stored: Customer = {**customer, "_id": ObjectId()}
     try:
-        db.customers.insert_one(document)
+        _customers(book.db).insert_one(_sealed(book.cipher, stored, tenant=customer["tenant"]))
     except DuplicateKeyError as error:
-        taken = _taken(db, cipher, error)
+        taken = _taken(book, customer["tenant"], error)
         if taken is None:
             raise NotStored from error
         return taken
-    return Stored({**customer, "_id": document["_id"]})
+    return stored
 
 
 def update_customer(
-    db: Db,
-    cipher: FieldCipher,
-    customer: Customer,
-    *,
-    values: Mapping[str, Any],
-    entry: Mapping[str, Any],
-    action_key: str | None = None,
+    book: Book, customer: Customer, *, values: Mapping[str, Any], entry: Entry
 ) -> Customer | Taken | None:
     """Set `values` (None removes a field), add the history entry, and return the customer as it is then.
 
     Returns None where the customer changed since it was read, and Taken where another one holds a unique key.
     Raises CustomerHistoryFull.
     """
-    tenant = customer["tenant"]
-    change: Document = {"$set": {"version": version_of(customer) + 1}, "$push": {"history": entry}}
-    change["$set"] |= {name: value for name, value in values.items() if value is not None}
-    change = _sealed(cipher, change, tenant=tenant)
+    change: Document = {
+        "$set": {name: value for name, value in values.items() if value is not None}
+        | {"version": version_of(customer) + 1},
+        "$push": {"history": entry},
+    }
+    change = _sealed(book.cipher, change, tenant=customer["tenant"])
     absent = {name: "" for name, value in values.items() if value is None}
     if absent:
         change["$unset"] = absent
-    if action_key is not None:
-        change["$push"]["action_keys"] = action_key
-    unchanged = {"tenant": tenant, "_id": customer["_id"], "version": customer.get("version")}
+    if entry.get("action_key") is not None:
+        change["$push"]["action_keys"] = entry["action_key"]
+    unchanged = {"tenant": customer["tenant"], "_id": customer["_id"], "version": customer.get("version")}
     try:
-        updated = db.customers.find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
+        found = _customers(book.db).find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError as error:
-        return _taken(db, cipher, error)
-    except DocumentTooLarge as error:
-        raise CustomerHistoryFull from error
-    except OperationFailure as error:
-        if error.code not in _TOO_LARGE:
+        return _taken(book, customer["tenant"], error)
+    except (DocumentTooLarge, OperationFailure) as error:
+        if isinstance(error, OperationFailure) and error.code not in _TOO_LARGE:
             raise
         raise CustomerHistoryFull from error
-    return _opened(cipher, updated)
+    return None if found is None else _opened(book.cipher, found)
 
 
-def list_customers(
-    db: Db, cipher: FieldCipher, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted
-) -> Page[Customer]:
+def list_customers(book: Book, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Customer]:
     """Return one page of the customers that the filters mean, without their histories."""
-    queries = find_pages(db, cipher, tenant=tenant, filters=filters, sort=wanted.sort, after=wanted.after)
+    queries = find_pages(book, tenant=tenant, filters=filters, sort=wanted.sort, after=wanted.after)
     page = take_page(queries, order=ORDER_BY_SORT[wanted.sort.removeprefix("-")], limit=wanted.limit)
-    return Page([_open(cipher, document) for document in page.rows], page.position)
+    return Page([_opened(book.cipher, customer) for customer in page.rows], page.position)
 
 
 def find_pages(
-    db: Db, cipher: FieldCipher, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None
+    book: Book, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None
 ) -> Iterator[Cursor[Customer]]:
     """Return the queries of a list; the tests ask them for their indexes."""
     return page_queries(
-        db.customers,
-        {"tenant": tenant, **_query(cipher, tenant, filters)},
+        _customers(book.db),
+        {"tenant": tenant, **_query(book.cipher, tenant, filters)},
         order=ORDER_BY_SORT[sort.removeprefix("-")],
         descending=sort.startswith("-"),
         after=after,
@@ -155,7 +159,7 @@ def end_of_run(db: Db, *, tenant: str, number_seq: int) -> int:
     last = number_seq
     for _page in range(RUN_PAGES_MAX):
         query = {"tenant": tenant, "number_seq": {"$gt": last}}
-        page = db.customers.find(query, {"_id": False, "number_seq": True}).sort("number_seq").limit(RUN_PAGE)
+        page = _customers(db).find(query, {"_id": False, "number_seq": True}).sort("number_seq").limit(RUN_PAGE)
         numbers = [document["number_seq"] for document in page]
         for found in numbers:
             if found != last + 1:
@@ -166,47 +170,65 @@ def end_of_run(db: Db, *, tenant: str, number_seq: int) -> int:
     return last
 
 
-def insert_handed_out_code(db: Db, document: Document) -> bool:
+def insert_handed_out_code(db: Db, document: HandedOutCode) -> bool:
     """Record a code handed out; False where another one has the same Idempotency-Key."""
     try:
-        db.customer_codes.insert_one(document)
+        _codes(db).insert_one(document)
     except DuplicateKeyError:
         return False
     return True
 
 
-def find_handed_out_code(db: Db, *, tenant: str, idempotency_key: str) -> Document | None:
-    return db.customer_codes.find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+def find_handed_out_code(db: Db, *, tenant: str, idempotency_key: str) -> HandedOutCode | None:
+    return _codes(db).find_one({"tenant": tenant, "idempotency_key": idempotency_key})
 
 
-def read_handed_out_code(db: Db, *, tenant: str, idempotency_key: str) -> Document | None:
+def read_handed_out_code(db: Db, *, tenant: str, idempotency_key: str) -> HandedOutCode | None:
     """Return the code that another process has recorded for this key just now."""
-    return read_back(db.customer_codes, {"tenant": tenant, "idempotency_key": idempotency_key})
+    found = read_back(db.customer_codes, {"tenant": tenant, "idempotency_key": idempotency_key})
+    return cast("HandedOutCode | None", found)
 
 
-def _taken(db: Db, cipher: FieldCipher, error: DuplicateKeyError) -> Taken | None:
-    """Return who has the unique key, None where nobody has after all; raises RefusedByForeignIndex."""
-    details = error.details or {}
-    fields = frozenset(details["keyPattern"])
-    if not fields & _UNIQUE_FIELDS:
-        log.error("A unique index that isn't ours refused a customer: %s", ", ".join(sorted(fields)))
-        raise RefusedByForeignIndex from error
-    document = _opened(cipher, read_back(db.customers, details["keyValue"]))
-    return None if document is None else Taken(document, fields)
+def _customers(db: Db) -> Collection[Customer]:
+    return cast("Collection[Customer]", db.customers)
 
 
-def _sealed(cipher: FieldCipher, value: Document, *, tenant: str) -> Document:
-    def encrypt(name: str, text: str, _pointer: str) -> Any:
+def _codes(db: Db) -> Collection[HandedOutCode]:
+    return cast("Collection[HandedOutCode]", db.customer_codes)
+
+
+def _find(book: Book, query: Document) -> Customer | None:
+    found = _customers(book.db).find_one(query)
+    return None if found is None else _opened(book.cipher, found)
+
+
+def _taken(book: Book, tenant: str, error: DuplicateKeyError) -> Taken | None:
+    """Return who has the unique key, None where nobody has after all; raises RefusedByForeignIndex.
+
+    An index that is not ours may also take customers for equal that both lack a field, or are of two tenants.
+    """
+    values = (error.details or {})["keyValue"]
+    if not any(values.get(name) is not None for name in _UNIQUE_FIELDS):
+        raise RefusedByForeignIndex.on("customers", values) from error
+    found = read_back(book.db.customers, values)
+    if found is None:
+        return None
+    if found["tenant"] != tenant:
+        raise RefusedByForeignIndex.on("customers", values) from error
+    return Taken(_opened(book.cipher, cast(Customer, found)), frozenset(values))
+
+
+def _sealed(cipher: FieldCipher, value: T, *, tenant: str) -> T:
+    def encrypt(name: str, text: str, _pointer: str) -> object:
         if name == "request_hash" and not cipher.is_configured:  # then there is no secret that it could give away
             return text
         return cipher.encrypt(text, tenant=tenant, searchable=SEARCHABLE_BY_SECRET[name])
 
-    sealed: Document = map_secrets(value, encrypt)
-    return sealed
+    return map_secrets(value, encrypt)
 
 
-def _opened(cipher: FieldCipher, document: Document | None) -> Customer | None:
-    return None if document is None else _open(cipher, document)
+def _opened(cipher: FieldCipher, customer: Customer) -> Customer:
+    return cast(Customer, _open(cipher, customer))
 
 
 def _open(cipher: FieldCipher, value: Any) -> Any:

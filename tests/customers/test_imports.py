@@ -12,7 +12,9 @@ import import_customers
 import pytest
 from openpyxl import Workbook
 
-from finance.customers.imports import RowVerdict, UnreadableTable, import_rows, read_table
+from finance.asked import Asked
+from finance.customers.imports import IMPORTED_BY, RowVerdict, UnreadableTable, import_rows, read_table
+from finance.customers.model import Book
 from finance.database import Db
 from finance.encryption import FieldCipher
 from tests.clients import ENCRYPTION_KEY, Client
@@ -59,7 +61,8 @@ def _write_csv(path: Path, rows: list[dict[str, Any]] = TABLE, delimiter: str = 
 def _import(db: Db, path: Path, *, apply: bool, confirmed: bool = False) -> list[RowVerdict]:
     cipher = FieldCipher(db, master_keys=(ENCRYPTION_KEY,))
     rows = read_table(path)
-    return list(import_rows(db, cipher=cipher, tenant="acme", rows=rows, apply=apply, confirmed=confirmed, now=NOW))
+    asked = Asked("acme", IMPORTED_BY, NOW)
+    return list(import_rows(Book(db, cipher), asked, rows=rows, apply=apply, confirmed=confirmed))
 
 
 def test_a_dry_run_gives_the_verdicts_and_writes_nothing(db: Db, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from finance import database
 from finance.config import Config
 from finance.customers import store
-from finance.customers.model import ORDER_BY_SORT, SORTS
+from finance.customers.model import ORDER_BY_SORT, SORTS, Book
 from finance.encryption import FieldCipher
 from finance.paging import position_of
 from finance.text import fold
@@ -154,7 +154,7 @@ def test_every_filter_and_sort_uses_an_index(listed: Client, name: str, sort: st
     customer = _customer(TENANT, COUNT // 2) | {"_id": listed.db.customers.find_one()["_id"]}
     middle = position_of(customer, order=ORDER_BY_SORT[sort.removeprefix("-")])
     for after in (None, middle):
-        pages = store.find_pages(listed.db, cipher, tenant=TENANT, filters=filters, sort=sort, after=after)
+        pages = store.find_pages(Book(listed.db, cipher), tenant=TENANT, filters=filters, sort=sort, after=after)
         for query in pages:
             plan = query.limit(50).explain()
 

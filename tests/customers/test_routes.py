@@ -271,6 +271,19 @@ def test_a_unique_index_that_an_older_system_left_behind_is_a_conflict_and_never
     ] * 2
 
 
+@pytest.mark.parametrize(("fields", "tenant"), [("idempotency_key", "acme"), ("customer_code", "other")])
+def test_a_unique_index_of_an_older_system_tells_a_request_without_a_key_what_it_is(
+    client: Client, fields: str, tenant: str
+) -> None:
+    client.db.customers.create_index(fields, unique=True)
+    client.post("/customers", json={"customer_name": "Ada"}, tenant="acme")
+
+    refused = client.post("/customers", json={"customer_name": "Bob"}, tenant=tenant)
+
+    assert (refused.status_code, refused.json["code"]) == (409, "refused_by_foreign_index")
+    assert "CUST-000001" not in refused.text
+
+
 # --- Personal data -----------------------------------------------------------------------------------------------
 
 

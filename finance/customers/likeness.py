@@ -1,11 +1,9 @@
 """Two customers that may be one: those that share a PAN or a GSTIN, which active customers of a tenant should not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from finance.customers import store
-from finance.customers.model import Customer, form_of, identities_of
-from finance.database import Db
-from finance.encryption import FieldCipher
+from finance.customers.model import Book, Customer, form_of, identities_of
 from finance.errors import Conflict, FieldError
 
 
@@ -28,17 +26,8 @@ class PossibleDuplicateCustomer(Conflict):
         )
 
 
-def find_duplicate(
-    db: Db, cipher: FieldCipher, *, tenant: str, identities: Iterable[str], other_than: str | None
-) -> Customer | None:
-    """Return an active customer, not of the code `other_than`, that has one of these PANs and GSTINs."""
-    return store.find_active_with_identity(db, cipher, tenant=tenant, identities=identities, other_than=other_than)
-
-
-def refuse_duplicate(
-    db: Db, cipher: FieldCipher, *, tenant: str, identities: Mapping[str, str], other_than: str | None
-) -> None:
-    """Raise PossibleDuplicateCustomer where there is one."""
-    same = find_duplicate(db, cipher, tenant=tenant, identities=identities, other_than=other_than)
-    if same is not None:
-        raise PossibleDuplicateCustomer.of(same, identities)
+def require_unlike_others(book: Book, *, tenant: str, identities: Mapping[str, str], other_than: str | None) -> None:
+    """Raise PossibleDuplicateCustomer where an active customer, not of the code `other_than`, has one of these."""
+    other = store.find_active_with_identity(book, tenant=tenant, identities=identities, other_than=other_than)
+    if other is not None:
+        raise PossibleDuplicateCustomer.of(other, identities)

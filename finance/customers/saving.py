@@ -1,0 +1,123 @@
+"""Saving a whole form again, over the customer that has its code, or as a new one."""
+
+from finance.asked import Asked
+from finance.contention import until_unchanged_meanwhile
+from finance.customers import store
+from finance.customers.changes import CustomerBusy, entry_of, store_change
+from finance.customers.forms import require_cipher, require_consistent, unmask
+from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
+from finance.customers.model import (
+    Book,
+    Customer,
+    Form,
+    PostedForm,
+    etag_of,
+    form_of,
+    identities_of,
+    new_customer,
+    parse_code,
+    status_of,
+)
+from finance.errors import Invalid, PreconditionFailed
+from finance.text import fold
+
+
+def save_customer(
+    book: Book,
+    asked: Asked,
+    *,
+    customer_code: str,
+    posted: PostedForm,
+    confirmed: bool,
+    if_match: frozenset[str] | None,
+) -> tuple[Customer, bool]:
+    """Make the customer hold exactly what was posted, and return it and whether it is new.
+
+    Saving what is stored already changes nothing. Raises Invalid, PreconditionFailed (where `if_match` doesn't name
+    the present state), PossibleDuplicateCustomer (unless `confirmed`), CustomerHistoryFull, CustomerBusy.
+    """
+    code = _code_of(posted, customer_code)
+
+    def save() -> tuple[Customer, bool] | None:
+        stored = store.find_customer(book, tenant=asked.tenant, customer_code=code)
+        form = unmask(form_of(posted), form_of(stored))
+        require_consistent(form)
+        require_cipher(book.cipher, form)
+        # A repeat of the save that made the present state is no conflict (RFC 9110, 13.1.1): its answer was lost.
+        if stored is None or form_of(stored) != form:
+            _require_match(stored, if_match)
+        if stored is None:
+            saved = _create(book, asked, code, form, confirmed=confirmed)
+        else:
+            saved = _replace(book, asked, stored, form, confirmed=confirmed)
+        return None if saved is None else (saved, stored is None)
+
+    return until_unchanged_meanwhile(save, busy=CustomerBusy)
+
+
+def require_savable(book: Book, *, tenant: str, form: Form, stored: Customer | None, confirmed: bool) -> None:
+    """Raise what saving the form over `stored` would raise now, and store nothing."""
+    require_consistent(form)
+    require_cipher(book.cipher, form)
+    added = {} if confirmed else _added_identities(form, form_of(stored))
+    other_than = stored["customer_code"] if stored else None
+    require_unlike_others(book, tenant=tenant, identities=added, other_than=other_than)
+
+
+def _code_of(posted: PostedForm, customer_code: str) -> str:
+    """Return the code of the address as it is stored; raises Invalid where it is none, or the form names another."""
+    code = parse_code(customer_code)
+    if code is None:
+        raise Invalid.parameter("customer_code", "is not a customer code.")
+    if posted.get("customer_code", code) != code:
+        raise Invalid.field("customer_code", "must be the code in the address, or be left out: codes never change.")
+    return code
+
+
+def _require_match(stored: Customer | None, if_match: frozenset[str] | None) -> None:
+    if if_match is None:
+        return
+    if stored is None or ("*" not in if_match and etag_of(stored) not in if_match):
+        raise PreconditionFailed
+
+
+def _create(book: Book, asked: Asked, code: str, form: Form, *, confirmed: bool) -> Customer | None:
+    """Store a customer under a code that seems to be free; None where another request was faster."""
+    identities = {} if confirmed else identities_of(form)
+    require_unlike_others(book, tenant=asked.tenant, identities=identities, other_than=code)
+    stored = store.insert_customer(book, new_customer(asked, form, customer_code=code, confirmed=confirmed))
+    if not isinstance(stored, store.Taken):
+        return stored
+    if stored.customer["customer_code"] != code:
+        raise PossibleDuplicateCustomer.of(stored.customer, identities)
+    return None
+
+
+def _replace(book: Book, asked: Asked, stored: Customer, form: Form, *, confirmed: bool) -> Customer | None:
+    """Store the form in the place of the customer's; None where the customer changed meanwhile."""
+    before = form_of(stored)
+    values = _changed_values(before, form)
+    if not values:
+        return stored
+    identities = identities_of(form)
+    added = {} if confirmed else _added_identities(form, before)
+    require_unlike_others(book, tenant=asked.tenant, identities=added, other_than=stored["customer_code"])
+    entry = entry_of(asked, stored, values, action="saved")
+    held = stored.get("identity_claims", [])
+    claims = [i for i in identities if i in held or i in added] if status_of(stored) == "active" else []
+    values |= {"identity_claims": claims or None, "name_folded": fold(form["customer_name"])}
+    changed = store_change(book, stored, values, entry)
+    if isinstance(changed, store.Taken):
+        raise PossibleDuplicateCustomer.of(changed.customer, identities)
+    return changed
+
+
+def _changed_values(before: Form, after: Form) -> dict[str, object]:
+    """Return what the form holds now in each field that has changed, None where it holds nothing there any more."""
+    old, new = dict(before), dict(after)
+    return {name: new.get(name) for name in old.keys() | new.keys() if new.get(name) != old.get(name)}
+
+
+def _added_identities(form: Form, before: Form) -> dict[str, str]:
+    known = identities_of(before)
+    return {identity: pointer for identity, pointer in identities_of(form).items() if identity not in known}
