@@ -12,7 +12,7 @@ from finance.once import IdempotencyKeyReused, first_result, request_hash
 from finance.payments import allocations
 from finance.payments import model as payments
 from finance.payments.schemas import AllocatedPaymentSchema
-from tests.clients import LINES, NOVEMBER, Client
+from tests.clients import LINES, NOVEMBER, Client, at_once
 
 LEAST = {"amount": "1250.50", "currency": "EUR", "payer": "Ada", "method": "card"}
 FULL = LEAST | {
@@ -24,6 +24,7 @@ FULL = LEAST | {
     "metadata": {"b": "2", "a": "1"},
     "allocations": [{"invoice_number": "FAC-PAR-202611-0001", "amount": "1.00"}],
 }
+REASON = {"reason": "wrong"}
 INVOICE = {"shop": "par", "customer_name": "Zoë", "lines": LINES}
 DATED_INVOICE = INVOICE | {"issued_on": "2026-11-20", "due_on": "2026-12-20", "currency": "EUR", "notes": "N"}
 
@@ -126,3 +127,67 @@ def test_a_payment_that_was_decided_and_not_stored_is_finished_by_its_repeat(
     assert (answer.status_code, answer.headers.get("Idempotent-Replayed")) == (201, "true")
     assert client.invoice(invoice)["amount_paid"] == "10.00"
     assert db.payments.count_documents({}) == 1
+
+
+@pytest.mark.parametrize("operation", ["void", "cancel"])
+def test_of_two_clicks_at_once_the_second_is_answered_as_a_repeat(db: Db, operation: str) -> None:
+    client = Client(db)
+    client.put_shop()
+    for place in range(20):
+        if operation == "void":
+            path = f"/payments/{client.pay('10.00').json['payment_number']}/void"
+        else:
+            path = f"/invoices/{client.issue().json['invoice_number']}/cancel"
+
+        answers = at_once(4, lambda _click, path=path, key=f"k-{place}": client.post(path, key=key, json=REASON))
+
+        assert [answer.status_code for answer in answers] == [200] * 4
+        replayed = [answer.headers.get("Idempotent-Replayed") for answer in answers]
+        assert sorted(replayed, key=str) == [None, "true", "true", "true"]
+
+
+@pytest.mark.parametrize("path", ["/payments/PAY20269999/void", "/invoices/FAC-QQ-202611-0001/cancel"])
+def test_a_used_key_on_a_number_that_is_not_there_is_not_found(db: Db, path: str) -> None:
+    client = Client(db)
+    client.put_shop()
+    client.post(f"/payments/{client.pay('10.00').json['payment_number']}/void", key="k", json=REASON)
+    client.post(f"/invoices/{client.issue().json['invoice_number']}/cancel", key="k", json=REASON)
+
+    assert client.post(path, key="k", json=REASON).status_code == 404
+
+
+@pytest.mark.parametrize("operation", ["void", "cancel", "correct"])
+def test_an_older_systems_unique_index_is_told_as_such_where_a_document_changes(db: Db, operation: str) -> None:
+    client = Client(db)
+    client.put_shop()
+    field = {"void": "void_reason", "cancel": "cancel_reason", "correct": "note"}[operation]
+    partial = {field: {"$gt": ""}}
+    collection = db.invoices if operation == "cancel" else db.payments
+    collection.create_index([("tenant", 1), (field, 1)], unique=True, partialFilterExpression=partial, name="theirs")
+
+    def change() -> Any:
+        if operation == "cancel":
+            return client.post(f"/invoices/{client.issue().json['invoice_number']}/cancel", json=REASON)
+        number = client.pay("10.00").json["payment_number"]
+        if operation == "correct":
+            return client.patch(f"/payments/{number}", json={"note": "N"})
+        return client.post(f"/payments/{number}/void", json=REASON)
+
+    assert change().status_code == 200
+    refused = change()
+
+    assert (refused.status_code, refused.json["code"]) == (409, "refused_by_foreign_index")
+
+
+def test_a_cancelled_invoice_never_shows_the_credit_note_of_another(db: Db) -> None:
+    """An older system's unique index refuses the second credit note; the invoice is cancelled by then."""
+    client = Client(db)
+    client.put_shop()
+    db.credit_notes.create_index([("tenant", 1), ("reason", 1)], unique=True, name="theirs")
+    first, second = (client.issue().json["invoice_number"] for _ in range(2))
+
+    shown = [client.post(f"/invoices/{number}/cancel", json=REASON).json for number in (first, second)]
+
+    assert [invoice["credit_note_number"] is None for invoice in shown] == [False, True]
+    db.credit_notes.drop_index("theirs")
+    assert client.invoice(second)["credit_note_number"] not in (None, shown[0]["credit_note_number"])

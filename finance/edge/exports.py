@@ -47,7 +47,9 @@ def exported(
         for suffix, content_type, file_reply in (("csv", "text/csv", csv_reply), ("xlsx", XLSX_TYPE, xlsx_reply)):
             served = functools.wraps(view)(_serving(view, table, dump, file_reply))
             served.__name__ = f"{view.__name__}_{suffix}"
-            documented = blueprint.response(200, content_type=content_type)(served)
+            served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
+            shape = {"type": "string", "contentMediaType": content_type}
+            documented = blueprint.response(200, schema=shape, content_type=content_type)(served)
             blueprint.route(f"{path}.{suffix}", methods=["GET"])(documented)
 
     return decorate

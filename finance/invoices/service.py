@@ -135,16 +135,15 @@ def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, se
     Raises InvoiceAlreadyCancelled, InvoiceHasPayments, IdempotencyKeyReused.
     """
 
+    repeat = partial(_find_cancelled, db, asked, invoice_number, reason, settling)
+
     def cancel() -> Answer[Invoice] | None:
-        repeated = _find_cancelled(db, asked)
-        if repeated is not None:
-            return _repeated_cancelling(db, repeated, invoice_number, reason, settling)
         invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
         _require_cancellable(invoice)
         cancelled = _cancel(db, asked, invoice, reason)
-        return None if cancelled is None else Answer(_settled(db, cancelled, settling))
+        return repeat() if cancelled is None else Answer(_settled(db, cancelled, settling))
 
-    return until_unchanged_meanwhile(cancel, busy=claims.InvoiceBusy)
+    return until_unchanged_meanwhile(lambda: first_result(cancel, repeat), busy=claims.InvoiceBusy)
 
 
 def get_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote:
@@ -216,15 +215,15 @@ def _require_possible_days(issued_on: date, due_on: date | None, today: date) ->
         raise Invalid.field("due_on", f"must be from issued_on, {issued_on}, to {DUE_AFTER_DAYS_MAX} days after it.")
 
 
-def _find_cancelled(db: Db, asked: Asked) -> Invoice | None:
+def _find_cancelled(
+    db: Db, asked: Asked, invoice_number: str, reason: str, settling: Settling
+) -> Answer[Invoice] | None:
+    """Return the invoice that an earlier request with this key cancelled, None where there is none."""
     if asked.key is None:
         return None
-    return store.find_invoice_by_cancel_key(db, tenant=asked.tenant, idempotency_key=asked.key)
-
-
-def _repeated_cancelling(
-    db: Db, cancelled: Invoice, invoice_number: str, reason: str, settling: Settling
-) -> Answer[Invoice]:
+    cancelled = store.find_invoice_by_cancel_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+    if cancelled is None:
+        return None
     if cancelled["invoice_number"] != invoice_number:
         raise IdempotencyKeyReused
     require_same_request(cancelled["cancel_request_hash"], _cancel_hash(cancelled, reason))
@@ -261,6 +260,10 @@ def _settled(db: Db, invoice: Invoice, settling: Settling) -> Invoice:
         settling.resolve_claim(claim)
     if invoice["status"] == "cancelled":
         shop = shops.get_shop(db, tenant=invoice["tenant"], shop=invoice["shop"])
-        note = settling.submit(sequences.credit_note_draft(invoice, shop)).document
-        store.link_credit_note(db, invoice, credit_note_number=note["credit_note_number"])
+        outcome = settling.submit(sequences.credit_note_draft(invoice, shop))
+        if isinstance(outcome, Taken) and outcome.document["invoice_number"] != invoice["invoice_number"]:
+            # It stays cancelled without its credit note, and is tried again by whoever looks at it next.
+            RefusedByForeignIndex.on("credit_notes", outcome.fields)
+            return invoice
+        store.link_credit_note(db, invoice, credit_note_number=outcome.document["credit_note_number"])
     return _get(db, invoice["tenant"], invoice["invoice_number"])

@@ -21,6 +21,7 @@ from finance.invoices.model import (
     Invoice,
 )
 from finance.numbering.issue import Numbered
+from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 
 UNSETTLED_MAX = 200
@@ -73,8 +74,11 @@ def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry
     change = {"$set": {**values, "status": "cancelled", "free_minor": 0}, "$push": {"history": entry}}
     try:
         return _invoices(db).find_one_and_update(wanted, change, return_document=ReturnDocument.AFTER)
-    except DuplicateKeyError:
-        return None
+    except DuplicateKeyError as error:
+        fields = (error.details or {}).get("keyPattern", {})
+        if "cancel_idempotency_key" in fields:
+            return None
+        raise RefusedByForeignIndex.on("invoices", fields) from error
 
 
 def link_credit_note(db: Db, invoice: Invoice, *, credit_note_number: str) -> None:

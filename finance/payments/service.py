@@ -110,25 +110,21 @@ def edit_payment(db: Db, asked: Asked, *, payment_number: str, edits: Mapping[st
 def void_payment(db: Db, asked: Asked, *, payment_number: str, reason: str) -> Answer[Payment]:
     """Void a payment; its number stays its own. Raises PaymentAlreadyVoided, IdempotencyKeyReused."""
 
+    repeat = partial(_find_voided, db, asked, payment_number=payment_number, reason=reason)
+
     def void() -> Answer[Payment] | None:
-        repeated = _find_voided(db, asked)
+        # First, because a repair may have given the number of the voided payment to another one since.
+        repeated = repeat()
         if repeated is not None:
-            return _repeated_void(repeated, payment_number=payment_number, reason=reason)
+            return repeated
         payment = get_payment(db, tenant=asked.tenant, payment_number=payment_number)
         if payment["status"] == "voided":
             raise PaymentAlreadyVoided
-        values = {"status": "voided", "void_reason": reason, "voided_at": asked.now}
-        entry = changed(asked.now, by=asked.by, action="voided", changes=changes_to(payment, values))
-        if asked.key is not None:
-            values |= {"void_idempotency_key": asked.key, "void_request_hash": _void_hash(payment, reason)}
-        allocations.before_void(db, payment)
-        voided = _update(db, payment, values, entry)
-        if voided is None:
-            return None
-        allocations.after_void(db, voided)
-        return Answer(voided)
+        voided = _void(db, asked, payment, reason)
+        return None if voided is None else Answer(voided)
 
-    return until_unchanged_meanwhile(void, busy=PaymentBusy)
+    # A double click that finds the payment voided may be the second of the two.
+    return until_unchanged_meanwhile(lambda: first_result(void, repeat), busy=PaymentBusy)
 
 
 def require_possible_day(paid_on: date, *, today: date) -> None:
@@ -169,15 +165,28 @@ def _repeated(stored: Payment, posted: Mapping[str, Any]) -> Answer[Payment]:
     return Answer(as_of(stored, history_length=0), replayed=True)
 
 
-def _find_voided(db: Db, asked: Asked) -> Payment | None:
+def _void(db: Db, asked: Asked, payment: Payment, reason: str) -> Payment | None:
+    """Void a recorded payment and give back what it paid; None where it changed meanwhile."""
+    values = {"status": "voided", "void_reason": reason, "voided_at": asked.now}
+    entry = changed(asked.now, by=asked.by, action="voided", changes=changes_to(payment, values))
+    if asked.key is not None:
+        values |= {"void_idempotency_key": asked.key, "void_request_hash": _void_hash(payment, reason)}
+    allocations.before_void(db, payment)
+    voided = _update(db, payment, values, entry)
+    if voided is not None:
+        allocations.after_void(db, voided)
+    return voided
+
+
+def _find_voided(db: Db, asked: Asked, *, payment_number: str, reason: str) -> Answer[Payment] | None:
+    """Return the payment as an earlier request with this key voided it, None where there is none."""
     if asked.key is None:
         return None
-    return store.find_payment_by_void_key(db, tenant=asked.tenant, idempotency_key=asked.key)
-
-
-def _repeated_void(voided: Payment, *, payment_number: str, reason: str) -> Answer[Payment]:
-    """Return the payment as it was voided. A repair may have given the number that it had then to another one."""
+    voided = store.find_payment_by_void_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+    if voided is None:
+        return None
     if payment_number not in (voided["payment_number"], *voided["previous_numbers"]):
+        get_payment(db, tenant=asked.tenant, payment_number=payment_number)  # a number that isn't there is 404
         raise IdempotencyKeyReused
     require_same_request(voided["void_request_hash"], _void_hash(voided, reason))
     voided_at = next(i for i, entry in enumerate(voided["history"]) if entry["action"] == "voided")

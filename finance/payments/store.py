@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
 from finance.numbering.issue import Numbered
+from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment
 
@@ -37,7 +38,8 @@ def find_payment_by_void_key(db: Db, *, tenant: str, idempotency_key: str) -> Pa
 def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Payment | None:
     """Set `values` (None removes a field), add the history entry, and return the payment as it is then.
 
-    Returns None where the payment changed since it was read, or another one holds a unique key in `values`.
+    Returns None where the payment changed since it was read, or another one was voided under the same key. Raises
+    RefusedByForeignIndex.
     """
     present = {name: value for name, value in values.items() if value is not None}
     absent = {name: "" for name, value in values.items() if value is None}
@@ -50,8 +52,11 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
     unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": history}
     try:
         return _payments(db).find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
-    except DuplicateKeyError:
-        return None
+    except DuplicateKeyError as error:
+        fields = (error.details or {}).get("keyPattern", {})
+        if "void_idempotency_key" in fields:
+            return None
+        raise RefusedByForeignIndex.on("payments", fields) from error
 
 
 def list_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Payment]:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from finance.app import create_app
 from finance.config import Config
+from finance.edge.exports import XLSX_TYPE
 from tests.clients import Client
 
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", create_app(Config()))
@@ -60,3 +61,13 @@ def test_only_the_assets_of_the_pages_are_served() -> None:
 
     assert http.get("/api/v1/docs/../config.py").status_code == 404
     assert http.get("/api/v1/docs/oauth2-redirect.html").status_code == 404
+
+
+def test_an_export_says_what_kind_of_file_it_is() -> None:
+    paths = create_app(Config()).test_client().get("/api/v1/openapi.json").json["paths"]
+
+    for listed in ("payments", "invoices"):
+        for suffix, content_type in (("csv", "text/csv"), ("xlsx", XLSX_TYPE)):
+            operation = paths[f"/api/v1/{listed}/export.{suffix}"]["get"]
+            assert list(operation["responses"]["200"]["content"]) == [content_type]
+            assert operation["summary"].endswith(f"as {suffix.upper()}")
