@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from benchmarks import duplicated_payments
 from finance.database import Db, deadline, find_unprotected
 from finance.maintenance import fences
-from finance.maintenance.audit.gaps import audit
+from finance.maintenance.audit.series import audit
 from finance.maintenance.duplicates import find_groups
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair import undo
