@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks import duplicated_payments, serving
 from finance.database import Db
-from finance.maintenance.audit import gaps
+from finance.maintenance.audit.series import audit
 from finance.maintenance.duplicates import WALK_BATCH, find_groups
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair.plan import plan
@@ -75,8 +75,8 @@ def _repair(db: Db, uri: str, expected: duplicated_payments.Expected) -> str:
     _require(changed == expected.losers)
     code, _output = _script(db, uri, "repair_duplicates.py")
     _require(code == 0)
-    audits = _timed("audited", lambda: list(gaps.audit(db, now=datetime.now(UTC))))
-    _require(all(audit.is_accounted_for for audit in audits))
+    audits = _timed("audited", lambda: list(audit(db, now=datetime.now(UTC))))
+    _require(all(series.is_accounted_for for series in audits))
     code, _output = _script(db, uri, "audit_numbers.py")
     _require(code == 0)
     print("repaired exactly")

@@ -30,20 +30,20 @@ def run(main: Callable[[], int]) -> int:
     _find_database()
     encryption_key.use(VAR)
 
-    from finance.config import Config, ConfigError
+    from finance.config import Config
     from finance.database import DriverError
-    from finance.errors import FinanceError
+    from finance.maintenance.cli import FORESEEN, in_words
 
     try:
         return main()
-    except (ConfigError, FinanceError) as failure:
-        environment.say(f"{name}: {failure}")
-    except DriverError as failure:
-        why = (getattr(failure, "details", None) or {}).get("codeName", type(failure).__name__)
-        environment.say(
-            f"{name}: MongoDB at {Config.from_env().address} does not answer as it should ({why}). Start it with "
-            "scripts/serve, or name the right one, its user and password in MONGODB_URI."
-        )
+    except FORESEEN as failure:
+        line = f"{name}: {in_words(failure)}"
+        if isinstance(failure, DriverError):
+            line += (
+                f". It is the one at {Config.from_env().address}: start it with scripts/serve, or name the right one, "
+                "its user and password in MONGODB_URI."
+            )
+        environment.say(line)
     except KeyboardInterrupt:
         environment.say(f"{name}: stopped")
     return EXIT_ERROR

@@ -38,6 +38,9 @@ class Stopped(Exception):
     """The command can't go on. Its text is one line that says what to do."""
 
 
+FORESEEN = (Stopped, FinanceError, ConfigError, OSError, PyMongoError)
+
+
 def parser(*, name: str, about: str, reads: str, writes: str, undo: str) -> argparse.ArgumentParser:
     """Return a parser with the options for reaching a database, and a help that says what the command does to it."""
     made = argparse.ArgumentParser(
@@ -54,26 +57,29 @@ def parser(*, name: str, about: str, reads: str, writes: str, undo: str) -> argp
 
 
 def run(command: Callable[[argparse.Namespace, Db, Console], int], arguments: argparse.Namespace) -> int:
-    """Run a command on the database that its arguments name, and return its exit code.
-
-    A driver's message may hold the values of a document, so only its kind is printed.
-    """
+    """Run a command on the database that its arguments name, and return its exit code."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         with _connected(arguments) as db:
             return command(arguments, db, console())
-    except (Stopped, FinanceError, ConfigError, OSError) as error:
-        errors.print(f"error: {error}", markup=False)
-    except OperationFailure as error:
-        kind = (error.details or {}).get("codeName") or type(error).__name__
-        errors.print(f"error: MongoDB refused an operation: {kind} (code {error.code})", markup=False)
-    except PyMongoError as error:
-        errors.print(f"error: MongoDB could not be asked: {type(error).__name__}", markup=False)
+    except FORESEEN as error:
+        errors.print(f"error: {in_words(error)}", markup=False)
     except KeyboardInterrupt:
         errors.print("Stopped. It is safe to run this again.")
     except Exception:  # a mistake of ours must not look like "something was found"
         log.exception("This should not have happened. It is safe to run this again.")
     return FAILED
+
+
+def in_words(error: Exception) -> str:
+    """Return a failure that is foreseen in one line.
+
+    A driver's message may hold the values of a document, so only its kind is said.
+    """
+    if isinstance(error, OperationFailure):
+        kind = (error.details or {}).get("codeName") or type(error).__name__
+        return f"MongoDB refused an operation: {kind} (code {error.code})"
+    return f"MongoDB could not be asked: {type(error).__name__}" if isinstance(error, PyMongoError) else str(error)
 
 
 def console() -> Console:
@@ -108,7 +114,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def shown(value: Any) -> str:
     """Return a value as it may be printed: ids of any type as text, nothing that could be a PAN or an account."""
-    text = value if isinstance(value, str) else json_util.dumps(value) if _is_nested(value) else str(value)
+    text = json_util.dumps(value) if isinstance(value, dict | list) else str(value)
     return _PRIVATE.sub(lambda found: "…" + found[0][-2:], text)
 
 
@@ -118,10 +124,6 @@ def names(text: str) -> tuple[str, ...]:
     if not fields or any(field.startswith("$") for field in fields) or len(set(fields)) != len(fields):
         raise argparse.ArgumentTypeError("must be field names, separated by commas")
     return fields
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, dict | list)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def find_walk_index(target: Target) -> str | None:
     return None
 
 
-def find_groups(target: Target, *, progress: Progress | None = None) -> Iterator[Group]:
+def find_groups(target: Target, *, progress: Progress = lambda done: None) -> Iterator[Group]:
     """Yield every group of two or more documents with one number in one scope.
 
     Where no index serves, MongoDB sorts on its disk.
@@ -51,10 +51,14 @@ def find_groups(target: Target, *, progress: Progress | None = None) -> Iterator
     count = seen = 0
     for seen, document in enumerate(_in_order(target, fields), start=1):
         number = value_at(document, name) if dotted else document.get(name)
-        if not seen % PROGRESS_STEP and progress is not None:
+        if not seen % PROGRESS_STEP:
             progress(seen)
         # A text that differs from the one before settles it, nearly always.
-        if (number == last_number or type(number) is not str) and count and _are_equal(document, last, fields):
+        if (
+            (number == last_number or type(number) is not str)
+            and count
+            and comparable(document, fields) == comparable(last, fields)
+        ):
             count += 1
             continue
         if count > 1:
@@ -62,8 +66,7 @@ def find_groups(target: Target, *, progress: Progress | None = None) -> Iterator
         last, last_number, count = document, number, 1
     if count > 1:
         yield from _group(target, last, count)
-    if progress is not None:
-        progress(seen)
+    progress(seen)
 
 
 def _group(target: Target, document: Document, documents: int) -> Iterator[Group]:
@@ -82,38 +85,13 @@ def _in_order(target: Target, fields: tuple[str, ...]) -> Iterable[Document]:
     return cursor.sort(list(keys)).hint(name)
 
 
-def _are_equal(document: Document, other: Document, fields: tuple[str, ...]) -> bool:
-    return _equal(values_at(document, fields), values_at(other, fields))
+def comparable(document: Mapping[str, Any], fields: Iterable[str]) -> tuple[Any, ...]:
+    """Return the values of an index entry, equal where MongoDB holds them for equal."""
+    return tuple(_comparable(value_at(document, field)) for field in fields)
 
 
-def values_at(document: Mapping[str, Any], fields: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(value_at(document, field) for field in fields)
-
-
-class Comparable:
-    """Values of an index entry, equal where MongoDB holds them for equal: `True` is not 1, and 1.0 is Decimal128 1."""
-
-    __slots__ = ("values",)
-
-    def __init__(self, values: tuple[Any, ...]) -> None:
-        self.values = values
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Comparable) and _equal(self.values, other.values)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def _equal(values: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
-    if values != others:
-        # Only these differ in Python and are one value in an index.
-        return any(isinstance(value, Decimal128) for value in (*values, *others)) and _decimals(values) == _decimals(
-            others
-        )
-    return not any(
-        isinstance(value, bool) != isinstance(other, bool) for value, other in zip(values, others, strict=True)
-    )
-
-
-def _decimals(values: tuple[Any, ...]) -> list[Any]:
-    return [value.to_decimal() if isinstance(value, Decimal128) else value for value in values]
+def _comparable(value: Any) -> Any:
+    """Only these differ in Python: `True` is not 1 in an index, and Decimal128 1 is 1.0."""
+    if isinstance(value, bool):
+        return "bool", value
+    return value.to_decimal() if isinstance(value, Decimal128) and not value.to_decimal().is_nan() else value

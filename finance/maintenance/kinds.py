@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from finance.database import Document
@@ -47,30 +46,10 @@ class MaintainedKind:
         raise LookupError(f"no index of {self.numbered.collection} begins with {', '.join(order)}")
 
 
-def _payment_series_of(payment: Document) -> Series | None:
-    return _payment_series(payment.get("tenant"), payment.get("number_year"))
-
-
 def _payment_series(tenant: Any, year: Any) -> Series | None:
     if not isinstance(tenant, str) or not isinstance(year, int) or SLUG.fullmatch(tenant) is None:
         return None
     return payments.payment_series(tenant, year)
-
-
-def _payment_series_of_counter(parts: Sequence[str]) -> Series | None:
-    if len(parts) != 2 or not parts[1].isdigit():
-        return None
-    return _payment_series(parts[0], int(parts[1]))
-
-
-def _shop_series_of(kind: str, document: Document) -> Series | None:
-    """Return the series of what a shop numbered, written as its document says."""
-    named = [document.get(name) for name in ("tenant", "shop", "period", "number_format")]
-    return shop_series(kind, *named)
-
-
-def _shop_series_of_counter(kind: str, parts: Sequence[str]) -> Series | None:
-    return shop_series(kind, parts[0], parts[1].lower(), parts[2]) if len(parts) == 3 else None
 
 
 def shop_series(kind: str, tenant: Any, shop: Any, period: Any, number_format: Any = None) -> Series | None:
@@ -85,11 +64,13 @@ def shop_series(kind: str, tenant: Any, shop: Any, period: Any, number_format: A
 
 
 def _of_shops(numbered: NumberedKind, voided_filter: Document) -> MaintainedKind:
+    """Return the kind of what shops number: each document says how its series is written, a counter doesn't."""
+    fields, kind = ("tenant", "shop", "period", "number_format"), numbered.name
     return MaintainedKind(
         numbered,
         series_fields=("shop", "period"),
-        series_of=partial(_shop_series_of, numbered.name),
-        series_of_counter=partial(_shop_series_of_counter, numbered.name),
+        series_of=lambda document: shop_series(kind, *map(document.get, fields)),
+        series_of_counter=lambda ids: shop_series(kind, ids[0], ids[1].lower(), ids[2]) if len(ids) == 3 else None,
         voided_filter=voided_filter,
     )
 
@@ -98,8 +79,10 @@ KINDS: tuple[MaintainedKind, ...] = (
     MaintainedKind(
         payments.NUMBERED,
         series_fields=("number_year",),
-        series_of=_payment_series_of,
-        series_of_counter=_payment_series_of_counter,
+        series_of=lambda payment: _payment_series(payment.get("tenant"), payment.get("number_year")),
+        series_of_counter=lambda ids: (
+            _payment_series(ids[0], int(ids[1])) if len(ids) == 2 and ids[1].isdigit() else None
+        ),
         voided_filter={"status": "voided"},
         renumberable=True,
     ),

@@ -6,9 +6,8 @@ from typing import Any
 from bson import MaxKey
 from pymongo.errors import OperationFailure
 
-from finance.database import Db
+from finance.database import Db, Document
 from finance.errors import Unavailable
-from finance.maintenance.gaps import gap_identity
 from finance.maintenance.kinds import KINDS, MaintainedKind
 from finance.numbering import counters
 from finance.numbering.series import Series
@@ -64,14 +63,16 @@ def _series_with_documents(db: Db, kind: MaintainedKind) -> Iterator[Series]:
             yield series
 
 
+def stored_in(series: Series) -> Document:
+    """Return the filter of the documents that have a number of the series."""
+    return {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1}}
+
+
 def newest_accounted(db: Db, kind: MaintainedKind, series: Series) -> int:
     """Return the largest number of the series that a document has or a gap explains. Two index seeks."""
-    newest = db[kind.numbered.collection].find_one(
-        {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1}},
-        projection={"number_seq": True},
-        sort=[("number_seq", -1)],
-    )
-    newest_gap = db.number_gaps.find_one(gap_identity(series), sort=[("number_seq", -1)])
+    order = [("number_seq", -1)]
+    newest = db[kind.numbered.collection].find_one(stored_in(series), {"number_seq": True}, sort=order)
+    newest_gap = db.number_gaps.find_one(series.identity, sort=order)
     return max(int(found["number_seq"]) if found else 0 for found in (newest, newest_gap))
 
 

@@ -8,6 +8,7 @@ Its counter is `counters` {_id: "<collection>.<number field>:<scope>:PAY2026"} i
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId, json_util
@@ -26,6 +27,9 @@ FOREIGN_DIGITS_MAX = 9  # longer ones, without a year before them, are clocks (P
 # A number wider than the series' own width is one of it only where the numbers lead there without a larger leap:
 # PAY2026123456 among three hundred documents is a time of day. Fresh ones made after it would all be as long.
 SEQUENCE_LEAP_MAX = 1_000
+
+Progress = Callable[[int], None]
+Clock = Callable[[], datetime]
 
 _ENDS_IN_DIGITS = re.compile(r"(.*?[^0-9])([0-9]{1,18})", re.ASCII | re.DOTALL)
 _YEAR_FIRST = re.compile(r"((?:19|20)[0-9]{2})([0-9]{4,14})", re.ASCII)
@@ -233,6 +237,3 @@ def _is_word(value: Any) -> bool:
 
 def _is_list_or_absent(value: Any) -> bool:
     return value is None or isinstance(value, list)
-
-
-Progress = Callable[[int], None]

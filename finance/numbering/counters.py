@@ -7,12 +7,15 @@ of the same `_id`, which is E11000.
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 
 from finance import metrics
 from finance.database import Db, Document
 from finance.numbering.series import Series
+
+GAPS_BATCH = 1_000
 
 
 def reserve(db: Db, series: Series, count: int) -> range:
@@ -39,7 +42,7 @@ def read(db: Db, series: Series) -> int:
     return int(counter["seq"]) if counter else 0
 
 
-def take_over(db: Db, series: Series, last: int) -> None:
+def go_on_after(db: Db, series: Series, last: int) -> None:
     """Make the series go on after `last`, the newest number that another system gave; a counter is never lowered."""
     db.counters.update_one({"_id": series.counter_id}, {"$max": {"seq": last, "taken_over": last}}, upsert=True)
 
@@ -56,21 +59,24 @@ def record_gaps(db: Db, gaps: Iterable[tuple[Series, int]], *, reason: str, reco
     The number is the identity, so recording it again changes nothing, neither its reason nor its time.
     """
     recorded_by_kind: Counter[str] = Counter()
-    for series, number_seq in gaps:
-        result = db.number_gaps.update_one(*_gap_upsert(series, number_seq, reason, recorded_at), upsert=True)
-        recorded_by_kind[series.kind] += result.upserted_id is not None
+    what = {"reason": reason, "recorded_at": recorded_at}
+    remaining = iter(gaps)
+    while batch := list(islice(remaining, GAPS_BATCH)):
+        upserts = [
+            UpdateOne(
+                {**series.identity, "number_seq": number_seq},
+                {"$setOnInsert": {"number": series.format(number_seq), **what}},
+                upsert=True,
+            )
+            for series, number_seq in batch
+        ]
+        new = db.number_gaps.bulk_write(upserts, ordered=False).upserted_ids or {}
+        recorded_by_kind.update(batch[position][0].kind for position in new)
     for kind, recorded in recorded_by_kind.items():
         metrics.gaps_recorded.labels(kind=kind).inc(recorded)
     return recorded_by_kind.total()
 
 
-def _gap_upsert(series: Series, number_seq: int, reason: str, recorded_at: datetime) -> tuple[Document, Document]:
-    identity = {
-        "tenant": series.tenant,
-        "kind": series.kind,
-        "scope": series.scope,
-        "period": series.period,
-        "number_seq": number_seq,
-    }
-    what = {"number": series.format(number_seq), "reason": reason, "recorded_at": recorded_at}
-    return identity, {"$setOnInsert": what}
+def forget_gap(db: Db, series: Series, number_seq: int) -> int:
+    """Take back the gap of a number that a document has; return how many there were, 0 or 1."""
+    return db.number_gaps.delete_one({**series.identity, "number_seq": number_seq}).deleted_count

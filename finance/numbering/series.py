@@ -43,6 +43,11 @@ class Series:
         """`payment:acme:2026`, `invoice:acme:DKR1:2026-11`, `customer:acme`."""
         return ":".join(part for part in (self.kind, self.tenant, self.scope, self.period) if part is not None)
 
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """The fields that name the series where its gaps are stored."""
+        return {"tenant": self.tenant, "kind": self.kind, "scope": self.scope, "period": self.period}
+
     def format(self, number_seq: int) -> str:
         return f"{self.prefix}{number_seq:0{self.digits_min}d}{self.suffix}"
 

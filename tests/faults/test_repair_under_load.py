@@ -17,7 +17,9 @@ import pytest
 
 from benchmarks import duplicated_payments
 from finance.database import Db, find_unprotected
-from finance.maintenance.audit import gaps
+from finance.maintenance.audit.checks import DUPLICATES, ON_THEIR_WAY
+from finance.maintenance.audit.record import record_gaps
+from finance.maintenance.audit.series import audit
 from finance.maintenance.cli import server_clock
 from tests.clients import HttpClient
 
@@ -85,8 +87,8 @@ def require_all_accounted_for(db: Db, answered: list[dict[str, Any]]) -> None:
     posted = {str(p["_id"]): p["payment_number"] for p in db.payments.find({"created_by": {"$ne": "key"}})}
     assert {payment["id"]: payment["payment_number"] for payment in answered} == posted
     now = server_clock(db)()
-    assert not gaps.record_gaps(db, now=now, grace_s=0).leaps
-    found = list(gaps.audit(db, now=now, grace_s=0))
+    assert not record_gaps(db, now=now, grace_s=0).leaps
+    found = list(audit(db, now=now, grace_s=0))
     assert found
     assert [series for series in found if not series.is_accounted_for] == []
 
@@ -206,10 +208,10 @@ def test_an_undo_killed_and_run_again_puts_everything_back(serve_api: Callable[.
     assert stood == expected.numbers
     assert find_unprotected(api.db) == []
     assert not [name for name in api.db.payments.index_information() if name.endswith(("_untouched", "_beside"))]
-    gaps.record_gaps(api.db, now=server_clock(api.db)(), grace_s=0)
-    found = list(gaps.audit(api.db, now=server_clock(api.db)(), grace_s=0))
-    assert sum(series.duplicates for series in found) == len(expected.losers)
-    assert not [series for series in found if series.unexplained_count or series.late_count or series.counter_behind]
+    record_gaps(api.db, now=server_clock(api.db)(), grace_s=0)
+    found = list(audit(api.db, now=server_clock(api.db)(), grace_s=0))
+    assert sum(series.counts[DUPLICATES] for series in found) == len(expected.losers)
+    assert not [series for series in found if set(series.counts) - {DUPLICATES, ON_THEIR_WAY}]
     assert len({payment["payment_number"] for payment in answered}) == len(answered)
 
 

@@ -17,7 +17,7 @@ import pytest
 import requests
 from embedded_mongodb import EmbeddedMongodb
 
-from finance.maintenance.audit import gaps
+from finance.maintenance.audit.record import record_gaps
 from tests.clients import HttpClient, a_payment, at_once, poll, workers_seen
 
 pytestmark = pytest.mark.faults
@@ -123,7 +123,7 @@ def _assert_each_is_stored_once(api: Any, load: Load) -> None:
 
 
 def _assert_the_audit_records_what_is_missing(api: Any) -> None:
-    gaps.record_gaps(api.db, now=datetime.now(UTC), grace_s=0)
+    record_gaps(api.db, now=datetime.now(UTC), grace_s=0)
     assert {gap["number_seq"] for gap in api.db.number_gaps.find()} == set(_missing(api))
 
 

@@ -75,5 +75,5 @@ def test_an_unforeseen_failure_is_exit_code_2(run: Run, monkeypatch: pytest.Monk
     def broken(*_args: Any, **_options: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("finance.maintenance.audit.gaps.audit", broken)
+    monkeypatch.setattr("finance.maintenance.audit.command.audit", broken)
     assert run("audit_numbers.py")[0] == 2

@@ -3,14 +3,14 @@
 import argparse
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
-from finance.database import Db
+from finance.database import Db, Document
 from finance.maintenance import cli
-from finance.maintenance.audit import gaps
-from finance.maintenance.audit.gaps import Missing, SeriesAudit
+from finance.maintenance.audit import checks, record
+from finance.maintenance.audit.checks import Finding
+from finance.maintenance.audit.series import GRACE_S, SeriesAudit, audit
 from finance.maintenance.series import sync_counters
 
 RANGES_PRINTED_MAX = 5
@@ -18,6 +18,8 @@ COLUMNS = (
     *("kind", "tenant", "scope", "period", "first", "newest", "count", "voided", "gaps"),
     *("unexplained", "on their way", "late", "duplicates", "counter"),
 )
+IN_COLUMNS = (checks.UNEXPLAINED, checks.ON_THEIR_WAY, checks.RECORDED_AND_STORED, checks.DUPLICATES)
+NOT_LISTED = {checks.ON_THEIR_WAY, checks.RECORDED_AND_STORED, checks.DUPLICATES, checks.COUNTER_BEHIND}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--grace-seconds",
         type=float,
-        default=gaps.GRACE_S,
+        default=GRACE_S,
         metavar="S",
         help="a number reserved within the last S seconds may be on its way (60); not below 10 while clients post",
     )
@@ -52,15 +54,13 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     clock = cli.server_clock(db)
     said = []
     if arguments.record_gaps:
-        recording = gaps.record_gaps(db, now=clock(), grace_s=arguments.grace_seconds)
+        recording = record.record_gaps(db, now=clock(), grace_s=arguments.grace_seconds)
         said += _recording_lines(recording)
     if arguments.sync_counters:
         raised = sync_counters(db)
-        said += [
-            f"Counter {series.counter_id} raised from {before:,} to {after:,}." for series, before, after in raised
-        ]
+        said += [f"Counter {one.counter_id} raised from {before:,} to {after:,}." for one, before, after in raised]
         said.append(f"{len(raised):,} counters were behind.")
-    found = list(gaps.audit(db, now=clock(), grace_s=arguments.grace_seconds))
+    found = list(audit(db, now=clock(), grace_s=arguments.grace_seconds))
     right = all(series.is_accounted_for for series in found)
     if arguments.json:
         body = {"accounted_for": right, "done": said, "series": [as_json(series) for series in found]}
@@ -70,8 +70,8 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     return cli.RIGHT if right else cli.FOUND
 
 
-def as_json(found: SeriesAudit) -> dict[str, Any]:
-    """Return what was found in one series."""
+def as_json(found: SeriesAudit) -> Document:
+    """Return what was found in one series; what none of these names comes at the end."""
     series = found.series
     return {
         "kind": found.kind,
@@ -83,28 +83,29 @@ def as_json(found: SeriesAudit) -> dict[str, Any]:
         "documents": found.documents,
         "voided": found.voided,
         "recorded_gaps": found.recorded_gaps,
-        "unexplained": found.unexplained_count,
-        "unexplained_ranges": [[missing.first, missing.last] for missing in found.unexplained],
+        checks.UNEXPLAINED: 0,
+        "unexplained_ranges": [[missing.first, missing.last] for missing in found.findings.get(checks.UNEXPLAINED, [])],
         "in_leaps": found.leap_count,
-        "on_their_way": found.pending_count,
-        "recorded_and_stored": found.late_count,
-        "duplicates": found.duplicates,
+        checks.ON_THEIR_WAY: 0,
+        checks.RECORDED_AND_STORED: 0,
+        checks.DUPLICATES: 0,
         "counter": found.counter,
-        "counter_behind": found.counter_behind,
+        checks.COUNTER_BEHIND: 0,
         "counter_ahead": found.counter_ahead,
         "accounted_for": found.is_accounted_for,
+        **found.counts,
     }
 
 
-def _recording_lines(recording: gaps.Recording) -> list[str]:
+def _recording_lines(recording: record.Recording) -> list[str]:
     lines = [f"{recording.recorded:,} gaps recorded, {recording.corrected:,} taken back because a document has come."]
     lines += [
         f"Not recorded: {leap.count:,} numbers from {leap.first} to {leap.last} are a leap of the counter, not lost "
-        f"requests ({gaps.LEAP_MIN:,} or more side by side)."
+        f"requests ({checks.LEAP_MIN:,} or more side by side)."
         for leap in recording.leaps
     ]
     if recording.beyond_limit:
-        lines.append(f"Stopped at {gaps.RECORDED_MAX:,} gaps in one series; run this again to go on.")
+        lines.append(f"Stopped at {record.RECORDED_MAX:,} gaps in one series; run this again to go on.")
     return lines
 
 
@@ -113,16 +114,12 @@ def _print(out: Console, said: list[str], found: list[SeriesAudit]) -> None:
         out.print(line, markup=False)
     made = cli.table(*COLUMNS)
     for series in found:
-        counts = [series.documents, series.voided, series.recorded_gaps, series.unexplained_count]
-        counts += [series.pending_count, series.late_count, series.duplicates]
+        counts = [series.documents, series.voided, series.recorded_gaps, *(series.counts[what] for what in IN_COLUMNS)]
         of = series.series
         made.add_row(
             series.kind,
             of.tenant,
-            of.scope or "",
-            of.period or "",
-            str(series.first or ""),
-            str(series.newest or ""),
+            *(str(value or "") for value in (of.scope, of.period, series.first, series.newest)),
             *(f"{count:,}" for count in counts),
             _counter(series),
             style=None if series.is_accounted_for else "bold red",
@@ -130,22 +127,29 @@ def _print(out: Console, said: list[str], found: list[SeriesAudit]) -> None:
     if found:
         out.print(made)
     for series in found:
-        for missing in series.unexplained[:RANGES_PRINTED_MAX]:
-            out.print(f"unexplained: {_range(series, missing)}", markup=False)
-        more = series.unexplained_count - sum(missing.count for missing in series.unexplained[:RANGES_PRINTED_MAX])
-        if more:
-            out.print(f"unexplained: {more:,} more of {series.series.counter_id}", markup=False)
+        for what in sorted(series.findings.keys() - NOT_LISTED):
+            _print_ranges(out, series, what)
     wrong = sum(not series.is_accounted_for for series in found)
     out.print(f"{len(found):,} series, {wrong:,} with numbers that are not accounted for.")
 
 
-def _range(found: SeriesAudit, missing: Missing) -> str:
-    first, last = (found.series.format(number_seq) for number_seq in (missing.first, missing.last))
+def _print_ranges(out: Console, found: SeriesAudit, what: str) -> None:
+    printed = found.findings[what][:RANGES_PRINTED_MAX]
+    for finding in printed:
+        out.print(f"{what}: {_range(found, finding)}", markup=False)
+    more = found.counts[what] - sum(finding.count for finding in printed)
+    if more:
+        out.print(f"{what}: {more:,} more of {found.series.counter_id}", markup=False)
+
+
+def _range(found: SeriesAudit, finding: Finding) -> str:
+    first, last = (found.series.format(number_seq) for number_seq in (finding.first, finding.last))
     tenant = found.series.tenant
-    return f"{tenant} {first}" if missing.count == 1 else f"{tenant} {first} to {last} ({missing.count:,} numbers)"
+    return f"{tenant} {first}" if finding.count == 1 else f"{tenant} {first} to {last} ({finding.count:,} numbers)"
 
 
 def _counter(found: SeriesAudit) -> str:
-    if found.counter_behind:
-        return f"{found.counter:,} ({found.counter_behind:,} behind)"
+    behind = found.counts[checks.COUNTER_BEHIND]
+    if behind:
+        return f"{found.counter:,} ({behind:,} behind)"
     return f"{found.counter:,} ({found.counter_ahead:,} ahead)" if found.counter_ahead else f"{found.counter:,}"

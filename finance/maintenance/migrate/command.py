@@ -73,20 +73,19 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 def _take_over(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     fields = (*arguments.right, arguments.keep_max)
     tenant = require_slug(arguments.take_over)
-    sequences = takeover.read_sequences(db, collection=arguments.collection, fields=fields, tenant=tenant)
-    if arguments.apply:
-        found = takeover.take_over(db, sequences, now=cli.server_clock(db)())
-    else:
-        found = takeover.TakenOver()
-        for sequence in sequences:
-            (found.done if sequence.series else found.refused).append(sequence)
-    done = "go on" if arguments.apply else "would go on"
-    for sequence in found.done:
-        assert sequence.series is not None
+    now = cli.server_clock(db)()
+    refused = []
+    for sequence in takeover.read_sequences(db, collection=arguments.collection, fields=fields, tenant=tenant):
+        if sequence.series is None:
+            refused.append(sequence)
+            continue
+        if arguments.apply:
+            takeover.take_over(db, sequence.series, sequence.last, now=now)
+        done = "go on" if arguments.apply else "would go on"
         out.print(f"{sequence.series.counter_id} {done} after {sequence.last:,}", markup=False)
-    for sequence in found.refused:
+    for sequence in refused:
         out.print(f"not taken over: {sequence.document}: {sequence.problem}", markup=False)
-    return cli.FOUND if found.refused or not arguments.apply else cli.RIGHT
+    return cli.FOUND if refused or not arguments.apply else cli.RIGHT
 
 
 def _migrate(arguments: argparse.Namespace, db: Db, out: Console) -> int:

@@ -5,10 +5,8 @@ right index is made unique, and only then the wrong one is dropped. Of equal doc
 largest `keep_max`); the others are copied to a backup collection before they are deleted.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from finance.database import Db, Document
 from finance.indexes import Index
@@ -137,14 +135,18 @@ def _raise_to_data(replacement: Replacement, done: Done) -> None:
     """Raise each document whose `keep_max` is behind the data that it counts."""
     assert replacement.keep_max is not None
     assert replacement.data_collection is not None
-    data: Sequence[str] = replacement.right
     pipeline: list[Document] = [
-        {"$group": {"_id": {_key(name): f"${name}" for name in data}, "newest": {"$max": f"${replacement.data_field}"}}}
+        {
+            "$group": {
+                "_id": {_key(name): f"${name}" for name in replacement.right},
+                "newest": {"$max": f"${replacement.data_field}"},
+            }
+        }
     ]
     for counted in replacement.db[replacement.data_collection].aggregate(pipeline, allowDiskUse=True):
-        newest: Any = counted["newest"]
+        newest = counted["newest"]
         if isinstance(newest, int | float):
-            equal = {name: counted["_id"].get(_key(name)) for name in data}
+            equal = {name: counted["_id"].get(_key(name)) for name in replacement.right}
             update = {"$max": {replacement.keep_max: newest}}
             done.raised += replacement.db[replacement.collection].update_one(equal, update).modified_count
 

@@ -4,14 +4,13 @@ The numbers before it are recorded as gaps with their reason, so that an audit a
 where the older system keeps them. Safe to kill, and to run again when the older system has given more.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from finance.database import Db, Document
 from finance.invoices.model import KIND
-from finance.maintenance.gaps import insert_gaps
 from finance.maintenance.kinds import shop_series
 from finance.numbering import counters
 from finance.numbering.series import SLUG, Series
@@ -31,33 +30,18 @@ class Sequence:
     problem: str = ""
 
 
-@dataclass
-class TakenOver:
-    """What was done: the sequences that go on here, and those that can't."""
-
-    done: list[Sequence] = field(default_factory=list)
-    refused: list[Sequence] = field(default_factory=list)
-
-
 def read_sequences(db: Db, *, collection: str, fields: tuple[str, str, str, str], tenant: str) -> Iterator[Sequence]:
     """Yield what the older system kept; `fields` are those of the shop, the year, the month and the last number."""
     for document in db[collection].find({}, dict.fromkeys(fields, True)).sort("_id", 1):
         yield _read(db, document, tenant, *(document.get(name) for name in fields))
 
 
-def take_over(db: Db, sequences: Iterable[Sequence], *, now: datetime) -> TakenOver:
-    """Make each counter go on after the last number of its sequence; a counter is never lowered."""
-    found = TakenOver()
-    for sequence in sequences:
-        if sequence.series is None:
-            found.refused.append(sequence)
-            continue
-        # The gaps first: killed before the counter, nothing goes on from a number that isn't accounted for.
-        numbers = range(1, sequence.last + 1)
-        insert_gaps(db, sequence.series, numbers, reason=REASON, recorded_at=now)
-        counters.take_over(db, sequence.series, sequence.last)
-        found.done.append(sequence)
-    return found
+def take_over(db: Db, series: Series, last: int, *, now: datetime) -> None:
+    """Make a series go on after the last number that its sequence gave; its counter is never lowered."""
+    # The gaps first: killed before the counter, nothing goes on from a number that isn't accounted for.
+    gaps = ((series, number_seq) for number_seq in range(1, last + 1))
+    counters.record_gaps(db, gaps, reason=REASON, recorded_at=now)
+    counters.go_on_after(db, series, last)
 
 
 def _read(db: Db, document: Document, tenant: str, shop: Any, year: Any, month: Any, last: Any) -> Sequence:

@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 from bson import json_util
 from rich.console import Console
+from rich.table import Table
 
 from finance.database import Db
 from finance.maintenance import cli, fences
@@ -15,7 +15,7 @@ from finance.maintenance.duplicates import Group, find_groups, find_walk_index
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair import apply, runs, undo
 from finance.maintenance.repair.plan import Planned, plan
-from finance.maintenance.target import Target, foreign, ours
+from finance.maintenance.target import Progress, Target, foreign, ours
 
 ROWS_MAX = 20
 
@@ -173,17 +173,13 @@ def _standing(target: Target, standing: fences.Standing) -> str:
     }[standing]
 
 
-def _table(first: list[Planned], total: int) -> Any:
+def _table(first: list[Planned], total: int) -> Table:
     title = f"the first {len(first)} of {total:,}" if total > len(first) else None
     made = cli.table("scope", "number", "id", "kept by", "why", title=title)
     for planned in first:
-        made.add_row(
-            ", ".join(map(cli.shown, planned.scope)),
-            cli.shown(planned.number),
-            cli.shown(planned.document_id),
-            cli.shown(planned.kept_id),
-            f"stays: {planned.obstacle}" if planned.obstacle else planned.why,
-        )
+        values = map(cli.shown, (planned.number, planned.document_id, planned.kept_id))
+        why = f"stays: {planned.obstacle}" if planned.obstacle else planned.why
+        made.add_row(", ".join(map(cli.shown, planned.scope)), *values, why)
     return made
 
 
@@ -191,7 +187,7 @@ def _name(target: Target) -> str:
     return f"{target.db.name}.{target.collection_name}"
 
 
-def _scanning(target: Target, out: Console) -> Any:
+def _scanning(target: Target, out: Console) -> AbstractContextManager[Progress]:
     return cli.progress_bar(out, "reading numbers", target.collection.estimated_document_count())
 
 

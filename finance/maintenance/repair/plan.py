@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from finance.database import Document
-from finance.maintenance.duplicates import Comparable, Group, values_at
+from finance.maintenance.duplicates import Group, comparable
 from finance.maintenance.target import PREVIOUS_FIELD, Target, scope_of, series_or_obstacle, value_at
 from finance.numbering.series import Series
 
@@ -33,17 +33,15 @@ class Planned:
 
     def as_json(self) -> Document:
         """Return what a report says of it; ids keep their types."""
-        known: Document = {
+        return {
             "id": self.document_id,
             "scope": list(self.scope),
             "old_number": self.number,
             "kept_id": self.kept_id,
             "why": self.why,
             "renumber": self.obstacle is None,
+            **({} if self.obstacle is None else {"obstacle": self.obstacle}),
         }
-        if self.obstacle is not None:
-            known["obstacle"] = self.obstacle
-        return known
 
 
 def plan(target: Target, groups: Iterable[Group], *, keep: Keep) -> Iterator[Planned]:
@@ -92,7 +90,7 @@ def _documents_of(target: Target, groups: list[Group], *, keep: Keep) -> Iterabl
 
 def _by_number(target: Target, documents: Iterable[Document]) -> Iterator[Iterator[Document]]:
     fields = (*target.scope_fields, target.number_field)
-    for _number, members in itertools.groupby(documents, key=lambda document: Comparable(values_at(document, fields))):
+    for _number, members in itertools.groupby(documents, key=lambda document: comparable(document, fields)):
         yield members
 
 
@@ -101,21 +99,17 @@ def _planned(target: Target, document: Document, kept: Document, keep: Keep) -> 
     if document["_order"]["voided"] and not kept["_order"]["voided"]:
         why = "a recorded one keeps the number, this one is voided"
     elif document["_order"]["at"] == kept["_order"]["at"]:
-        why = f"created at the same time as the one that keeps the number, which has the {_smaller(keep)} id"
+        smaller = "smaller" if keep == "oldest" else "larger"
+        why = f"created at the same time as the one that keeps the number, which has the {smaller} id"
     else:
         why = f"the {keep} keeps the number"
-    number_seq = document.get("number_seq") if target.is_ours else None
     return Planned(
         document_id=document["_id"],
         scope=scope_of(target, document),
         number=value_at(document, target.number_field),
-        number_seq=number_seq,
+        number_seq=document.get("number_seq") if target.is_ours else None,
         kept_id=kept["_id"],
         why=why,
         series=found if isinstance(found, Series) else None,
         obstacle=found if isinstance(found, str) else None,
     )
-
-
-def _smaller(keep: Keep) -> str:
-    return "smaller" if keep == "oldest" else "larger"

@@ -11,15 +11,15 @@ import getpass
 import secrets
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from finance.database import Db, Document, create_indexes
+from finance.database import Db, create_indexes
 from finance.errors import NotFound
 from finance.indexes import INDEXES, Index
 from finance.maintenance.kinds import KINDS
-from finance.maintenance.repair.plan import Planned
+from finance.maintenance.repair.changes import Change
 from finance.maintenance.target import Target, from_document
 from finance.numbering.series import Series
 
@@ -28,23 +28,11 @@ RUN_INDEXES = (
     Index("number_repair_changes", "run", (("run", 1), ("_id", 1))),
     *(index for index in INDEXES if index.collection == "number_gaps"),
 )
+SERIES_FIELDS = ("tenant", "kind", "prefix", "digits_min", "scope", "period")
 
 
 class RunNotFound(NotFound):
     """No run has this id."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A document that a run took from `old_number` to `new_number`, or was about to when it was killed."""
-
-    document_id: Any
-    scope: tuple[Any, ...]
-    old_number: Any
-    old_seq: int | None
-    new_number: str
-    new_seq: int
-    series: Series
 
 
 def begin_run(target: Target, *, by: str | None, now: datetime, about: Mapping[str, Any]) -> str:
@@ -79,22 +67,22 @@ def target_of_run(db: Db, run: str) -> Target:
     return from_document(db, document, KINDS)
 
 
-def write_changes(target: Target, run: str, given: Iterable[tuple[Planned, Series, int]], *, at: datetime) -> None:
+def write_changes(db: Db, run: str, changes: Iterable[Change], *, at: datetime) -> None:
     """Store what a run is about to change."""
-    target.db.number_repair_changes.insert_many(
+    db.number_repair_changes.insert_many(
         [
             {
                 "run": run,
-                "document_id": planned.document_id,
-                "scope": list(planned.scope),
-                "from": planned.number,
-                "from_seq": planned.number_seq,
-                "to": series.format(number_seq),
-                "number_seq": number_seq,
-                "series": _series_document(series),
+                "document_id": change.document_id,
+                "scope": list(change.scope),
+                "from": change.old_number,
+                "from_seq": change.old_seq,
+                "to": change.new_number,
+                "number_seq": change.new_seq,
+                "series": {name: getattr(change.series, name) for name in SERIES_FIELDS},
                 "at": at,
             }
-            for planned, series, number_seq in given
+            for change in changes
         ]
     )
 
@@ -113,16 +101,6 @@ def changes_of(db: Db, run: str) -> Iterator[Change]:
         )
 
 
-def author(run: str) -> str:
-    """Return what stands in a document's history as the one who changed it."""
-    return f"repair:{run}"
-
-
 def whoami() -> str:
     """Return who runs this: user and host."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def _series_document(series: Series) -> Document:
-    names = ("tenant", "kind", "prefix", "digits_min", "scope", "period")
-    return {name: getattr(series, name) for name in names}

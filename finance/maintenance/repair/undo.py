@@ -12,16 +12,13 @@ from datetime import datetime
 from itertools import islice
 
 from pymongo import UpdateOne
-from pymongo.read_concern import ReadConcern
 
 from finance.database import Document
 from finance.maintenance import fences
-from finance.maintenance.gaps import forget_gap, insert_gaps
 from finance.maintenance.repair import runs
-from finance.maintenance.repair.apply import BATCH, Clock, bulk_update, id_key, number_change, numbers_now
-from finance.maintenance.repair.runs import Change
-from finance.maintenance.target import Progress, Target, value_at
-from finance.numbering.series import Series
+from finance.maintenance.repair.changes import BATCH, Change, author, bulk_update, documents_now, id_key, renumbering
+from finance.maintenance.target import Clock, Progress, Target, value_at
+from finance.numbering import counters
 
 REASON_UNDONE = "repair_undone"
 ATTEMPTS_MAX = 5
@@ -40,7 +37,7 @@ class Undo:
     standing: fences.Standing = "missing"
 
 
-def undo(target: Target, *, undone: str, run: str, clock: Clock, progress: Progress | None = None) -> Undo:
+def undo(target: Target, *, undone: str, run: str, clock: Clock, progress: Progress = lambda done: None) -> Undo:
     """Put back what the run `undone` changed; `run` is the id of this one. Safe to kill and to run again."""
     result = Undo()
     reasons: Counter[str] = Counter()
@@ -53,8 +50,7 @@ def undo(target: Target, *, undone: str, run: str, clock: Clock, progress: Progr
             if len(result.left) < LEFT_SHOWN_MAX:
                 result.left.append({"id": change.document_id, "number": change.new_number, "why": reason})
         seen += len(batch)
-        if progress is not None:
-            progress(seen)
+        progress(seen)
     result.left_by_reason = dict(reasons)
     result.standing = fences.close_after_undo(target)
     return result
@@ -64,7 +60,7 @@ def _put_back(
     target: Target, batch: Sequence[Change], result: Undo, *, undone: str, run: str, clock: Clock
 ) -> list[tuple[Change, str]]:
     """Put the old numbers back where nothing stands against it, and return the rest with the reason for each."""
-    documents = _documents(target, batch)
+    documents = documents_now(target, batch)
     left: list[tuple[Change, str]] = []
     ready: list[tuple[Change, Document]] = []
     for change in batch:
@@ -78,24 +74,21 @@ def _put_back(
             ready.append((change, document))
     now = clock()
     _record_taken([change for change, _document in ready], target, now)
-    _update(target, [_restoring(target, run, change, document, now) for change, document in ready])
-    have = numbers_now(target, [change.document_id for change, _document in ready])
+    _update(target, [renumbering(target, change, run=run, now=now, back_from=document) for change, document in ready])
+    documents = documents_now(target, batch)
     for change, _document in ready:
-        if have.get(id_key(change.document_id)) == change.old_number:
+        if value_at(documents.get(id_key(change.document_id), {}), target.number_field) == change.old_number:
             result.put_back += 1
         else:
-            forget_gap(target.db, change.series, change.new_seq)
+            counters.forget_gap(target.db, change.series, change.new_seq)
             left.append((change, "it was changed since"))
     return left
 
 
 def _record_taken(changes: Sequence[Change], target: Target, now: datetime) -> None:
     """Record the numbers that documents are about to lose, so that each is accounted for at every moment."""
-    by_series: dict[Series, list[int]] = {}
-    for change in changes:
-        by_series.setdefault(change.series, []).append(change.new_seq)
-    for series, number_seqs in by_series.items():
-        insert_gaps(target.db, series, number_seqs, reason=REASON_UNDONE, recorded_at=now)
+    gaps = [(change.series, change.new_seq) for change in changes]
+    counters.record_gaps(target.db, gaps, reason=REASON_UNDONE, recorded_at=now)
 
 
 def _reason_to_leave(target: Target, change: Change, document: Document | None, undone: str) -> str | None:
@@ -107,21 +100,9 @@ def _reason_to_leave(target: Target, change: Change, document: Document | None, 
         return None
     if number != change.new_number:
         return "it has another number since"
-    if target.is_ours and document["history"][-1].get("by") != runs.author(undone):
+    if target.is_ours and document["history"][-1].get("by") != author(undone):
         return "it was changed since"
     return None
-
-
-def _restoring(target: Target, run: str, change: Change, document: Document, now: datetime) -> UpdateOne:
-    scope = dict(zip(target.scope_fields, change.scope, strict=True))
-    unchanged: Document = {"_id": change.document_id, **scope, target.number_field: change.new_number}
-    if target.is_ours:
-        unchanged["history"] = {"$size": len(document["history"])}
-    numbers = {"from": change.new_number, "to": change.old_number}
-    return UpdateOne(
-        unchanged,
-        number_change(target, run, numbers=numbers, seqs={"from": change.new_seq, "to": change.old_seq}, now=now),
-    )
 
 
 def _update(target: Target, updates: Sequence[UpdateOne]) -> None:
@@ -134,10 +115,3 @@ def _update(target: Target, updates: Sequence[UpdateOne]) -> None:
         waiting = [waiting[position] for position in sorted(collided)]
         if waiting:
             fences.open_for_undo(target)
-
-
-def _documents(target: Target, batch: Sequence[Change]) -> dict[bytes, Document]:
-    latest = target.collection.with_options(read_concern=ReadConcern("local"))
-    ids = [change.document_id for change in batch]
-    found = latest.find({"_id": {"$in": ids}}, {target.number_field: True, "history": True})
-    return {id_key(document["_id"]): document for document in found}

@@ -8,9 +8,9 @@ from finance.database import Db, find_unprotected
 from finance.history import as_of
 from finance.maintenance import fences
 from finance.maintenance.duplicates import find_groups
-from finance.maintenance.gaps import insert_gaps
 from finance.maintenance.repair import apply, runs
 from finance.maintenance.target import Target
+from finance.numbering import counters
 from finance.payments import service as payments
 from tests.maintenance.conftest import NOW, YEAR, a_payment
 from tests.maintenance.repair.conftest import ACME, numbers, repair
@@ -45,7 +45,7 @@ def test_a_renumbered_payment_tells_what_happened(db: Db, target: Target) -> Non
 
 
 def test_numbers_go_on_after_gaps_too(db: Db, target: Target) -> None:
-    insert_gaps(db, ACME, [4, 5], reason="lost", recorded_at=NOW)
+    counters.record_gaps(db, [(ACME, 4), (ACME, 5)], reason="lost", recorded_at=NOW)
     repair(target)
     assert {"PAY20260006", "PAY20260007"} <= set(numbers(db).values())
 
@@ -65,7 +65,7 @@ def test_a_payment_that_changed_meanwhile_is_not_overwritten(
         """Another operator renumbers one of the payments between the plan and the update."""
         write_changes(*args, **options)
         if not changed_by_others:
-            victim = args[2][0][0].document_id
+            victim = args[2][0].document_id
             changed_by_others.append(victim)
             db.payments.update_one({"_id": victim}, {"$set": {"payment_number": "PAY20260050", "number_seq": 50}})
 

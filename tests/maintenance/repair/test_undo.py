@@ -12,7 +12,7 @@ from benchmarks import duplicated_payments
 from finance.asked import Asked
 from finance.database import Db, deadline, find_unprotected
 from finance.maintenance import fences
-from finance.maintenance.audit.gaps import audit
+from finance.maintenance.audit.series import audit
 from finance.maintenance.duplicates import find_groups
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair import undo

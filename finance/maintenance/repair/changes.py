@@ -1,0 +1,89 @@
+"""A document that goes from one number to another: forth by a repair, back by its undoing.
+
+Either is one atomic update with compare-and-set on id and number, and leaves its trace in the document.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import bson
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+
+from finance.database import DUPLICATE_KEY, Document
+from finance.history import changed
+from finance.maintenance.target import PREVIOUS_FIELD, Target
+from finance.numbering.series import Series
+
+BATCH = 200  # documents changed together: one reservation a series, one insert of changes, one bulk write
+
+
+@dataclass(frozen=True)
+class Change:
+    """A document that a run took from `old_number` to `new_number`, or was about to when it was killed."""
+
+    document_id: Any
+    scope: tuple[Any, ...]
+    old_number: Any
+    old_seq: int | None
+    new_number: str
+    new_seq: int
+    series: Series
+
+
+def author(run: str) -> str:
+    """Return what stands in a document's history as the one who changed it."""
+    return f"repair:{run}"
+
+
+def renumbering(
+    target: Target, change: Change, *, run: str, now: datetime, back_from: Document | None = None
+) -> UpdateOne:
+    """Return the update that gives a document its new number; or its old one, if it still is as `back_from` was read.
+
+    A foreign document's `history`, if it has one, is of a shape we don't know: there the stored run is the trace.
+    """
+    numbers, seqs = [change.old_number, change.new_number], [change.old_seq, change.new_seq]
+    unchanged: Document = {"_id": change.document_id, **dict(zip(target.scope_fields, change.scope, strict=True))}
+    if back_from is not None:
+        numbers.reverse()
+        seqs.reverse()
+        unchanged |= {"history": {"$size": len(back_from["history"])}} if target.is_ours else {}
+    update: Document = {"$set": {target.number_field: numbers[1]}}
+    if numbers[0] is not None:
+        update["$addToSet"] = {PREVIOUS_FIELD: numbers[0]}
+    if target.is_ours:
+        update["$set"]["number_seq"] = seqs[1]
+        fields = {target.number_field: numbers, "number_seq": seqs}
+        changes = {name: {"from": old, "to": new} for name, (old, new) in fields.items()}
+        update["$push"] = {"history": changed(now, by=author(run), action="renumbered", changes=changes)}
+    return UpdateOne({**unchanged, target.number_field: numbers[0]}, update)
+
+
+def bulk_update(target: Target, updates: Sequence[UpdateOne]) -> set[int]:
+    """Apply all updates, and return the positions of those whose number another document has."""
+    try:
+        target.collection.bulk_write(updates, ordered=False)
+    except BulkWriteError as error:
+        details: Document = dict(error.details or {})
+        failed = details["writeErrors"]
+        if details.get("writeConcernErrors") or any(one["code"] != DUPLICATE_KEY for one in failed):
+            raise
+        return {one["index"] for one in failed}
+    return set()
+
+
+def documents_now(target: Target, changes: Sequence[Change]) -> dict[bytes, Document]:
+    """Return the numbers and histories that the documents of these changes have now, by `id_key`."""
+    latest = target.collection.with_options(read_concern=ReadConcern("local"))
+    ids = [change.document_id for change in changes]
+    found = latest.find({"_id": {"$in": ids}}, {target.number_field: True, "history": True})
+    return {id_key(document["_id"]): document for document in found}
+
+
+def id_key(document_id: Any) -> bytes:
+    """Return what identifies an id of any BSON type in a dict; not every one is hashable."""
+    return bson.encode({"": document_id})
