@@ -4,7 +4,7 @@ A number is accounted for if a document has it or a recorded gap says why none d
 way: it is unexplained only if it was reserved before the grace began. A new check is a function more in `CHECKS`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from finance.maintenance.audit.walk import Step, Walk
@@ -68,9 +68,6 @@ def counter_behind(_walk: Walk, step: Step) -> Finding | None:
 CHECKS: tuple[Check, ...] = (missing, late, duplicate, counter_behind)
 
 
-def check(walk: Walk, step: Step) -> Iterator[Finding]:
-    """Yield what every check finds at this step."""
-    for one in CHECKS:
-        finding = one(walk, step)
-        if finding is not None:
-            yield finding
+def check(walk: Walk, step: Step) -> list[Finding]:
+    """Return what every check finds at this step."""
+    return [finding for one in CHECKS if (finding := one(walk, step)) is not None]

@@ -33,9 +33,9 @@ class Grace:
 )
 def test_a_check_finds_what_it_is_for_and_nothing_else(step: Step, recent: bool, found: list[Finding]) -> None:
     walk: Any = Grace(recent=recent)
-    assert list(check(walk, step)) == found
+    assert check(walk, step) == found
 
 
 def test_of_several_things_at_one_step_all_are_found() -> None:
     walk: Any = Grace(recent=False)
-    assert len(list(check(walk, Step(5, 3, documents=2, gaps=1)))) == len(CHECKS) - 1
+    assert len(check(walk, Step(5, 3, documents=2, gaps=1))) == len(CHECKS) - 1
