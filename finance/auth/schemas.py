@@ -1,9 +1,10 @@
 """API keys as they are posted and answered."""
 
+from collections.abc import Mapping
+
 from marshmallow import Schema, fields, validate
 
-from finance.auth.model import ROLES
-from finance.database import Document
+from finance.auth.model import ROLES, ApiKey
 
 
 class NewKeySchema(Schema):
@@ -11,25 +12,28 @@ class NewKeySchema(Schema):
 
 
 class KeySchema(Schema):
-    key_id = fields.String()
-    tenant = fields.String()
-    role = fields.String()
-    created_at = fields.DateTime()
-    revoked_at = fields.DateTime(allow_none=True)
+    key_id = fields.String(required=True)
+    tenant = fields.String(required=True)
+    role = fields.String(required=True)
+    created_at = fields.DateTime(required=True)
+    revoked_at = fields.DateTime(required=True, allow_none=True)
 
 
 class CreatedKeySchema(Schema):
-    key_id = fields.String()
-    key = fields.String(metadata={"description": "Shown once; only its hash is stored."})
-    tenant = fields.String()
-    role = fields.String()
+    key_id = fields.String(required=True)
+    key = fields.String(required=True, metadata={"description": "Shown once; only its hash is stored."})
+    tenant = fields.String(required=True)
+    role = fields.String(required=True)
 
 
 class KeyListSchema(Schema):
-    data = fields.List(fields.Nested(KeySchema))
+    data = fields.List(fields.Nested(KeySchema), required=True)
 
 
-def dump_key(document: Document) -> Document:
+_ANSWERED = tuple(KeySchema().fields)
+
+
+def dump_key(document: ApiKey) -> dict[str, object]:
     """Return a stored key as it is answered, without its hash."""
-    names = ("tenant", "role", "created_at", "revoked_at")
-    return {"key_id": document["_id"], **{name: document.get(name) for name in names}}
+    known: Mapping[str, object] = {**document, "key_id": document["_id"]}
+    return {name: known.get(name) for name in _ANSWERED}

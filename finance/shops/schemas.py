@@ -1,5 +1,6 @@
 """Shops as they are set up and answered."""
 
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,22 +41,25 @@ class ShopSettingsSchema(Schema):
 class ShopSchema(Schema):
     """A shop as answered."""
 
-    shop = fields.String(metadata={"example": "dkr1"})
-    name = fields.String()
-    timezone = fields.String()
-    currency = fields.String()
-    invoice_format = fields.String()
-    credit_note_format = fields.String()
-    reset = fields.String(metadata={"enum": RESETS})
-    max_length = fields.Integer()
-    fiscal_year_start_month = fields.Integer()
-    history = fields.List(fields.Dict())
-    created_at = fields.DateTime()
-    created_by = fields.String()
+    shop = fields.String(required=True, metadata={"example": "dkr1"})
+    name = fields.String(required=True)
+    timezone = fields.String(required=True)
+    currency = fields.String(required=True)
+    max_length = fields.Integer(required=True)
+    history = fields.List(fields.Dict(), required=True)
+    created_at = fields.DateTime(required=True)
+    created_by = fields.String(required=True)
+    invoice_format = fields.String(required=True)
+    credit_note_format = fields.String(required=True)
+    reset = fields.String(required=True, metadata={"enum": RESETS})
+    fiscal_year_start_month = fields.Integer(required=True)
 
 
 class ShopListSchema(Schema):
-    data = fields.List(fields.Nested(ShopSchema))
+    data = fields.List(fields.Nested(ShopSchema), required=True)
+
+
+_ANSWERED = tuple(ShopSchema().fields)
 
 
 def shop_slug(text: str) -> str:
@@ -67,8 +71,6 @@ def shop_slug(text: str) -> str:
 
 
 def dump_shop(shop: Shop) -> dict[str, Any]:
-    """Return a stored shop as it is answered."""
-    rule = shop["rules"][-1]
-    names = ("shop", "name", "timezone", "currency", "max_length", "history", "created_at", "created_by")
-    rule_names = ("invoice_format", "credit_note_format", "reset", "fiscal_year_start_month")
-    return {**{name: shop[name] for name in names}, **{name: rule[name] for name in rule_names}}
+    """Return a stored shop as it is answered, with the newest of its rules."""
+    known: Mapping[str, object] = {**shop, **shop["rules"][-1]}
+    return {name: known[name] for name in _ANSWERED}
