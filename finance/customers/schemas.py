@@ -70,7 +70,7 @@ class ProductServiceSchema(Schema):
     tax_rate = Checked(checks.parse_percent, 8, numeric=True, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_price(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_price(self, data: Mapping[str, Any], **kwargs: object) -> None:
         _check_amount(data, "unit_price")
 
 
@@ -90,7 +90,7 @@ class BankingSchema(Schema):
     primary = Flag(load_default=False)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_account(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_account(self, data: Mapping[str, Any], **kwargs: object) -> None:
         if data.get("account_number") is None and data.get("iban") is None:
             raise ValidationError({"account_number": ["is required where there is no iban."]})
 
@@ -102,7 +102,7 @@ class TermsConditionsSchema(Schema):
     notes = Text(2000, lines=True, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_limit(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_limit(self, data: Mapping[str, Any], **kwargs: object) -> None:
         _check_amount(data, "credit_limit")
 
 
@@ -127,13 +127,13 @@ class CustomerFormSchema(Schema):
     terms_conditions = fields.Nested(TermsConditionsSchema, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_primary(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_primary(self, data: Mapping[str, Any], **kwargs: object) -> None:
         primary = [place for place, account in enumerate(data.get("banking") or []) if account["primary"]]
         if len(primary) > 1:
             raise ValidationError({"banking": {primary[1]: {"primary": ["must be true for one account only."]}}})
 
     @post_load
-    def _to_form(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    def _to_form(self, data: dict[str, Any], **kwargs: object) -> dict[str, Any]:
         form: dict[str, Any] = _without_empty(data)
         for product in form.get("products_services", []):
             _to_minor(product, "unit_price")
@@ -163,7 +163,7 @@ class CustomerListSchema(Schema):
     cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
 
     @post_load
-    def _choose_sort(self, query: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    def _choose_sort(self, query: dict[str, Any], **kwargs: object) -> dict[str, Any]:
         return {"sort": "customer_name" if "customer_name" in query else "-created_at", **query}
 
 
@@ -214,7 +214,7 @@ _NEVER_NULL = (*_LISTS, "id", "customer_code", "status", "version", "history")
 _LISTED = tuple(ListedCustomerSchema().fields)
 
 
-def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
+def filters_of(query: Mapping[str, str]) -> dict[str, str]:
     """Return a loaded query as the store's filters."""
     filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}
     if "customer_name" in filters:

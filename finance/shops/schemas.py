@@ -1,7 +1,6 @@
 """Shops as they are set up and answered."""
 
 from collections.abc import Mapping
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
@@ -31,7 +30,7 @@ class ShopSettingsSchema(Schema):
     fiscal_year_start_month = WholeNumber(1, 12, load_default=1)
 
     @validates("timezone")
-    def _check_timezone(self, value: str, **kwargs: Any) -> None:
+    def _check_timezone(self, value: str, **kwargs: object) -> None:
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -70,7 +69,7 @@ def shop_slug(text: str) -> str:
         raise Invalid.field("shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit.") from None
 
 
-def dump_shop(shop: Shop) -> dict[str, Any]:
+def dump_shop(shop: Shop) -> dict[str, object]:
     """Return a stored shop as it is answered, with the newest of its rules."""
     known: Mapping[str, object] = {**shop, **shop["rules"][-1]}
     return {name: known[name] for name in _ANSWERED}

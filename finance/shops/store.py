@@ -1,7 +1,7 @@
 """The collection `shops`: one document a shop."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
@@ -30,7 +30,7 @@ def insert_shop(db: Db, document: Shop) -> bool:
     return True
 
 
-def update_shop(db: Db, shop: Shop, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Shop | None:
+def update_shop(db: Db, shop: Shop, *, values: Mapping[str, object], entry: Mapping[str, object]) -> Shop | None:
     """Set `values`, add the history entry, and return the shop then; None where it changed since it was read."""
     return _shops(db).find_one_and_update(
         {"tenant": shop["tenant"], "shop": shop["shop"], "history": {"$size": len(shop["history"])}},
