@@ -4,12 +4,25 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Literal, get_args
+from datetime import datetime
+from typing import Literal, NotRequired, TypedDict, get_args
 
 Role = Literal["client", "accountant", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
 
 _KEY = re.compile(r"fin_([0-9a-f]{16})_[0-9a-f]{64}")
+
+
+class ApiKey(TypedDict):
+    """A stored key; `_id` is its key id. Lists come without the hash."""
+
+    _id: str
+    tenant: str
+    role: Role
+    key_hash: NotRequired[str]
+    created_at: datetime
+    revoked_at: datetime | None
+    idempotency_key: NotRequired[str]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """`/keys`: an admin makes, lists and revokes the keys of their own tenant."""
 
 from dataclasses import asdict
-from typing import Any
 
 from flask import Response
 
 from finance.auth import service
 from finance.auth.guard import caller, requires
+from finance.auth.model import Role
 from finance.auth.schemas import CreatedKeySchema, KeyListSchema, NewKeySchema, dump_key
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
@@ -29,7 +29,7 @@ def list_keys() -> Response:
 @requires("admin")
 @blueprint.arguments(NewKeySchema())
 @blueprint.response(201, CreatedKeySchema())
-def create_key(posted: dict[str, Any]) -> Response:
+def create_key(posted: dict[str, Role]) -> Response:
     """Make a key; it is shown in this answer and never again"""
     new_key = service.create_key(
         parts().db, tenant=caller().tenant, role=posted["role"], now=parts().clock(), idempotency_key=idempotency_key()

@@ -1,9 +1,10 @@
 """API keys as they are posted and answered."""
 
+from collections.abc import Mapping
+
 from marshmallow import Schema, fields, validate
 
-from finance.auth.model import ROLES
-from finance.database import Document
+from finance.auth.model import ROLES, ApiKey
 from finance.edge.fields import AnswerSchema
 
 
@@ -30,7 +31,10 @@ class KeyListSchema(AnswerSchema):
     data = fields.List(fields.Nested(KeySchema))
 
 
-def dump_key(document: Document) -> Document:
+_ANSWERED = tuple(KeySchema().fields)
+
+
+def dump_key(document: ApiKey) -> dict[str, object]:
     """Return a stored key as it is answered, without its hash."""
-    names = ("tenant", "role", "created_at", "revoked_at")
-    return {"key_id": document["_id"], **{name: document.get(name) for name in names}}
+    known: Mapping[str, object] = {**document, "key_id": document["_id"]}
+    return {name: known.get(name) for name in _ANSWERED}

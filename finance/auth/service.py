@@ -6,8 +6,8 @@ from datetime import datetime
 from time import monotonic
 
 from finance.auth import store
-from finance.auth.model import Caller, NewKey, Role, hash_key, key_id_of, make_key
-from finance.database import Db, Document
+from finance.auth.model import ApiKey, Caller, NewKey, Role, hash_key, key_id_of, make_key
+from finance.database import Db
 from finance.errors import Conflict, NotFound, Unauthenticated
 from finance.numbering.series import require_slug
 
@@ -29,8 +29,14 @@ def create_key(db: Db, *, tenant: str, role: Role, now: datetime, idempotency_ke
     """Make and store a key. The answer holds the key itself, which can't be had again; only its hash is stored."""
     tenant = require_slug(tenant)
     key_id, key = make_key()
-    document: Document = {"_id": key_id, "tenant": tenant, "role": role, "key_hash": hash_key(key)}
-    document |= {"created_at": now, "revoked_at": None}
+    document: ApiKey = {
+        "_id": key_id,
+        "tenant": tenant,
+        "role": role,
+        "key_hash": hash_key(key),
+        "created_at": now,
+        "revoked_at": None,
+    }
     if idempotency_key is not None:
         document["idempotency_key"] = idempotency_key
     if not store.insert_key(db, document):
@@ -38,7 +44,7 @@ def create_key(db: Db, *, tenant: str, role: Role, now: datetime, idempotency_ke
     return NewKey(key_id=key_id, key=key, tenant=tenant, role=role)
 
 
-def list_keys(db: Db, *, tenant: str | None) -> list[Document]:
+def list_keys(db: Db, *, tenant: str | None) -> list[ApiKey]:
     """Return the keys of a tenant (of all tenants for None), without their hashes."""
     return store.list_keys(db, tenant=tenant)
 

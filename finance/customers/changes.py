@@ -1,7 +1,6 @@
 """A change to a customer: what its history tells of it, and storing both at once."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from finance.asked import Asked
 from finance.customers import store
@@ -13,7 +12,7 @@ class CustomerBusy(Unavailable):
     detail_default = "Others kept changing this customer, and nothing was changed by this request. A retry is safe."
 
 
-def entry_of(asked: Asked, customer: Customer, values: Mapping[str, Any], *, action: str) -> Entry:
+def entry_of(asked: Asked, customer: Customer, values: Mapping[str, object], *, action: str) -> Entry:
     """Return the history entry of setting `values` on the customer."""
     before: Mapping[str, object] = customer
     changes = {name: {"from": before.get(name), "to": value} for name, value in values.items()}
@@ -21,7 +20,7 @@ def entry_of(asked: Asked, customer: Customer, values: Mapping[str, Any], *, act
 
 
 def store_change(
-    book: Book, customer: Customer, values: Mapping[str, Any], entry: Entry
+    book: Book, customer: Customer, values: Mapping[str, object], entry: Entry
 ) -> Customer | store.Taken | None:
     """Set `values` and add `entry` to the history; see store.update_customer. Raises CustomerHistoryFull."""
     if len(customer.get("history", [])) >= HISTORY_MAX:

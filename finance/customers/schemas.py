@@ -1,7 +1,7 @@
 """Customers as they are posted, asked for and answered."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
@@ -13,6 +13,7 @@ from finance.customers.model import (
     SORTS,
     STATUSES,
     Customer,
+    Entry,
     is_masked,
     map_secrets,
     mask,
@@ -39,6 +40,8 @@ from finance.text import fold
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 PAYMENT_TERMS_DAYS_MAX = 3_650
+
+T = TypeVar("T")
 
 
 def _parse_code(text: str) -> str:
@@ -78,7 +81,7 @@ class ProductServiceSchema(Schema):
     tax_rate = Checked(checks.parse_percent, 8, numeric=True, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_price(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_price(self, data: Mapping[str, Any], **kwargs: object) -> None:
         _check_amount(data, "unit_price")
 
 
@@ -98,7 +101,7 @@ class BankingSchema(Schema):
     primary = Flag(load_default=False)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_account(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_account(self, data: Mapping[str, Any], **kwargs: object) -> None:
         if data.get("account_number") is None and data.get("iban") is None:
             raise ValidationError({"account_number": ["is required where there is no iban."]})
 
@@ -110,7 +113,7 @@ class TermsConditionsSchema(Schema):
     notes = Text(2000, lines=True, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_limit(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_limit(self, data: Mapping[str, Any], **kwargs: object) -> None:
         _check_amount(data, "credit_limit")
 
 
@@ -135,13 +138,13 @@ class CustomerFormSchema(Schema):
     terms_conditions = fields.Nested(TermsConditionsSchema, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
-    def _check_primary(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def _check_primary(self, data: Mapping[str, Any], **kwargs: object) -> None:
         primary = [place for place, account in enumerate(data.get("banking") or []) if account["primary"]]
         if len(primary) > 1:
             raise ValidationError({"banking": {primary[1]: {"primary": ["must be true for one account only."]}}})
 
     @post_load
-    def _to_form(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    def _to_form(self, data: dict[str, Any], **kwargs: object) -> dict[str, Any]:
         form: dict[str, Any] = _without_empty(data)
         for product in form.get("products_services", []):
             _to_minor(product, "unit_price")
@@ -171,29 +174,34 @@ class CustomerListSchema(Schema):
     cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
 
     @post_load
-    def _choose_sort(self, query: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    def _choose_sort(self, query: dict[str, Any], **kwargs: object) -> dict[str, Any]:
         return {"sort": "customer_name" if "customer_name" in query else "-created_at", **query}
 
 
 class CustomerHistoryEntrySchema(Schema):
-    at = fields.DateTime()
-    by = fields.String()
-    action = fields.String()
+    at = fields.DateTime(required=True)
+    by = fields.String(required=True)
+    action = fields.String(required=True)
     reason = fields.String()
-    changes = fields.Dict(keys=fields.String())
+    changes = fields.Dict(keys=fields.String(), required=True)
 
 
-class ListedCustomerSchema(AnswerSchema, CustomerFormSchema):
+class ListedCustomerSchema(CustomerFormSchema):
     """A customer as listed: numbers that are secret show their last four characters."""
 
     id = fields.String()
     status = fields.String(metadata={"enum": STATUSES})
-    status_reason = fields.String(allow_none=True)
+    status_reason = fields.String()
     version = fields.Integer()
     created_at = fields.DateTime()
     created_by = fields.String()
     updated_at = fields.DateTime()
     updated_by = fields.String()
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Every member is always there; what was left out is null, or an empty list."""
+        field_obj.required = True
+        field_obj.allow_none = field_name not in _NEVER_NULL
 
 
 class CustomerSchema(ListedCustomerSchema):
@@ -210,7 +218,12 @@ class HandedOutCodeSchema(AnswerSchema):
     customer_code = fields.String(metadata={"example": "CUST-000124"})
 
 
-def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
+_LISTS = ("gst_details", "products_services", "banking")
+_NEVER_NULL = (*_LISTS, "id", "customer_code", "status", "version", "history")
+_LISTED = tuple(ListedCustomerSchema().fields)
+
+
+def filters_of(query: Mapping[str, str]) -> dict[str, str]:
     """Return a loaded query as the store's filters."""
     filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}
     if "customer_name" in filters:
@@ -226,39 +239,19 @@ def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
 
 def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[str, Any]:
     """Return a stored customer without its history; what an older system left out is null."""
-    shown = customer if in_full else _masked(customer)
-    get = shown.get
-    return {
-        "id": str(customer["_id"]),
-        "customer_code": customer["customer_code"],
-        "customer_name": get("customer_name"),
-        "customer_category": get("customer_category"),
-        "pan_number": get("pan_number"),
-        "contact_person": get("contact_person"),
-        "email_address": get("email_address"),
-        "contact_number": get("contact_number"),
-        "gst_details": get("gst_details") or [],
-        "products_services": _dump_form_value(get("products_services") or []),
-        "tds": get("tds"),
-        "banking": get("banking") or [],
-        "terms_conditions": _dump_form_value(get("terms_conditions")),
-        "status": status_of(customer),
-        "status_reason": get("status_reason"),
-        "version": version_of(customer),
-        "created_at": get("created_at"),
-        "created_by": get("created_by"),
-        "updated_at": get("updated_at"),
-        "updated_by": get("updated_by"),
-    }
+    known: Mapping[str, object] = customer if in_full else _masked(customer)
+    shown = {"id": str(customer["_id"])} | {name: _dump_form_value(known.get(name)) for name in _LISTED if name != "id"}
+    shown |= {name: shown[name] or [] for name in _LISTS}
+    return shown | {"status": status_of(customer), "version": version_of(customer)}
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: T) -> T:
     return map_secrets(value, lambda _name, text, _pointer: mask(text))
 
 
-def _dump_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _dump_entry(entry: Entry) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
-    shown = {name: entry[name] for name in ("at", "by", "action", "reason") if name in entry}
+    shown = {name: value for name, value in entry.items() if name in ("at", "by", "action", "reason")}
     return shown | {"changes": _dump_form_value(entry.get("changes", {}))}
 
 
@@ -266,7 +259,7 @@ def _dump_form_value(value: Any) -> Any:
     """Return a value of the form with amounts as they are written."""
     if isinstance(value, list):
         return [_dump_form_value(item) for item in value]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     shown = {name: _dump_form_value(member) for name, member in value.items() if not name.endswith("_minor")}
     for name in ("unit_price", "credit_limit"):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from finance.asked import Asked
 from finance.customers import codes, store
@@ -62,7 +61,7 @@ def get_customer(book: Book, *, tenant: str, customer_code: str) -> Customer:
     return customer
 
 
-def list_customers(book: Book, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Customer]:
+def list_customers(book: Book, *, tenant: str, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:
     """Return one page of the customers that the filters mean."""
     return store.list_customers(book, tenant=tenant, filters=filters, wanted=wanted)
 

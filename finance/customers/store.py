@@ -103,7 +103,7 @@ def insert_customer(book: Book, customer: Customer) -> Customer | Taken:
 
 
 def update_customer(
-    book: Book, customer: Customer, *, values: Mapping[str, Any], entry: Entry
+    book: Book, customer: Customer, *, values: Mapping[str, object], entry: Entry
 ) -> Customer | Taken | None:
     """Set `values` (None removes a field), add the history entry, and return the customer as it is then.
 
@@ -133,7 +133,7 @@ def update_customer(
     return None if found is None else _opened(book.cipher, found)
 
 
-def list_customers(book: Book, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Customer]:
+def list_customers(book: Book, *, tenant: str, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:
     """Return one page of the customers that the filters mean, without their histories."""
     queries = find_pages(book, tenant=tenant, filters=filters, sort=wanted.sort, after=wanted.after)
     page = take_page(queries, order=ORDER_BY_SORT[wanted.sort.removeprefix("-")], limit=wanted.limit)
@@ -141,7 +141,7 @@ def list_customers(book: Book, *, tenant: str, filters: Mapping[str, Any], wante
 
 
 def find_pages(
-    book: Book, *, tenant: str, filters: Mapping[str, Any], sort: str, after: Sequence[Any] | None
+    book: Book, *, tenant: str, filters: Mapping[str, str], sort: str, after: Sequence[Any] | None
 ) -> Iterator[Cursor[Customer]]:
     """Return the queries of a list; the tests ask them for their indexes."""
     return page_queries(
@@ -239,7 +239,7 @@ def _open(cipher: FieldCipher, value: Any) -> Any:
     return cipher.decrypt(value) if is_ciphertext(value) else value
 
 
-def _query(cipher: FieldCipher, tenant: str, filters: Mapping[str, Any]) -> Document:
+def _query(cipher: FieldCipher, tenant: str, filters: Mapping[str, str]) -> Document:
     """Return the MongoDB filter of the list's filters."""
     query: Document = {
         name: filters[name] for name in ("customer_code", "customer_category", "status") if name in filters

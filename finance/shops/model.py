@@ -1,20 +1,16 @@
 """What a shop is, and how it writes the numbers of its invoices and credit notes.
 
-Stored: tenant, shop (a slug), name, timezone, currency, max_length, rules, history, created_at, created_by. `rules`
-are the ways of numbering, the newest last: {reset, fiscal_year_start_month, invoice_format, credit_note_format}, and
-on those that were replaced `replaced_on`, the day in the shop's zone.
+`rules` are the ways of numbering, the newest last; those that were replaced have `replaced_on`, the day in the shop's
+zone.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NotRequired, TypedDict
 
 from finance.numbering.series import Series
-
-Shop = dict[str, Any]
-Rule = dict[str, Any]
 
 RESETS = ("month", "year", "never")
 INVOICE_FORMAT = "FAC-{shop}-{year}{month}-{number:04}"
@@ -40,6 +36,38 @@ _CONSTANT_BY_RESET: dict[str, frozenset[str]] = {
     "year": frozenset({"year", "fiscal_year"}),
     "never": frozenset(),
 }
+
+
+class ShopSettings(TypedDict):
+    name: str
+    timezone: str
+    currency: str
+    max_length: int
+
+
+class RuleSettings(TypedDict):
+    reset: str
+    fiscal_year_start_month: int
+    invoice_format: str
+    credit_note_format: str
+
+
+class Settings(ShopSettings, RuleSettings):
+    """A shop as it is set up."""
+
+
+class Rule(RuleSettings):
+    replaced_on: NotRequired[str]
+
+
+class Shop(ShopSettings):
+    _id: NotRequired[object]
+    tenant: str
+    shop: str
+    rules: list[Rule]
+    history: list[dict[str, Any]]
+    created_at: datetime
+    created_by: str
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """`/shops`: an admin sets them up; everyone may look. Their sequences are in `invoices/routes.py`."""
 
-from typing import Any
-
 from flask import Response
 
-from finance.auth.guard import caller, requires
+from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
 from finance.edge.replies import reply
 from finance.shops import service
+from finance.shops.model import Settings
 from finance.shops.schemas import ShopListSchema, ShopSchema, ShopSettingsSchema, dump_shop, shop_slug
 
 blueprint = Blueprint("shops", __name__, url_prefix="/api/v1/shops", description="Shops and how they number invoices")
@@ -19,16 +18,9 @@ blueprint = Blueprint("shops", __name__, url_prefix="/api/v1/shops", description
 @blueprint.arguments(ShopSettingsSchema())
 @blueprint.response(200, ShopSchema())
 @blueprint.alt_response(201, schema=ShopSchema(), description="A new shop")
-def put_shop(posted: dict[str, Any], shop: str) -> Response:
+def put_shop(posted: Settings, shop: str) -> Response:
     """Make or change a shop; a series that has numbers keeps its format until its period ends"""
-    document, is_new = service.put_shop(
-        parts().db,
-        tenant=caller().tenant,
-        shop=shop_slug(shop),
-        posted=posted,
-        changed_by=caller().key_id,
-        now=parts().clock(),
-    )
+    document, is_new = service.put_shop(parts().db, asked(), shop=shop_slug(shop), posted=posted)
     return reply(dump_shop(document), status=201 if is_new else 200)
 
 

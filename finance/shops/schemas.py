@@ -1,6 +1,6 @@
 """Shops as they are set up and answered."""
 
-from typing import Any
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
@@ -30,7 +30,7 @@ class ShopSettingsSchema(Schema):
     fiscal_year_start_month = WholeNumber(1, 12, load_default=1)
 
     @validates("timezone")
-    def _check_timezone(self, value: str, **kwargs: Any) -> None:
+    def _check_timezone(self, value: str, **kwargs: object) -> None:
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -44,18 +44,21 @@ class ShopSchema(AnswerSchema):
     name = fields.String()
     timezone = fields.String()
     currency = fields.String()
-    invoice_format = fields.String()
-    credit_note_format = fields.String()
-    reset = fields.String(metadata={"enum": RESETS})
     max_length = fields.Integer()
-    fiscal_year_start_month = fields.Integer()
     history = fields.List(fields.Dict())
     created_at = fields.DateTime()
     created_by = fields.String()
+    invoice_format = fields.String()
+    credit_note_format = fields.String()
+    reset = fields.String(metadata={"enum": RESETS})
+    fiscal_year_start_month = fields.Integer()
 
 
 class ShopListSchema(AnswerSchema):
     data = fields.List(fields.Nested(ShopSchema))
+
+
+_ANSWERED = tuple(ShopSchema().fields)
 
 
 def shop_slug(text: str) -> str:
@@ -66,9 +69,7 @@ def shop_slug(text: str) -> str:
         raise Invalid.field("shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit.") from None
 
 
-def dump_shop(shop: Shop) -> dict[str, Any]:
-    """Return a stored shop as it is answered."""
-    rule = shop["rules"][-1]
-    names = ("shop", "name", "timezone", "currency", "max_length", "history", "created_at", "created_by")
-    rule_names = ("invoice_format", "credit_note_format", "reset", "fiscal_year_start_month")
-    return {**{name: shop[name] for name in names}, **{name: rule[name] for name in rule_names}}
+def dump_shop(shop: Shop) -> dict[str, object]:
+    """Return a stored shop as it is answered, with the newest of its rules."""
+    known: Mapping[str, object] = {**shop, **shop["rules"][-1]}
+    return {name: known[name] for name in _ANSWERED}
