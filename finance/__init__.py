@@ -21,7 +21,7 @@ request, and it goes one way only:
     history.py      what documents remember of their changes
     encryption.py   personal data, encrypted field by field
     paging.py       pages by position, each at the same cost
-    numbering/      series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
+    numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     customers/ shops/ invoices/ payments/
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application

@@ -1,5 +1,6 @@
 """Invoices, credit notes and sequences as they are answered."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import fields
@@ -26,23 +27,30 @@ class TaxSchema(AnswerSchema):
     tax = fields.String()
 
 
-class InvoiceSchema(AnswerSchema):
-    """An invoice as answered."""
+class _IssuedSchema(AnswerSchema):
+    """What invoices and credit notes have in common."""
 
     id = fields.String()
-    invoice_number = fields.String(metadata={"example": "FAC-DKR1-202611-0001"})
     shop = fields.String()
     period = fields.String()
     customer_code = fields.String(allow_none=True)
     customer_name = fields.String(allow_none=True)
     issued_on = fields.Date()
-    due_on = fields.Date(allow_none=True)
     currency = fields.String()
     lines = fields.List(fields.Nested(AnsweredLineSchema))
     taxes = fields.List(fields.Nested(TaxSchema))
     total_net = fields.String()
     total_tax = fields.String()
     total = fields.String()
+    created_at = fields.DateTime()
+    created_by = fields.String()
+
+
+class InvoiceSchema(_IssuedSchema):
+    """An invoice as answered."""
+
+    invoice_number = fields.String(metadata={"example": "FAC-DKR1-202611-0001"})
+    due_on = fields.Date(allow_none=True)
     amount_paid = fields.String()
     outstanding = fields.String()
     notes = fields.String(allow_none=True)
@@ -51,34 +59,18 @@ class InvoiceSchema(AnswerSchema):
     cancelled_at = fields.DateTime(allow_none=True)
     credit_note_number = fields.String(allow_none=True)
     history = fields.List(fields.Dict())
-    created_at = fields.DateTime()
-    created_by = fields.String()
 
 
 class InvoicePageSchema(PageSchema):
     data = fields.List(fields.Nested(InvoiceSchema))
 
 
-class CreditNoteSchema(AnswerSchema):
+class CreditNoteSchema(_IssuedSchema):
     """A credit note as answered. Its amounts are what it takes back, so they aren't negative."""
 
-    id = fields.String()
     credit_note_number = fields.String(metadata={"example": "AV-DKR1-202611-0001"})
     invoice_number = fields.String()
-    shop = fields.String()
-    period = fields.String()
-    customer_code = fields.String(allow_none=True)
-    customer_name = fields.String(allow_none=True)
-    issued_on = fields.Date()
     reason = fields.String()
-    currency = fields.String()
-    lines = fields.List(fields.Nested(AnsweredLineSchema))
-    taxes = fields.List(fields.Nested(TaxSchema))
-    total_net = fields.String()
-    total_tax = fields.String()
-    total = fields.String()
-    created_at = fields.DateTime()
-    created_by = fields.String()
 
 
 class CreditNotePageSchema(PageSchema):
@@ -100,40 +92,24 @@ class SequenceListSchema(AnswerSchema):
     data = fields.List(fields.Nested(SequenceSchema))
 
 
+_INVOICE = tuple(InvoiceSchema().fields)
+_CREDIT_NOTE = tuple(CreditNoteSchema().fields)
+
+
 def dump_invoice(invoice: Invoice) -> dict[str, Any]:
     """Return a stored invoice as it is answered."""
-    get, currency = invoice.get, invoice["currency"]
-    is_cancelled = invoice["status"] == "cancelled"
-    outstanding = 0 if is_cancelled else invoice["total_minor"] - invoice["paid_minor"]
-    return {
-        "id": str(invoice["_id"]),
-        "invoice_number": invoice["invoice_number"],
-        **_dump_document(invoice),
-        "due_on": get("due_on"),
-        "amount_paid": format_amount(invoice["paid_minor"], currency),
-        "outstanding": format_amount(outstanding, currency),
-        "notes": get("notes"),
-        "status": invoice["status"],
-        "cancel_reason": get("cancel_reason"),
-        "cancelled_at": get("cancelled_at"),
-        "credit_note_number": get("credit_note_number"),
-        "history": [_dump_entry(entry, currency) for entry in invoice["history"]],
-        "created_at": invoice["created_at"],
-        "created_by": invoice["created_by"],
-    }
+    currency, is_cancelled = invoice["currency"], invoice["status"] == "cancelled"
+    outstanding_minor = 0 if is_cancelled else invoice["total_minor"] - invoice["paid_minor"]
+    shown = _dump_issued(invoice, _INVOICE)
+    shown["amount_paid"] = format_amount(invoice["paid_minor"], currency)
+    shown["outstanding"] = format_amount(outstanding_minor, currency)
+    shown["history"] = [_dump_entry(entry, currency) for entry in invoice["history"]]
+    return shown
 
 
 def dump_credit_note(note: CreditNote) -> dict[str, Any]:
     """Return a stored credit note as it is answered."""
-    return {
-        "id": str(note["_id"]),
-        "credit_note_number": note["credit_note_number"],
-        "invoice_number": note["invoice_number"],
-        "reason": note["reason"],
-        **_dump_document(note),
-        "created_at": note["created_at"],
-        "created_by": note["created_by"],
-    }
+    return _dump_issued(note, _CREDIT_NOTE)
 
 
 def dump_sequence(sequence: Document) -> dict[str, Any]:
@@ -151,29 +127,24 @@ def dump_sequence(sequence: Document) -> dict[str, Any]:
     }
 
 
-def _dump_document(document: Invoice | CreditNote) -> dict[str, Any]:
-    """Return what invoices and credit notes have in common."""
-    currency = document["currency"]
-    return {
-        "shop": document["shop"],
-        "period": document["period"],
-        "customer_code": document.get("customer_code"),
-        "customer_name": document.get("customer_name"),
-        "issued_on": document["issued_on"],
-        "currency": currency,
-        "lines": [_dump_line(line, currency) for line in document["lines"]],
-        "taxes": [
-            {
-                "rate": tax["rate"],
-                "net": format_amount(tax["net_minor"], currency),
-                "tax": format_amount(tax["tax_minor"], currency),
-            }
-            for tax in document["taxes"]
-        ],
-        "total_net": format_amount(document["net_minor"], currency),
-        "total_tax": format_amount(document["tax_minor"], currency),
-        "total": format_amount(document["total_minor"], currency),
-    }
+def _dump_issued(document: Invoice | CreditNote, names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of these names, with what invoices and credit notes have in common as it is answered."""
+    get, currency = document.get, document["currency"]
+    shown = {name: get(name) for name in names}
+    shown["id"] = str(document["_id"])
+    shown["lines"] = [_dump_line(line, currency) for line in document["lines"]]
+    shown["taxes"] = [
+        {
+            "rate": tax["rate"],
+            "net": format_amount(tax["net_minor"], currency),
+            "tax": format_amount(tax["tax_minor"], currency),
+        }
+        for tax in document["taxes"]
+    ]
+    shown["total_net"] = format_amount(document["net_minor"], currency)
+    shown["total_tax"] = format_amount(document["tax_minor"], currency)
+    shown["total"] = format_amount(document["total_minor"], currency)
+    return shown
 
 
 def _dump_line(line: Line, currency: str) -> dict[str, Any]:
