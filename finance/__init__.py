@@ -19,6 +19,7 @@ request, and it goes one way only:
     money.py        exact amounts
     text.py         text as searches compare it
     history.py      what documents remember of their changes
+    events.py       who did what: the append-only audit events
     encryption.py   personal data, encrypted field by field
     paging.py       pages by position, each at the same cost
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
@@ -29,6 +30,6 @@ request, and it goes one way only:
 Who may import whom, left from right (import-linter holds it):
 
     app > maintenance > payments > invoices > shops > customers > auth > context > (edge | numbering) > paging
-        > encryption > database
+        > (encryption | events) > database
         > (money | config | metrics | logs | text | history | indexes | asked | once | contention) > errors
 """

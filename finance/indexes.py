@@ -101,6 +101,10 @@ INDEXES: tuple[Index, ...] = (
     # One data key of a name (a tenant's): two processes that make it at the same time must end with the same.
     unique("encryption_keys", "key_name_unique", "keyAltNames", where=_exists("keyAltNames")),
     unique("number_gaps", "number_gap_unique", "tenant kind scope period number_seq"),
+    index("audit_events", "at_order", "tenant at _id"),
+    index("audit_events", "action", "tenant action at _id"),
+    index("audit_events", "by", "tenant by at _id"),
+    index("audit_events", "object", "tenant object_kind object_id at _id"),
     index("api_keys", "tenant", "tenant created_at"),
     unique("api_keys", "idempotency_key_unique", "tenant idempotency_key?"),
 )
