@@ -52,6 +52,8 @@ def run(main: Callable[[], int]) -> int:
 def _find_database() -> None:
     from embedded_mongodb import running_uri
 
-    uri = os.environ.get("MONGODB_URI") or running_uri(VAR / "mongodb")
+    if os.environ.get("MONGODB_URI") or os.environ.get("MONGODB_URI_FILE"):
+        return
+    uri = running_uri(VAR / "mongodb")
     if uri:
         os.environ["MONGODB_URI"] = uri
