@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import encryption_key
 import environment
+import encryption_key
 
 EXIT_ERROR = 2
 

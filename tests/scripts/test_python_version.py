@@ -64,5 +64,13 @@ def test_what_is_read_before_that_is_readable_by_old_pythons(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["serve", "test"])
+def test_it_is_asked_before_any_other_file_of_ours_is_read(name: str) -> None:
+    tree = ast.parse((SCRIPTS / name).read_text())
+    imported = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+
+    assert next(module for module in imported if (SCRIPTS / f"{module}.py").exists()) == "environment"
+
+
+@pytest.mark.parametrize("name", ["serve", "test"])
 def test_the_commands_can_be_executed(name: str) -> None:
     assert os.access(SCRIPTS / name, os.X_OK)
