@@ -141,7 +141,7 @@ def _install(venv: Path, name: str) -> None:
 
 def _pip_install(venv: Path, name: str) -> subprocess.CompletedProcess[str]:
     pip = [str(_python(venv)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    done = _run([*pip, "install", "-r", str(ROOT / name)])
+    done = _run([*pip, "install", "--require-hashes", "-r", str(ROOT / name)])
     (venv / "finance-pip.log").write_text(done.stdout, encoding="utf-8")
     return done
 
