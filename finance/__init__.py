@@ -25,11 +25,14 @@ request, and it goes one way only:
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     customers/ shops/ invoices/ payments/
-    maintenance/    repair, migrate, audit: findings first, then a plan, then its application
+    maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB
+    commands/       what is started from a command line: the server and its gunicorn, keys, imports
 
 Who may import whom, left from right (import-linter holds it):
 
-    app > maintenance > payments > invoices > shops > customers > auth > context > (edge | numbering) > paging
+    maintenance/    repair, migrate, audit: findings, then a plan, then its application; set_up of a new MongoDB
         > (encryption | events) > database
         > (money | config | metrics | logs | text | history | indexes | asked | once | contention) > errors
 """
+
+__version__ = "0.1.0"

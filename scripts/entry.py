@@ -30,23 +30,9 @@ def run(main: Callable[[], int]) -> int:
     _find_database()
     encryption_key.use(VAR)
 
-    from finance.config import Config
-    from finance.database import DriverError
-    from finance.maintenance.cli import FORESEEN, in_words
+    from finance.commands import ending
 
-    try:
-        return main()
-    except FORESEEN as failure:
-        line = f"{name}: {in_words(failure)}"
-        if isinstance(failure, DriverError):
-            line += (
-                f". It is the one at {Config.from_env().address}: start it with scripts/serve, or name the right one, "
-                "its user and password in MONGODB_URI."
-            )
-        environment.say(line)
-    except KeyboardInterrupt:
-        environment.say(f"{name}: stopped")
-    return EXIT_ERROR
+    return ending.run(main)
 
 
 def _find_database() -> None:

@@ -54,7 +54,7 @@ class Wanted(NamedTuple):
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and the secret files, set MongoDB up, and return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="scripts/set_up_mongodb.py", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=cli.program("set_up_mongodb.py"), description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--local", default="127.0.0.1:27017", help="MongoDB as seen from here (%(default)s)")
     parser.add_argument("--root-password-file", type=Path, required=True, help="the password that root gets")

@@ -30,9 +30,8 @@ def _used() -> set[str]:
 def _named(tree: ast.AST) -> Iterator[str]:
     """Yield `name` of `db.name.find(…)` and of `db["name"]`, wherever the database is called `db`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and _is_db(node.value.value):
-            if not hasattr(Database, node.value.attr):
-                yield node.value.attr
+        if isinstance(node, ast.Attribute) and _is_db(node.value) and not hasattr(Database, node.attr):
+            yield node.attr
         if isinstance(node, ast.Subscript) and _is_db(node.value) and isinstance(node.slice, ast.Constant):
             yield str(node.slice.value)
 

@@ -23,9 +23,10 @@ def closed(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_folder_of_somebody_else_is_named_with_its_owner_and_a_way_out(closed: Path) -> None:
-    with pytest.raises(one_run.NotOurs, match=rf"{closed}.* belongs to .*FINANCE_VAR="):
-        with one_run.the_only_one(closed, url="http://127.0.0.1:8000"):
-            pass
+    claim = one_run.the_only_one(closed, url="http://127.0.0.1:8000")
+
+    with pytest.raises(one_run.NotOurs, match=rf"{closed}.* belongs to .*FINANCE_VAR="), claim:
+        pass
 
 
 def test_a_second_run_is_told_of_the_first(tmp_path: Path) -> None:
@@ -33,9 +34,9 @@ def test_a_second_run_is_told_of_the_first(tmp_path: Path) -> None:
         for _ in range(2):
             with pytest.raises(one_run.RunsAlready, match=f"process {os.getpid()}, http://127.0.0.1:8000"):
                 one_run.require_none(tmp_path / "var")
-        with pytest.raises(one_run.RunsAlready, match=f"process {os.getpid()}, http://127.0.0.1:8000"):
-            with one_run.the_only_one(tmp_path / "var", url="http://127.0.0.1:8001"):
-                pass
+        second = one_run.the_only_one(tmp_path / "var", url="http://127.0.0.1:8001")
+        with pytest.raises(one_run.RunsAlready, match=f"process {os.getpid()}, http://127.0.0.1:8000"), second:
+            pass
 
 
 def test_after_a_run_the_folder_is_free(tmp_path: Path) -> None:
