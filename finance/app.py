@@ -53,7 +53,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         submit=submit_invoice,
         resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
     )
-    app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
+    app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s, clock=clock)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from finance import database
 from finance.config import Config, ConfigError
 from finance.database import Db
 from finance.errors import FinanceError
+from finance.text import without_private
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,6 @@ EXIT_CODES = "Exit code: 0 all is right, 1 something was found or left, 2 an err
 ANSWER_S = 10.0  # how long a server may take to answer at all
 RUN_S = 7 * 24 * 3600.0  # builds and scans take as long as they take
 PIPE_WIDTH = 200
-
-# Texts that could be a tax number or an account are not shown: a PAN, and nine or more digits on their own.
-_PRIVATE = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]|(?<![A-Za-z0-9])[0-9]{9,}(?![A-Za-z0-9])")
 
 
 class Stopped(Exception):
@@ -115,7 +112,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 def shown(value: Any) -> str:
     """Return a value as it may be printed: ids of any type as text, nothing that could be a PAN or an account."""
     text = json_util.dumps(value) if isinstance(value, dict | list) else str(value)
-    return _PRIVATE.sub(lambda found: "…" + found[0][-2:], text)
+    return without_private(text)
 
 
 def names(text: str) -> tuple[str, ...]:
