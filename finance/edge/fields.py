@@ -132,6 +132,21 @@ class Instant(fields.DateTime):
         raise ValidationError("must be an instant with Z or an offset, such as 2027-01-31T12:00:00Z.")
 
 
+class InstantOrDay(Instant):
+    """An instant as above, or a day; loading gives a `datetime` in UTC, or a `date`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            if isinstance(value, str) and _DAY.fullmatch(value):
+                return date.fromisoformat(value)
+            return super()._deserialize(value, attr, data, **kwargs)
+        except (ValueError, ValidationError):
+            raise ValidationError(
+                "must be a day such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z "
+                "(the + of an offset is written %2B in an address)."
+            ) from None
+
+
 class Count(fields.Integer):
     """A whole number of a query, from `smallest` to `largest`."""
 
