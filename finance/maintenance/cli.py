@@ -1,7 +1,10 @@
 """What the operators' commands share: how a database is reached, what is printed where, and how they end."""
 
 import argparse
+import getpass
 import logging
+import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from finance import database
+from finance.asked import Asked
 from finance.config import Config, ConfigError
 from finance.database import Db
 from finance.errors import FinanceError
@@ -77,6 +81,20 @@ def in_words(error: Exception) -> str:
         kind = (error.details or {}).get("codeName") or type(error).__name__
         return f"MongoDB refused an operation: {kind} (code {error.code})"
     return f"MongoDB could not be asked: {type(error).__name__}" if isinstance(error, PyMongoError) else str(error)
+
+
+def whoami() -> str:
+    """Return who runs this: user and host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # in a container the user may have no name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def asked_by(script: str, *, tenant: str, now: datetime, who: str | None = None) -> Asked:
+    """Return what an operator asks for: by this script, called so by whoever runs it (or as `who` says)."""
+    return Asked(tenant, f"scripts/{script}", now, by_name=who or whoami())
 
 
 def console() -> Console:
