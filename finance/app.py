@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 
 from finance import context, database
+from finance.audit_events import routes as audit_events_routes
 from finance.auth import guard
 from finance.auth import routes as auth_routes
 from finance.auth.service import KeyRing
@@ -15,7 +16,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import frames, openapi, probes, problems, replies
+from finance.edge import exports, frames, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -53,7 +54,8 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         submit=submit_invoice,
         resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
     )
-    app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
+    app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s, clock=clock)
+    app.extensions[exports.EXTENSION] = audit_events_routes.record_export
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
@@ -64,6 +66,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         invoices_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
+        audit_events_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)

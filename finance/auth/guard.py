@@ -43,12 +43,12 @@ def caller() -> Caller:
 
 
 def asked() -> Asked:
-    """Return what the caller asks for now: tenant, key id, instant and Idempotency-Key; only behind `requires`.
+    """Return what the caller asks for now: tenant, key id and name, instant, Idempotency-Key; only behind `requires`.
 
     Only a POST has such a key: the other methods have the same effect however often they are sent (RFC 9110, 9.2.2).
     """
     key = headers.idempotency_key() if request.method == "POST" else None
-    return Asked(caller().tenant, caller().key_id, parts().clock(), key)
+    return Asked(caller().tenant, caller().key_id, parts().clock(), key, by_name=caller().name)
 
 
 def _bearer_key() -> str:

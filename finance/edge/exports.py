@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import IO, Any
 
 import xlsxwriter
-from flask import Response, g
+from flask import Response, current_app, g
 
 from finance import database
 from finance.edge.blueprints import Blueprint
@@ -21,6 +21,8 @@ from finance.errors import Invalid
 
 XLSX_ROWS_MAX = 1_048_575  # of a sheet, below its header
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+EXTENSION = "finance-record-export"  # under which the app keeps what records that a table is taken away
 
 _BOM = "\ufeff"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -45,7 +47,7 @@ def exported(
 
     def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
         for suffix, content_type, file_reply in (("csv", "text/csv", csv_reply), ("xlsx", XLSX_TYPE, xlsx_reply)):
-            served = functools.wraps(view)(_serving(view, table, dump, file_reply))
+            served = functools.wraps(view)(_serving(view, table, dump, suffix, file_reply))
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
             shape = {"type": "string", "contentMediaType": content_type}
@@ -59,10 +61,13 @@ def _serving(
     view: Callable[..., Iterator[list[Any]]],
     table: Table,
     dump: Callable[[Any], Mapping[str, Any]],
+    file_format: str,
     file_reply: Callable[[Table, Iterable[Mapping[str, Any]]], Response],
 ) -> Callable[..., Response]:
     def serve(*args: Any, **kwargs: Any) -> Response:
         pages = each_in_time(view(*args, **kwargs), deadline_s=g.frame.deadline_s)
+        # Allowed and understood by now, and not a row read yet.
+        current_app.extensions[EXTENSION](table.name, file_format)
         return file_reply(table, (dump(document) for page in pages for document in page))
 
     return serve
