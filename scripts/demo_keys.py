@@ -15,15 +15,15 @@ TENANT = "demo"
 
 def make_or_recall(db: Db, file: Path) -> list[dict[str, str]]:
     """Return the demo keys that this database knows, after making them in one that has no key at all."""
-    from finance.asked import Asked
     from finance.auth import service as keys
     from finance.auth.model import ROLES, WantedKey
     from finance.context import utc_now
+    from finance.maintenance.cli import asked_by
 
     remembered = _read(file)
     stored = keys.list_keys(db, tenant=None)
     if not stored:
-        asked = Asked(TENANT, "scripts/serve", utc_now())
+        asked = asked_by("serve", tenant=TENANT, now=utc_now())
         made = [keys.create_key(db, asked, WantedKey(role, f"demo {role}")) for role in ROLES]
         new = [{"role": key.document["role"], "key_id": key.key_id, "key": key.key} for key in made]
         _write_private(file, json.dumps(remembered + new, indent=1))

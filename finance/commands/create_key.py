@@ -91,8 +91,11 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     else:
         asked = _asked(tenant or "")  # main() has seen to it that there is one
         wanted = _wanted(options, parser, now=asked.now)
-        _warn_of_new_tenant(db, asked.tenant)
-        print(keys.create_key(db, asked, wanted).key)
+        nearest = _warn_of_new_tenant(db, asked.tenant)
+        made = keys.create_key(db, asked, wanted)
+        print(made.key)
+        if nearest:
+            print(f"Did you mean {nearest}? To take this key back: --revoke {made.key_id}", file=sys.stderr)
     return 0
 
 
@@ -112,20 +115,16 @@ def _wanted(options: argparse.Namespace, parser: argparse.ArgumentParser, *, now
     return wanted
 
 
-def _warn_of_new_tenant(db: Db, tenant: str) -> None:
-    """Say so where nothing of this tenant exists, but something of others: the name may be mistyped."""
+def _warn_of_new_tenant(db: Db, tenant: str) -> str | None:
+    """Say so where nothing of this tenant exists, but something of others; return one with nearly the same name."""
     known = sorted(find_tenants(db))
     if tenant in known or not known:
-        return
+        return None
     listed = ", ".join(known[:TENANTS_SHOWN_MAX]) + (", …" if len(known) > TENANTS_SHOWN_MAX else "")
-    nearest = get_close_matches(tenant, known, n=1)
-    hint = f" (nearest: {nearest[0]})" if nearest else ""
+    nearest = next(iter(get_close_matches(tenant, known, n=1)), None)
+    hint = f" (nearest: {nearest})" if nearest else ""
     print(f"No key of tenant '{tenant}' exists yet; existing tenants: {listed}{hint}.", file=sys.stderr)
-    if nearest:
-        print(
-            f"Did you mean {nearest[0]}? Then revoke this key: --revoke, and the part between its two _.",
-            file=sys.stderr,
-        )
+    return nearest
 
 
 def _print_keys(documents: list[ApiKey]) -> None:
