@@ -1,6 +1,7 @@
 """`create_app(config)`: the one place where parts are put together."""
 
 import logging
+import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import frames, openapi, probes, problems, replies
+from finance.edge import cursors, frames, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -35,6 +36,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     """Return the WSGI app for `config`. A MongoDB that can't be reached yet is not an error: /readyz tells."""
     app = _SyncFlask("finance", static_folder=None)
     app.json = replies.OrjsonProvider(app)
+    app.url_map.merge_slashes = False  # "//payments" would be redirected, to whatever host the client wrote
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
     protect = _protection(db)
@@ -52,6 +54,9 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.extensions[invoices_routes.EXTENSION] = invoices.Settling(
         submit=submit_invoice,
         resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
+    )
+    app.extensions[cursors.EXTENSION] = cursors.Cursors(
+        lambda: database.shared_secret(db, name="cursors", fresh=secrets.token_bytes(32))
     )
     app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s)

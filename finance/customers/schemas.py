@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers import checks
 from finance.customers.model import (
@@ -29,6 +29,8 @@ from finance.edge.fields import (
     Count,
     CurrencyCode,
     Flag,
+    Items,
+    PageCursor,
     PageSchema,
     Text,
     WholeNumber,
@@ -127,14 +129,10 @@ class CustomerFormSchema(Schema):
     contact_person = Text(200, allow_none=True)
     email_address = Checked(checks.parse_email, checks.EMAIL_LENGTH_MAX, allow_none=True)
     contact_number = Checked(checks.parse_phone, 30, allow_none=True)
-    gst_details = fields.Nested(
-        GstDetailSchema, many=True, allow_none=True, validate=validate.Length(max=GST_DETAILS_MAX)
-    )
-    products_services = fields.Nested(
-        ProductServiceSchema, many=True, allow_none=True, validate=validate.Length(max=PRODUCTS_SERVICES_MAX)
-    )
+    gst_details = Items(GstDetailSchema(), GST_DETAILS_MAX, allow_none=True)
+    products_services = Items(ProductServiceSchema(), PRODUCTS_SERVICES_MAX, allow_none=True)
     tds = fields.Nested(TdsSchema, allow_none=True)
-    banking = fields.Nested(BankingSchema, many=True, allow_none=True, validate=validate.Length(max=BANKING_MAX))
+    banking = Items(BankingSchema(), BANKING_MAX, allow_none=True)
     terms_conditions = fields.Nested(TermsConditionsSchema, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
@@ -171,7 +169,7 @@ class CustomerListSchema(Schema):
     status = Choice(STATUSES)
     sort = Choice(SORTS, metadata={"description": "Default: customer_name with that filter, otherwise -created_at."})
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
     @post_load
     def _choose_sort(self, query: dict[str, Any], **kwargs: object) -> dict[str, Any]:

@@ -6,7 +6,19 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import AmountText, AnswerSchema, Choice, Count, CurrencyCode, Day, Metadata, PageSchema, Text
+from finance.edge.fields import (
+    AmountText,
+    AnswerSchema,
+    Choice,
+    Count,
+    CurrencyCode,
+    Day,
+    Items,
+    Metadata,
+    PageCursor,
+    PageSchema,
+    Text,
+)
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
@@ -58,17 +70,13 @@ class AllocationSchema(Schema):
 class AllocatedPaymentSchema(NewPaymentSchema):
     """A payment that may say which invoices it pays. Loading gives `amount_minor` in each allocation."""
 
-    allocations = fields.List(
-        fields.Nested(AllocationSchema()), allow_none=True, metadata={"maxItems": ALLOCATIONS_MAX}
-    )
+    allocations = Items(AllocationSchema(), ALLOCATIONS_MAX, allow_none=True)
 
     @validates_schema
     def _check_allocations(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         allocations = data.get("allocations") or []
         if not allocations:
             return
-        if len(allocations) > ALLOCATIONS_MAX:
-            raise ValidationError({"allocations": [f"must be at most {ALLOCATIONS_MAX}."]})
         if data["direction"] != "incoming":
             raise ValidationError({"allocations": ["only an incoming payment pays invoices."]})
         if len({allocation["invoice_number"] for allocation in allocations}) < len(allocations):
@@ -127,7 +135,7 @@ class PaymentListSchema(PaymentFiltersSchema):
 
     sort = Choice(SORTS, load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
 
 class CustomerPaymentListSchema(PaymentListSchema):
