@@ -15,7 +15,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import frames, openapi, probes, problems, replies
+from finance.edge import exports, frames, limits, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -53,8 +53,9 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         submit=submit_invoice,
         resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
     )
-    app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
-    frames.frame_requests(app, database_deadline_s=config.database_deadline_s)
+    app.extensions[guard.EXTENSION] = _guard(db, config)
+    app.extensions[exports.EXTENSION] = exports.Slots(config.exports_at_once)
+    frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
     for blueprint in (
@@ -89,6 +90,15 @@ def _protection(db: Db) -> Callable[[], None]:
             protected = True
 
     return protect
+
+
+def _guard(db: Db, config: Config) -> guard.Guard:
+    counts = limits.SharedCounts(db)
+    return guard.Guard(
+        key_ring=KeyRing(db, cache_s=config.key_cache_s),
+        failed_keys=limits.FailedKeys(config.failed_keys_per_address, counts),
+        requests_per_key=limits.RequestsPerKey(config.requests_per_key, counts),
+    )
 
 
 def _field_cipher(db: Db, config: Config) -> FieldCipher:

@@ -27,6 +27,7 @@ from finance import database
 from finance.auth import service as keys
 from finance.config import Config
 from tests.clients import ENCRYPTION_KEY, Client
+from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
@@ -63,6 +64,19 @@ def db(mongodb_uri: str) -> Iterator[database.Db]:
     with _fresh_database(mongodb_uri) as fresh:
         database.create_indexes(fresh)
         yield fresh
+
+
+@pytest.fixture
+def commands() -> Commands:
+    """What MongoDB was asked through `watched`."""
+    return Commands()
+
+
+@pytest.fixture
+def watched(db: database.Db, mongodb_uri: str, commands: Commands) -> Iterator[database.Db]:
+    """The database of this test on another client, whose `commands` are noted."""
+    with pymongo.MongoClient(mongodb_uri, event_listeners=[commands], tz_aware=True) as client:
+        yield client[db.name]
 
 
 class Api:
