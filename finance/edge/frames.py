@@ -5,7 +5,7 @@ import random
 import re
 from time import perf_counter
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Response, g, request
 
 from finance import database, logs, metrics
 from finance.config import IpNetwork
@@ -39,12 +39,11 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
         headers.setdefault("Cache-Control", "no-store")
         seconds = perf_counter() - frame.began_s
         route = asked.url_rule.rule if asked.url_rule else "unknown"
-        metrics.requests.labels(
-            asked.method if asked.method in _METHODS else "other", route, response.status_code
-        ).inc()
+        method = asked.method if asked.method in _METHODS else "other"
+        metrics.requests.labels(method, route, response.status_code).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         if access_log.isEnabledFor(logging.INFO):
-            _log_access(asked, response, route, seconds)
+            _log_access(method, route, response.status_code, seconds)
         return response
 
     @app.teardown_request
@@ -79,9 +78,8 @@ class _Frame:
         logs.request_id_now.reset(self.token)
 
 
-def _log_access(asked: Request, response: Response, route: str, seconds: float) -> None:
+def _log_access(method: str, route: str, status: int, seconds: float) -> None:
     """Log a request by its route: a path can hold whatever somebody took for a number of ours."""
-    status = response.status_code
     fields = {
         "route": route,
         "status": status,
@@ -93,4 +91,4 @@ def _log_access(asked: Request, response: Response, route: str, seconds: float) 
         fields |= {"tenant": caller.tenant, "key_id": caller.key_id}
     elif g.get("claimed_key_id") is not None:  # of a key that was refused
         fields["claimed_key_id"] = g.claimed_key_id
-    access_log.info("%s %s %d", asked.method, route, status, extra=fields)
+    access_log.info("%s %s %d", method, route, status, extra=fields)
