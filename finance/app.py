@@ -1,8 +1,11 @@
 """`create_app(config)`: the one place where parts are put together."""
 
+import itertools
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from flask import Flask
@@ -29,6 +32,9 @@ from finance.payments import service as payments
 from finance.shops import routes as shops_routes
 
 log = logging.getLogger(__name__)
+
+BUILD_S = 3_600.0  # how long indexes may take to build, on a database that holds millions of payments already
+BUILD_PAUSES_S = (0.5, 1, 2, 5, 10, 30)  # and then the last one, until they stand
 
 
 def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) -> Flask:
@@ -69,7 +75,30 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         api.register_blueprint(blueprint)
     openapi.serve(api, app)
     app.register_blueprint(probes.create_probes(db))
+    guard.require_roles(app)
     return app
+
+
+def build_indexes(app: Flask) -> None:
+    """Have the indexes that are missing built beside what else this process does; readiness waits for them.
+
+    Any number of processes may do so at the same time. Tried again for as long as MongoDB is away.
+    """
+    protect = app.extensions[context.EXTENSION].protect
+    Thread(target=_build_until_done, args=(protect,), name="indexes", daemon=True).start()
+
+
+def _build_until_done(protect: Callable[[], None]) -> None:
+    for pause_s in itertools.chain(BUILD_PAUSES_S, itertools.repeat(BUILD_PAUSES_S[-1])):
+        try:
+            with database.deadline(BUILD_S):
+                protect()
+            return
+        except database.IndexesMissing as missing:
+            log.error("The unique indexes do not stand: %s", missing.detail)
+        except database.DriverError as error:
+            log.warning("The indexes can't be built yet: %s", type(error).__name__)
+        time.sleep(pause_s)
 
 
 class _SyncFlask(Flask):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, g, request
+from flask import Flask, current_app, g, request
 from flask_smorest.utils import deepupdate
 
 from finance.asked import Asked
@@ -18,6 +18,14 @@ from finance.edge.limits import FailedKeys, RequestsPerKey
 from finance.errors import Forbidden, Unauthenticated
 
 EXTENSION = "finance-guard"
+
+
+API = "/api/v1"
+WITHOUT_A_KEY = frozenset({f"{API}/openapi.json", f"{API}/docs", f"{API}/docs/start.js", f"{API}/docs/<name>"})
+
+
+class RouteWithoutRole(RuntimeError):
+    """A route that anybody could ask, without being one of those meant for everybody."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +51,24 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             return view(*args, **kwargs)
 
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}
+        guarded.role = role  # type: ignore[attr-defined]  # what wraps it keeps this
         guarded._apidoc = deepupdate(getattr(view, "_apidoc", {}), {"manual_doc": documented})  # type: ignore[attr-defined]
         return guarded
 
     return decorate
+
+
+def require_roles(app: Flask) -> None:
+    """Raise RouteWithoutRole where a route of the API has no `@requires` and is not one of `WITHOUT_A_KEY`."""
+    for rule in app.url_map.iter_rules():
+        is_ours = rule.rule == API or rule.rule.startswith(f"{API}/")
+        if is_ours and rule.rule not in WITHOUT_A_KEY and role_of(app, rule.endpoint) is None:
+            raise RouteWithoutRole(f"{rule.rule} has no role: put @requires(…) on its view, {rule.endpoint}.")
+
+
+def role_of(app: Flask, endpoint: str) -> Role | None:
+    """Return the role that a route asks for, None where it asks for no key."""
+    return getattr(app.view_functions[endpoint], "role", None)
 
 
 def caller() -> Caller:
