@@ -71,11 +71,23 @@ class KeyRing:
         known = self._callers.get(key_hash)
         if known is not None and known[1] > now_s:
             return known[0]
-        caller = self._look_up(key, key_hash)
-        if len(self._callers) >= CACHED_CALLERS_MAX:
-            self._callers.clear()
-        self._callers[key_hash] = (caller, now_s + self._cache_s)
+        try:
+            caller = self._look_up(key, key_hash)
+        except Unauthenticated:
+            self._callers.pop(key_hash, None)
+            raise
+        self._remember(key_hash, caller, now_s + self._cache_s)
         return caller
+
+    def knows(self, key: str) -> bool:
+        """Return whether this key was one of ours when it was last looked up here."""
+        return hash_key(key) in self._callers
+
+    def _remember(self, key_hash: str, caller: Caller, until_s: float) -> None:
+        self._callers.pop(key_hash, None)  # so that it becomes the newest
+        while len(self._callers) >= CACHED_CALLERS_MAX:
+            self._callers.pop(next(iter(self._callers)), None)
+        self._callers[key_hash] = (caller, until_s)
 
     def _look_up(self, key: str, key_hash: str) -> Caller:
         key_id = key_id_of(key)
