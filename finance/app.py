@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask
 
 from finance import context, database
+from finance.audit_events import routes as audit_events_routes
 from finance.auth import guard
 from finance.auth import routes as auth_routes
 from finance.auth.service import KeyRing
@@ -64,8 +65,8 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.extensions[cursors.EXTENSION] = cursors.Cursors(
         lambda: database.shared_secret(db, name="cursors", fresh=secrets.token_bytes(32))
     )
-    app.extensions[guard.EXTENSION] = _guard(db, config)
-    app.extensions[exports.EXTENSION] = exports.Slots(config.exports_at_once)
+    app.extensions[guard.EXTENSION] = _guard(db, config, clock)
+    app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
@@ -76,6 +77,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         invoices_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
+        audit_events_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)
@@ -126,10 +128,10 @@ def _protection(db: Db) -> Callable[[], None]:
     return protect
 
 
-def _guard(db: Db, config: Config) -> guard.Guard:
+def _guard(db: Db, config: Config, clock: Clock) -> guard.Guard:
     counts = limits.SharedCounts(db)
     return guard.Guard(
-        key_ring=KeyRing(db, cache_s=config.key_cache_s),
+        key_ring=KeyRing(db, cache_s=config.key_cache_s, clock=clock),
         failed_keys=limits.FailedKeys(config.failed_keys_per_address, counts),
         requests_per_key=limits.RequestsPerKey(config.requests_per_key, counts),
     )

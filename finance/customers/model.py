@@ -2,9 +2,10 @@
 
 Stored: tenant, customer_code, number_seq (of codes that the server could have given), the fields of the form (amounts
 as `unit_price_minor` and `credit_limit_minor`), status, status_reason, version, history, created_at, created_by,
-updated_at, updated_by; `name_folded` serves the search, `identity_claims` (PAN and GSTINs) keeps two customers from
-being made of one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET
-names is encrypted wherever it stands, in the history too.
+updated_at, updated_by (and what these keys were called: created_by_name, updated_by_name); `name_folded` serves the
+search, `identity_claims` (PAN and GSTINs) keeps two customers from being made of one, `idempotency_key`,
+`request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET names is encrypted wherever it stands, in
+the history too.
 """
 
 import re
@@ -104,6 +105,7 @@ class Entry(TypedDict, total=False):
 
     at: Required[datetime]
     by: Required[str]
+    by_name: str | None
     action: Required[str]
     changes: Required[dict[str, Any]]
     reason: str
@@ -129,8 +131,10 @@ class Customer(Form, total=False):
     history: list[Entry]
     created_at: datetime
     created_by: str
+    created_by_name: str | None
     updated_at: datetime
     updated_by: str
+    updated_by_name: str | None
 
 
 class HandedOutCode(TypedDict):
@@ -193,8 +197,10 @@ def new_customer(
         "history": [],
         "created_at": asked.now,
         "created_by": asked.by,
+        "created_by_name": asked.by_name,
         "updated_at": asked.now,
         "updated_by": asked.by,
+        "updated_by_name": asked.by_name,
         "customer_code": customer_code,
     }
     identities = identities_of(form)
@@ -218,8 +224,11 @@ def as_of_version(customer: Customer, version: int) -> Customer:
     """Return the customer as it was at this version: what a repeat is answered with."""
     earlier = cast(Customer, as_of(dict(customer), history_length=version - 1))
     last = earlier["history"][-1:]
-    at, by = (last[0]["at"], last[0]["by"]) if last else (customer["created_at"], customer["created_by"])
-    return {**earlier, "version": version, "updated_at": at, "updated_by": by}
+    if last:
+        at, by, by_name = last[0]["at"], last[0]["by"], last[0].get("by_name")
+    else:
+        at, by, by_name = customer["created_at"], customer["created_by"], customer.get("created_by_name")
+    return {**earlier, "version": version, "updated_at": at, "updated_by": by, "updated_by_name": by_name}
 
 
 def etag_of(customer: Customer) -> str:

@@ -179,6 +179,7 @@ class CustomerListSchema(Schema):
 class CustomerHistoryEntrySchema(Schema):
     at = fields.DateTime(required=True)
     by = fields.String(required=True)
+    by_name = fields.String(required=True, allow_none=True, metadata={"description": "What the key was called then."})
     action = fields.String(required=True)
     reason = fields.String()
     changes = fields.Dict(keys=fields.String(), required=True)
@@ -193,8 +194,10 @@ class ListedCustomerSchema(CustomerFormSchema):
     version = fields.Integer()
     created_at = fields.DateTime()
     created_by = fields.String()
+    created_by_name = fields.String()
     updated_at = fields.DateTime()
     updated_by = fields.String()
+    updated_by_name = fields.String()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Every member is always there; what was left out is null, or an empty list."""
@@ -249,8 +252,8 @@ def _masked(value: T) -> T:
 
 def _dump_entry(entry: Entry) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
-    shown = {name: value for name, value in entry.items() if name in ("at", "by", "action", "reason")}
-    return shown | {"changes": _dump_form_value(entry.get("changes", {}))}
+    shown = {name: value for name, value in entry.items() if name in ("at", "by", "by_name", "action", "reason")}
+    return {"by_name": None, **shown} | {"changes": _dump_form_value(entry.get("changes", {}))}
 
 
 def _dump_form_value(value: Any) -> Any:
