@@ -2,9 +2,9 @@
 
 Stored: tenant, customer_code, number_seq (of codes that the server could have given), the fields of the form (amounts
 as `unit_price_minor` and `credit_limit_minor`), status, status_reason, version, history, created_at, created_by,
-updated_at, updated_by; `name_folded` serves the search, `identity_claims` (PAN and GSTINs) keeps two customers from
-being made of one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET
-names is encrypted wherever it stands, in the history too.
+updated_at, updated_by; `name_folded` serves the order by name and `name_words` the search, `identity_claims` (PAN and
+GSTINs) keeps two customers from being made of one, `idempotency_key`, `request_hash` and `action_keys` recognise
+repeats. What SEARCHABLE_BY_SECRET names is encrypted wherever it stands, in the history too.
 """
 
 import re
@@ -18,7 +18,7 @@ from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.history import as_of
 from finance.numbering.series import Series
-from finance.text import fold
+from finance.text import fold, words_of
 
 KIND = "customer"
 CODE_PREFIX = "CUST-"
@@ -111,14 +111,20 @@ class Entry(TypedDict, total=False):
     request_hash: str
 
 
-class Customer(Form, total=False):
+class NameFields(TypedDict, total=False):
+    """What is made of the name. An older version stored no `name_words`."""
+
+    name_folded: str
+    name_words: list[str]
+
+
+class Customer(Form, NameFields, total=False):
     """A stored customer. One that an older system left may have no more than a tenant and a code."""
 
     _id: object
     tenant: Required[str]
     customer_code: Required[str]
     number_seq: int
-    name_folded: str
     identity_claims: list[str]
     idempotency_key: str
     request_hash: str
@@ -187,7 +193,7 @@ def new_customer(
     customer: Customer = {
         "tenant": asked.tenant,
         **form,
-        "name_folded": fold(form["customer_name"]),
+        **name_fields(form),
         "status": "active",
         "version": 1,
         "history": [],
@@ -206,6 +212,12 @@ def new_customer(
     if number_seq is not None:
         customer["number_seq"] = number_seq
     return customer
+
+
+def name_fields(form: Form) -> NameFields:
+    """Return what the order of names and the search by name compare."""
+    folded = fold(form["customer_name"])
+    return {"name_folded": folded, "name_words": words_of(folded)}
 
 
 def form_of(customer: Customer | PostedForm | None) -> Form:

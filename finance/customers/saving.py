@@ -14,12 +14,12 @@ from finance.customers.model import (
     etag_of,
     form_of,
     identities_of,
+    name_fields,
     new_customer,
     parse_code,
     status_of,
 )
 from finance.errors import Invalid, PreconditionFailed
-from finance.text import fold
 
 
 def save_customer(
@@ -105,7 +105,7 @@ def _replace(book: Book, asked: Asked, stored: Customer, form: Form, *, confirme
     entry = entry_of(asked, stored, values, action="saved")
     held = stored.get("identity_claims", [])
     claims = [i for i in identities if i in held or i in added] if status_of(stored) == "active" else []
-    values |= {"identity_claims": claims or None, "name_folded": fold(form["customer_name"])}
+    values |= {"identity_claims": claims or None, **name_fields(form)}
     changed = store_change(book, stored, values, entry)
     if isinstance(changed, store.Taken):
         raise PossibleDuplicateCustomer.of(changed.customer, identities)

@@ -163,7 +163,9 @@ class ConfirmSchema(Schema):
 
 
 class CustomerListSchema(Schema):
-    customer_name = Text(200, metadata={"description": "How the name begins, case and accents aside."})
+    customer_name = Text(
+        200, metadata={"description": "How the name, or a word in it, begins; case and accents aside."}
+    )
     customer_code = CustomerCode()
     customer_category = Text(60)
     pan_number = Checked(checks.parse_pan, 40)
