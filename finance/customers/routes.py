@@ -10,17 +10,16 @@ from finance.context import parts
 from finance.customers import activation, codes, saving, service
 from finance.customers.activation import StatusChange
 from finance.customers.model import Book, Customer, PostedForm, etag_of
+from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
 from finance.customers.schemas import (
     ConfirmSchema,
     CustomerFormSchema,
-    CustomerListSchema,
     CustomerPageSchema,
     CustomerSchema,
     HandedOutCodeSchema,
     ReasonSchema,
     dump_customer,
     dump_listed_customer,
-    filters_of,
 )
 from finance.edge.blueprints import Blueprint
 from finance.edge.headers import if_match
@@ -72,6 +71,17 @@ def hand_out_code() -> Response:
 def list_customers(query: dict[str, Any]) -> Response:
     """List and search customers, the newest first"""
     list_page = partial(service.list_customers, _book(), tenant=caller().tenant, filters=filters_of(query))
+    return list_reply(query, list_page, dump_listed_customer)
+
+
+@blueprint.route("/search", methods=["POST"])
+@requires("accountant")
+@blueprint.arguments(CustomerSearchSchema())
+@blueprint.response(200, CustomerPageSchema())
+def search_customers(posted: dict[str, Any]) -> Response:
+    """Search customers by their PAN or a GSTIN too, which must not stand in an address"""
+    list_page = partial(service.search_customers, _book(), asked(), filters=filters_of(posted))
+    query = service.sealed_query(_book(), tenant=caller().tenant, query=posted)
     return list_reply(query, list_page, dump_listed_customer)
 
 

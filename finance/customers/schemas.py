@@ -10,7 +10,6 @@ from finance.customers.model import (
     BANKING_MAX,
     GST_DETAILS_MAX,
     PRODUCTS_SERVICES_MAX,
-    SORTS,
     STATUSES,
     Customer,
     Entry,
@@ -26,7 +25,6 @@ from finance.edge.fields import (
     AnswerSchema,
     Checked,
     Choice,
-    Count,
     CurrencyCode,
     Flag,
     PageSchema,
@@ -35,10 +33,7 @@ from finance.edge.fields import (
 )
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
-from finance.text import fold
 
-PAGE_SIZE = 50
-PAGE_SIZE_MAX = 200
 PAYMENT_TERMS_DAYS_MAX = 3_650
 
 T = TypeVar("T")
@@ -162,24 +157,6 @@ class ConfirmSchema(Schema):
     confirm_duplicate = Choice(("true", "false"), load_default="false")
 
 
-class CustomerListSchema(Schema):
-    customer_name = Text(
-        200, metadata={"description": "How the name, or a word in it, begins; case and accents aside."}
-    )
-    customer_code = CustomerCode()
-    customer_category = Text(60)
-    pan_number = Checked(checks.parse_pan, 40)
-    gstin = Checked(checks.parse_gstin, 40)
-    status = Choice(STATUSES)
-    sort = Choice(SORTS, metadata={"description": "Default: customer_name with that filter, otherwise -created_at."})
-    limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
-
-    @post_load
-    def _choose_sort(self, query: dict[str, Any], **kwargs: object) -> dict[str, Any]:
-        return {"sort": "customer_name" if "customer_name" in query else "-created_at", **query}
-
-
 class CustomerHistoryEntrySchema(Schema):
     at = fields.DateTime(required=True)
     by = fields.String(required=True)
@@ -223,14 +200,6 @@ class HandedOutCodeSchema(AnswerSchema):
 _LISTS = ("gst_details", "products_services", "banking")
 _NEVER_NULL = (*_LISTS, "id", "customer_code", "status", "version", "history")
 _LISTED = tuple(ListedCustomerSchema().fields)
-
-
-def filters_of(query: Mapping[str, str]) -> dict[str, str]:
-    """Return a loaded query as the store's filters."""
-    filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}
-    if "customer_name" in filters:
-        filters["name_folded"] = fold(filters.pop("customer_name"))
-    return filters
 
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:

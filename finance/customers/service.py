@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from finance.asked import Asked
 from finance.customers import codes, store
@@ -22,9 +23,12 @@ from finance.customers.model import (
 )
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
+from finance.events import record_event
 from finance.numbering.issue import ATTEMPTS_MAX, NumbersExhausted
 from finance.once import Answer, first_result, request_hash, require_same_request
 from finance.paging import Page, PageWanted
+
+ANY_CUSTOMER = "search"  # what an event is about that concerns no customer in particular; codes are in capitals
 
 
 class CustomerNotFound(NotFound):
@@ -64,6 +68,22 @@ def get_customer(book: Book, *, tenant: str, customer_code: str) -> Customer:
 def list_customers(book: Book, *, tenant: str, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:
     """Return one page of the customers that the filters mean."""
     return store.list_customers(book, tenant=tenant, filters=filters, wanted=wanted)
+
+
+def search_customers(book: Book, asked: Asked, *, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:
+    """Return one page as list_customers does. A search by PAN or GSTIN is on record before it is answered."""
+    page = store.list_customers(book, tenant=asked.tenant, filters=filters, wanted=wanted)
+    by = [name for name in ("pan_number", "gstin") if name in filters]
+    if by:
+        found = [customer["customer_code"] for customer in page.rows]
+        of = ("customer", found[0] if len(found) == 1 else ANY_CUSTOMER)
+        record_event(book.db, asked, action="customers_searched_by_pan", of=of, details={"by": by, "found": found})
+    return page
+
+
+def sealed_query(book: Book, *, tenant: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query as a cursor may be bound to it; see store.sealed_query."""
+    return store.sealed_query(book, tenant=tenant, query=query)
 
 
 def onboard_customer(book: Book, asked: Asked, *, posted: PostedForm, confirmed: bool) -> Answer[Customer]:

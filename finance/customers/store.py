@@ -155,6 +155,14 @@ def find_pages(
     )
 
 
+def sealed_query(book: Book, *, tenant: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query with its numbers as they are stored, for what outlives the request: who has a PAN's digest can
+    find the PAN by trying all there are.
+    """
+    sealed = _sealed(book.cipher, query, tenant=tenant)
+    return {name: value.hex() if is_ciphertext(value) else value for name, value in sealed.items()}
+
+
 def end_of_run(db: Db, *, tenant: str, number_seq: int) -> int:
     """Return the last number of the run of stored numbers, one after the other, that `number_seq` is in."""
     last = number_seq
