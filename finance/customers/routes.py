@@ -52,7 +52,7 @@ def protect() -> None:
 def onboard_customer(posted: PostedForm, query: dict[str, str]) -> Response:
     """Onboard a customer, all parts of the form at once"""
     answer = service.onboard_customer(_book(), asked(), posted=posted, confirmed=_is_confirmed(query))
-    return _customer_reply(answer.document, status=201, replayed=answer.replayed)
+    return _customer_reply(answer.document, brought=posted, status=201, replayed=answer.replayed)
 
 
 @blueprint.route("/codes", methods=["POST"])
@@ -110,7 +110,7 @@ def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str)
         confirmed=_is_confirmed(query),
         if_match=if_match(),
     )
-    return _customer_reply(customer, status=201 if created else 200)
+    return _customer_reply(customer, brought=posted, status=201 if created else 200)
 
 
 @blueprint.route("/<customer_code>/deactivate", methods=["POST"])
@@ -145,9 +145,13 @@ def _is_confirmed(query: dict[str, str]) -> bool:
     return query["confirm_duplicate"] == "true"
 
 
-def _customer_reply(customer: Customer, *, status: int = 200, replayed: bool = False) -> Response:
+def _customer_reply(
+    customer: Customer, *, brought: PostedForm | None = None, status: int = 200, replayed: bool = False
+) -> Response:
+    in_full = caller().may("accountant")
+    if in_full:
+        service.record_numbers_read(parts().db, asked(), customer, brought=brought)
     headers = {"ETag": f'"{etag_of(customer)}"'}
     if status == 201:
         headers["Location"] = f"/api/v1/customers/{customer['customer_code']}"
-    shown = dump_customer(customer, in_full=caller().may("accountant"))
-    return reply(shown, status=status, headers=headers, replayed=replayed)
+    return reply(dump_customer(customer, in_full=in_full), status=status, headers=headers, replayed=replayed)

@@ -20,6 +20,7 @@ from finance.customers.model import (
     identities_of,
     new_customer,
     parse_code,
+    secrets_in,
 )
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
@@ -79,6 +80,15 @@ def search_customers(book: Book, asked: Asked, *, filters: Mapping[str, str], wa
         of = ("customer", found[0] if len(found) == 1 else ANY_CUSTOMER)
         record_event(book.db, asked, action="customers_searched_by_pan", of=of, details={"by": by, "found": found})
     return page
+
+
+def record_numbers_read(db: Db, asked: Asked, customer: Customer, *, brought: PostedForm | None = None) -> None:
+    """Put on record which numbers of the customer are shown in full, but for those that the request itself brought."""
+    shown = {*secrets_in(form_of(customer))} - {*secrets_in(brought)}
+    if shown:
+        of = ("customer", customer["customer_code"])
+        fields = sorted({name for name, _number in shown})
+        record_event(db, asked, action="numbers_read_in_full", of=of, details={"fields": fields})
 
 
 def sealed_query(book: Book, *, tenant: str, query: Mapping[str, Any]) -> dict[str, Any]:
