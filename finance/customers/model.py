@@ -274,6 +274,11 @@ def mask(text: str) -> str:
     return "*" * (len(text) - len(shown)) + shown
 
 
+def masked(value: T) -> T:
+    """Return a copy in which each secret shows its last four characters."""
+    return map_secrets(value, lambda _name, text, _pointer: mask(text))
+
+
 def is_masked(text: str) -> bool:
     return _MASKED.fullmatch(text) is not None
 

@@ -109,6 +109,7 @@ def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str)
         posted=posted,
         confirmed=_is_confirmed(query),
         if_match=if_match(),
+        may_change_banking=caller().may(parts().config.bank_changes),
     )
     return _customer_reply(customer, brought=posted, status=201 if created else 200)
 

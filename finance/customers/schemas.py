@@ -1,7 +1,7 @@
 """Customers as they are posted, asked for and answered."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
@@ -14,8 +14,7 @@ from finance.customers.model import (
     Customer,
     Entry,
     is_masked,
-    map_secrets,
-    mask,
+    masked,
     parse_code,
     status_of,
     version_of,
@@ -35,8 +34,6 @@ from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 
 PAYMENT_TERMS_DAYS_MAX = 3_650
-
-T = TypeVar("T")
 
 
 def _parse_code(text: str) -> str:
@@ -204,20 +201,16 @@ _LISTED = tuple(ListedCustomerSchema().fields)
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
     """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
-    history = _masked([_dump_entry(entry) for entry in customer.get("history", [])])
+    history = masked([_dump_entry(entry) for entry in customer.get("history", [])])
     return dump_listed_customer(customer, in_full=in_full) | {"history": history}
 
 
 def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[str, Any]:
     """Return a stored customer without its history; what an older system left out is null."""
-    known: Mapping[str, object] = customer if in_full else _masked(customer)
+    known: Mapping[str, object] = customer if in_full else masked(customer)
     shown = {"id": str(customer["_id"])} | {name: _dump_form_value(known.get(name)) for name in _LISTED if name != "id"}
     shown |= {name: shown[name] or [] for name in _LISTS}
     return shown | {"status": status_of(customer), "version": version_of(customer)}
-
-
-def _masked(value: T) -> T:
-    return map_secrets(value, lambda _name, text, _pointer: mask(text))
 
 
 def _dump_entry(entry: Entry) -> dict[str, Any]:
