@@ -111,7 +111,9 @@ class PaymentFiltersSchema(Schema):
     method = Choice(METHODS)
     direction = Choice(DIRECTIONS)
     customer_code = CustomerCode()
-    payer = Text(200, metadata={"description": "How the payer's name begins, case and accents aside."})
+    payer = Text(
+        200, metadata={"description": "How the payer's name, or a word in it, begins; case and accents aside."}
+    )
     reference = Text(100)
     previous_number = Text(60, metadata={"description": "A number that a repair took away."})
     idempotency_key = Text(255)
