@@ -1,4 +1,4 @@
-"""Text as searches compare it; what is masked wherever it could be a tax number, an account or a key, and what stays readable."""
+"""Text as searches compare it; what is masked in what others may read, and what stays readable."""
 
 import pytest
 
