@@ -126,10 +126,11 @@ class KeyRing:
     def _left_s(self, document: ApiKey, now: datetime) -> float:
         """Return for how long the key may be remembered: not beyond its end."""
         ends = document.get("expires_at")
-        left_s = self._cache_s if ends is None else min(self._cache_s, (ends - now).total_seconds())
-        if left_s <= 0:
+        if ends is None:
+            return self._cache_s
+        if ends <= now:
             raise Unauthenticated
-        return left_s
+        return min(self._cache_s, (ends - now).total_seconds())
 
     def _remember(self, key_hash: str, caller: Caller, until_s: float) -> None:
         self._callers.pop(key_hash, None)  # so that it becomes the newest
