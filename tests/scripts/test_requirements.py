@@ -32,7 +32,8 @@ def _named(source: str) -> dict[str, Requirement]:
 def _locked(lock: str) -> dict[str, str]:
     """Return the entries of a lock by name, each with its hashes and what it is there for."""
     entries = re.split(r"^(?=[A-Za-z0-9])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]
-    return {canonicalize_name(_requirement(entry).name): entry for entry in entries}
+    ours_last = sorted(entries, key=lambda entry: _is_for_us(_requirement(entry)))  # some have one for each system
+    return {canonicalize_name(_requirement(entry).name): entry for entry in ours_last}
 
 
 def _requirement(entry: str) -> Requirement:
@@ -42,7 +43,11 @@ def _requirement(entry: str) -> Requirement:
 def _pinned(lock: str) -> dict[str, Requirement]:
     """Return what a lock holds for this Python and system, by name."""
     found = {name: _requirement(entry) for name, entry in _locked(lock).items()}
-    return {name: each for name, each in found.items() if each.marker is None or each.marker.evaluate()}
+    return {name: each for name, each in found.items() if _is_for_us(each)}
+
+
+def _is_for_us(requirement: Requirement) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate()
 
 
 def _needed(requirement: Requirement) -> Iterator[Requirement]:
