@@ -1,6 +1,7 @@
 """Routes with strict arguments: a body or a query is loaded by its schema, or refused field by field."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -9,6 +10,7 @@ import marshmallow
 from flask import request
 from webargs.flaskparser import FlaskParser
 
+from finance.edge import hints
 from finance.edge.bodies import read_json_object
 from finance.errors import FieldError, Invalid
 
@@ -26,34 +28,52 @@ class StrictParser(FlaskParser):
     def load_querystring(self, req: Any, schema: Any) -> Any:
         for name, values in req.args.lists():
             if len(values) > 1:
-                raise Invalid.parameter(name, "must be given once.")
+                raise Invalid(errors=[_parameter_error(name, "must be given once; send a request for each value.")])
         return req.args.to_dict()
 
     def handle_error(self, error: marshmallow.ValidationError, req: Any, schema: Any, **kwargs: Any) -> NoReturn:
-        messages = error.messages_dict
-        raise Invalid(errors=_body_errors(messages["json"]) if "json" in messages else _query_errors(messages["query"]))
+        ((location, messages),) = error.messages_dict.items()
+        in_body = location == "json"
+        found = itertools.islice(_flatten(messages, "", schema, "field" if in_body else "parameter"), ERRORS_SHOWN_MAX)
+        raise Invalid(errors=[_body_error(*each) if in_body else _query_error(*each) for each in found])
 
 
-def _body_errors(messages: Any) -> list[FieldError]:
-    found = [FieldError(detail, pointer=pointer) for pointer, detail in _flatten(messages, "")]
-    return found[:ERRORS_SHOWN_MAX]
+def _body_error(pointer: str, detail: str) -> FieldError:
+    return FieldError(detail, pointer=pointer)
 
 
-def _query_errors(messages: Any) -> list[FieldError]:
-    found = [FieldError(detail, parameter=pointer.strip("/")) for pointer, detail in _flatten(messages, "")]
-    return found[:ERRORS_SHOWN_MAX]
+def _query_error(pointer: str, detail: str) -> FieldError:
+    name = pointer.removeprefix("/")
+    if hints.are_several(request.args.get(name, "")):
+        detail += " A filter takes one value; send a request for each."
+    return _parameter_error(name, detail)
 
 
-def _flatten(messages: Any, pointer: str) -> Iterator[tuple[str, str]]:
+def _parameter_error(name: str, detail: str) -> FieldError:
+    return FieldError(detail, parameter=name[: hints.NAME_SHOWN_MAX])
+
+
+def _flatten(messages: Any, pointer: str, schema: Any, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield each message with its pointer. `schema` is the one that found it, None inside of a single field."""
     if isinstance(messages, Mapping):
+        names = None if schema is None else hints.names_of(schema)
         for name, inner in messages.items():
-            here = pointer if name == "_schema" else f"{pointer}/{_escape(str(name))}"
-            yield from _flatten(inner, here)
+            if names is None or name in names or name == "_schema" or isinstance(name, int):
+                below = schema if names is None or name not in names else hints.schema_of(names[name])
+                yield from _flatten(inner, _pointer_to(name, pointer), below, kind)
+            else:
+                yield _pointer_to(name, pointer), hints.unknown(name, names, kind=kind, fixed=hints.fixed_of(schema))
     elif isinstance(messages, list):
         for message in messages:
-            yield from _flatten(message, pointer)
+            yield from _flatten(message, pointer, schema, kind)
     else:
         yield pointer, str(messages)
+
+
+def _pointer_to(name: str | int, pointer: str) -> str:
+    """Return the pointer to a member; to what holds it, where its name is too long to be repeated."""
+    text = str(name)
+    return pointer if name == "_schema" or len(text) > hints.NAME_SHOWN_MAX else f"{pointer}/{_escape(text)}"
 
 
 def _escape(name: str) -> str:
@@ -77,7 +97,7 @@ def _without_query(view: Callable[..., Any]) -> Callable[..., Any]:
     def checked(*args: Any, **kwargs: Any) -> Any:
         if request.query_string:
             name = next(iter(request.args), "")
-            raise Invalid.parameter(name, "is not a parameter of this operation; it takes none.")
+            raise Invalid(errors=[_parameter_error(name, "is not a parameter of this operation; it takes none.")])
         return view(*args, **kwargs)
 
     return checked

@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
+from finance.edge.characters import character_problem, is_blank
 from finance.money import DECIMALS_BY_CURRENCY
 
 METADATA_KEYS_MAX = 20
@@ -17,8 +18,6 @@ METADATA_VALUE_LENGTH_MAX = 500
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _EXACT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 _REQUIRED: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
 
@@ -38,13 +37,13 @@ class PageSchema(AnswerSchema):
 
 
 class Text(fields.String):
-    """A text of `length_min` to `length_max` characters, not blank; control characters only where it has `lines`."""
+    """A text of `length_min` to `length_max` characters, not blank, of which all is seen (`characters.py`)."""
 
     def __init__(self, length_max: int, *, length_min: int = 1, lines: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("metadata", {}).update(minLength=length_min, maxLength=length_max)
         super().__init__(error_messages=_REQUIRED, **kwargs)
         self._lengths = (length_min, length_max)
-        self._control = _CONTROL_IN_LINES if lines else _CONTROL
+        self._lines = lines
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         length_min, length_max = self._lengths
@@ -52,10 +51,11 @@ class Text(fields.String):
             raise ValidationError("must be a text.")
         if not length_min <= len(value) <= length_max:
             raise ValidationError(f"must be {length_min} to {length_max} characters long.")
-        if length_min and not value.strip():
+        if length_min and is_blank(value):
             raise ValidationError("must not be blank.")
-        if self._control.search(value):
-            raise ValidationError("must not hold control characters.")
+        problem = character_problem(value, lines=self._lines)
+        if problem is not None:
+            raise ValidationError(problem)
         return value
 
 
@@ -229,8 +229,11 @@ def _metadata_problem(name: str, text: Any) -> str | None:
         return f"the name must be 1 to {METADATA_KEY_LENGTH_MAX} characters long."
     if name.startswith("$"):
         return "the name must not begin with $."
+    problem = character_problem(name)
+    if problem is not None:
+        return f"the name {problem}"
     if not isinstance(text, str):
         return "must be a text."
     if len(text) > METADATA_VALUE_LENGTH_MAX:
         return f"must be at most {METADATA_VALUE_LENGTH_MAX} characters long."
-    return None
+    return character_problem(text, lines=True)

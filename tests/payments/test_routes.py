@@ -104,6 +104,12 @@ def test_a_json_number_is_taken_as_the_digits_written(client: Client) -> None:
         ({"payer": "x" * 201}, "/payer"),
         ({"payer": "line\nline"}, "/payer"),
         ({"payer": 5}, "/payer"),
+        ({"payer": "Ada\u202eecalevoL"}, "/payer"),
+        ({"payer": "\u3164"}, "/payer"),
+        ({"reference": "123\u200f-456"}, "/reference"),
+        ({"note": "one\n\u202etwo"}, "/note"),
+        ({"metadata": {"a\u202e": "b"}}, "/metadata/a\u202e"),
+        ({"metadata": {"a": "\u202eb"}}, "/metadata/a"),
         ({"method": "barter"}, "/method"),
         ({"direction": "sideways"}, "/direction"),
         ({"paid_on": "1999-12-31"}, "/paid_on"),
@@ -308,3 +314,16 @@ def test_a_lesser_role_is_refused(shared_client: Client, method: str, path: str,
     answer = shared_client.call(method, path, role=role, json={})
 
     assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+
+
+def test_a_payment_of_before_is_shown_though_its_payer_would_be_refused_now(client: Client) -> None:
+    client.post("/payments", json=PAYMENT | {"paid_on": "2026-02-03"})
+    client.db.payments.update_one({}, {"$set": {"payer": "Ada\u202e", "note": "\ufffe"}})
+
+    shown, edited = (
+        client.get("/payments/PAY20260001").json,
+        client.patch("/payments/PAY20260001", json={"note": "better"}).json,
+    )
+
+    assert (shown["payer"], shown["note"]) == ("Ada\u202e", "\ufffe")
+    assert (edited["payer"], edited["note"]) == ("Ada\u202e", "better")

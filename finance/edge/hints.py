@@ -1,0 +1,79 @@
+"""What a name that nobody knows was meant to be. Nothing of it is repeated: it may be anything."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from difflib import SequenceMatcher
+
+from marshmallow import Schema, fields
+
+NAME_COMPARED_MAX = 60  # nobody mistypes a name by so much; comparing costs its length
+NAME_SHOWN_MAX = 100
+LISTED_MAX = 20
+_LIKE_ENOUGH = 0.7
+_CONTAINED_MIN = 4
+_SEVERAL = re.compile(r"[A-Za-z][\w.-]*(,\s*[A-Za-z][\w.-]*)+", re.ASCII)
+
+
+def nearest(word: str, possible: Iterable[str]) -> str | None:
+    """Return which of `possible` was probably meant, None where none is near: payr, paymentMethod, time_zone."""
+    if len(word) > NAME_COMPARED_MAX:
+        return None
+    plain = _plain(word)
+    likeness = {name: SequenceMatcher(None, _plain(name), plain).ratio() for name in possible}
+    best = max(likeness, key=likeness.__getitem__, default=None)
+    if best is not None and likeness[best] >= _LIKE_ENOUGH:
+        return best
+    return next((name for name in likeness if _is_part(_plain(name), plain) or _is_part(plain, _plain(name))), None)
+
+
+def unknown(word: str, possible: Collection[str], *, kind: str, fixed: Mapping[str, str] | None = None) -> str:
+    """Return what to say of a field or parameter (its `kind`) that isn't one here.
+
+    `fixed` has a sentence of its own for each name that is known, though not taken here.
+    """
+    if fixed and word in fixed:
+        return fixed[word]
+    if len(word) > NAME_SHOWN_MAX:
+        return f"holds a {kind} that is none here; its name has {len(word)} characters."
+    meant = nearest(word, possible)
+    if meant is not None:
+        return f"is not a {kind} here; did you mean {meant}?"
+    if 0 < len(possible) <= LISTED_MAX:
+        return f"is not a {kind} here; possible: {', '.join(possible)}."
+    return f"is not a {kind} here."
+
+
+def given_by_server(*names: str) -> dict[str, str]:
+    """Return the sentences for fields of an answer that are no part of what is posted."""
+    return dict.fromkeys(names, "is given by the server; leave it out.")
+
+
+def are_several(text: str) -> bool:
+    """Return whether a parameter looks like a list of values: card,cash."""
+    return len(text) <= NAME_SHOWN_MAX and _SEVERAL.fullmatch(text) is not None
+
+
+def names_of(schema: Schema) -> dict[str, fields.Field]:
+    """Return the fields of a schema by the names they have outside."""
+    return {field.data_key or name: field for name, field in schema.load_fields.items()}
+
+
+def schema_of(field: fields.Field) -> Schema | None:
+    """Return the schema of what a field holds, itself or in a list."""
+    while isinstance(field, fields.List):
+        field = field.inner
+    return field.schema if isinstance(field, fields.Nested) else None
+
+
+def fixed_of(schema: Schema) -> Mapping[str, str]:
+    """Return what a schema's `fixed` says of the names that are known and yet not taken."""
+    found: Mapping[str, str] = getattr(schema, "fixed", {})
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "").replace(" ", "")
+
+
+def _is_part(part: str, whole: str) -> bool:
+    return len(part) >= _CONTAINED_MIN and (whole.startswith(part) or whole.endswith(part))
