@@ -33,6 +33,7 @@ from finance.edge.fields import (
     Text,
     WholeNumber,
 )
+from finance.edge.hints import given_by_server
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.text import fold
@@ -120,6 +121,11 @@ class TermsConditionsSchema(Schema):
 class CustomerFormSchema(Schema):
     """A customer as posted. Loading leaves out what is null or empty, and gives minor units in the place of amounts."""
 
+    fixed = {
+        "status": "is set by POST /customers/{customer_code}/deactivate and …/activate; leave it out.",
+        **given_by_server("id", "status_reason", "version", "history"),
+        **given_by_server("created_at", "created_by", "updated_at", "updated_by"),
+    }
     customer_code = CustomerCode(allow_none=True, metadata={"description": "Default: the next CUST-000123."})
     customer_name = Text(200, required=True)
     customer_category = Text(60, allow_none=True)

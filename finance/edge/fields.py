@@ -9,7 +9,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 
 from finance.edge.characters import character_problem, is_blank
-from finance.money import DECIMALS_BY_CURRENCY
+from finance.edge.hints import nearest
+from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
 
 METADATA_KEYS_MAX = 20
 METADATA_KEY_LENGTH_MAX = 40
@@ -65,13 +66,20 @@ class Choice(fields.String):
     def __init__(self, choices: Sequence[str], *, hint: str | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("metadata", {}).update(enum=list(choices))
         super().__init__(error_messages=_REQUIRED, **kwargs)
-        self._choices = frozenset(choices)
+        self._choices = tuple(choices)
+        self._known = frozenset(choices)
         self._hint = hint or f"must be one of: {', '.join(choices)}."
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str) or value not in self._choices:
+        if not isinstance(value, str):
             raise ValidationError(self._hint)
+        if value not in self._known:
+            meant = self._nearest(value)
+            raise ValidationError(f"{self._hint[:-1]}; did you mean {meant}?" if meant else self._hint)
         return value
+
+    def _nearest(self, value: str) -> str | None:
+        return nearest(value, self._choices)
 
 
 class CurrencyCode(Choice):
@@ -81,6 +89,10 @@ class CurrencyCode(Choice):
         super().__init__(
             sorted(DECIMALS_BY_CURRENCY), hint="must be an ISO 4217 code in capitals, such as EUR.", **kwargs
         )
+
+    def _nearest(self, value: str) -> str | None:
+        """Of three letters any two are near: only the same in capitals is meant."""
+        return value.upper() if value.upper() in self._known else None
 
 
 class AmountText(fields.String):
@@ -97,7 +109,7 @@ class AmountText(fields.String):
             return value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
-        raise ValidationError('must be a decimal number, such as "1250.50".')
+        raise ValidationError('must be an amount as a text of digits, such as "1250.50".')
 
 
 class Day(fields.Date):
@@ -192,7 +204,8 @@ class ExactNumber(fields.String):
             value = str(value)
         match = _EXACT.fullmatch(value) if isinstance(value, str) else None
         if match is None:
-            raise ValidationError('must be a decimal number written in digits, such as "12.5".')
+            is_negative = isinstance(value, str) and value.startswith(MINUS_SIGNS)
+            raise ValidationError("must not be negative." if is_negative else why_no_number(str(value), example="12.5"))
         major, minor = match[1].lstrip("0") or "0", (match[2] or "").rstrip("0")
         digits_max, decimals_max = self._limits
         if len(major) > digits_max or len(minor) > decimals_max:

@@ -8,6 +8,8 @@ from marshmallow import Schema, ValidationError, fields, post_load, validates_sc
 
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Text
+from finance.edge.filters import FiltersSchema
+from finance.edge.hints import given_by_server
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
 
@@ -71,6 +73,10 @@ class LineSchema(Schema):
 class NewInvoiceSchema(Schema):
     """An invoice as posted."""
 
+    fixed = given_by_server(
+        *("id", "invoice_number", "period", "taxes", "amount_paid", "outstanding", "status", "cancel_reason"),
+        *("cancelled_at", "credit_note_number", "history", "created_at", "created_by"),
+    )
     shop = ShopName(required=True)
     customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
     customer_name = Text(200, allow_none=True, metadata={"description": "Needed where there is no customer_code."})
@@ -107,7 +113,7 @@ class CancelSchema(Schema):
     reason = Text(500, lines=True, required=True)
 
 
-class InvoiceFiltersSchema(Schema):
+class InvoiceFiltersSchema(FiltersSchema):
     """Which invoices are meant; the same for lists and exports."""
 
     shop = ShopName()
@@ -133,7 +139,7 @@ class InvoiceExportSchema(InvoiceFiltersSchema):
     sort = Choice(SORTS, load_default="issued_on")
 
 
-class CreditNoteListSchema(Schema):
+class CreditNoteListSchema(FiltersSchema):
     shop = ShopName()
     invoice_number = Text(100)
     issued_from = Day(metadata={"description": "The first day, inclusive."})

@@ -7,8 +7,10 @@ from marshmallow import Schema, ValidationError, fields, post_load, validates_sc
 
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import AmountText, AnswerSchema, Choice, Count, CurrencyCode, Day, Metadata, PageSchema, Text
+from finance.edge.filters import FiltersSchema
+from finance.edge.hints import given_by_server
 from finance.errors import Invalid
-from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
+from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, format_amount, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
 from finance.text import fold
 
@@ -17,8 +19,22 @@ PAGE_SIZE_MAX = 200
 ALLOCATIONS_MAX = 100
 
 
+# Of an answer, but no part of what is posted: whoever sends back what was read is told so.
+_GIVEN = given_by_server(
+    *("id", "payment_number", "allocated", "unallocated", "previous_numbers", "history", "created_at", "created_by"),
+    *("void_reason", "voided_at"),
+)
+_FOR_GOOD = ("amount", "currency", "payer", "method", "direction", "paid_on", "customer_code", "allocations")
+
+
 class PaymentEditSchema(Schema):
     """What may be said of a payment when it is recorded, and corrected afterwards; null removes it."""
+
+    fixed = {
+        **_GIVEN,
+        **dict.fromkeys(_FOR_GOOD, "can't be changed; void the payment and record it again."),
+        "status": "can't be set; POST /payments/{payment_number}/void voids the payment.",
+    }
 
     reference = Text(100, allow_none=True)
     note = Text(1000, lines=True, allow_none=True)
@@ -28,6 +44,7 @@ class PaymentEditSchema(Schema):
 class NewPaymentSchema(PaymentEditSchema):
     """A payment as posted. Loading gives `amount_minor` in the place of `amount`."""
 
+    fixed = _GIVEN | {"status": "is given by the server; POST /payments/{payment_number}/void voids a payment."}
     amount = AmountText(required=True)
     currency = CurrencyCode(required=True)
     payer = Text(200, required=True)
@@ -38,6 +55,10 @@ class NewPaymentSchema(PaymentEditSchema):
 
     @validates_schema(skip_on_field_errors=False)
     def _check_amount(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if data.get("amount", "").startswith(MINUS_SIGNS):
+            raise ValidationError(
+                {"amount": ["must be greater than zero; money that goes out is direction: outgoing."]}
+            )
         if "amount" in data and "currency" in data:
             _minor(data["amount"], data["currency"], "amount")
 
@@ -92,7 +113,7 @@ class VoidSchema(Schema):
     reason = Text(500, lines=True, required=True)
 
 
-class PaymentFiltersSchema(Schema):
+class PaymentFiltersSchema(FiltersSchema):
     """Which payments are meant; the same for lists, totals and exports."""
 
     paid_from = Day(metadata={"description": "The first day, inclusive."})
@@ -114,8 +135,14 @@ class PaymentFiltersSchema(Schema):
         for name in ("min_amount", "max_amount"):
             if name in data and "currency" not in data:
                 raise ValidationError({name: ["needs the parameter currency beside it."]})
-            if name in data:
-                _minor(data[name], data["currency"], name)
+        minor = [_minor(data[name], data["currency"], name) for name in ("min_amount", "max_amount") if name in data]
+        if minor != sorted(minor):
+            raise ValidationError(
+                {
+                    "min_amount": ["must not be more than max_amount."],
+                    "max_amount": ["must not be less than min_amount."],
+                }
+            )
 
 
 class PaymentExportSchema(PaymentFiltersSchema):

@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 
 from finance.edge.characters import character_problem, is_blank
+from tests.clients import Client, a_payment
 
 BIDI_CONTROL = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # UAX 9, table 2
 
@@ -78,3 +79,16 @@ def test_every_control_character_is_refused_but_tab_and_line_ends_in_longer_text
 def test_text_of_which_nothing_is_seen_is_blank(text: str) -> None:
     assert is_blank(text)
     assert not is_blank(f"{text}a")
+
+
+def test_a_payment_of_before_is_shown_though_its_payer_would_be_refused_now(client: Client) -> None:
+    client.post("/payments", json=a_payment())
+    client.db.payments.update_one({}, {"$set": {"payer": "Ada\u202e", "note": "\ufffe"}})
+
+    shown, edited = (
+        client.get("/payments/PAY20210001").json,
+        client.patch("/payments/PAY20210001", json={"note": "better"}).json,
+    )
+
+    assert (shown["payer"], shown["note"]) == ("Ada\u202e", "\ufffe")
+    assert (edited["payer"], edited["note"]) == ("Ada\u202e", "better")

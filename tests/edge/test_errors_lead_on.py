@@ -35,7 +35,124 @@ NAMES: list[Row] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "where", "sentence"), NAMES)
+VOID_IT = "can't be changed; void the payment and record it again."
+FIXED: list[Row] = [
+    ("PATCH", "/payments/PAY20210001", {"amount": "5"}, "/amount", VOID_IT),
+    ("PATCH", "/payments/PAY20210001", {"paid_on": "2021-03-02"}, "/paid_on", VOID_IT),
+    ("PATCH", "/payments/PAY20210001", {"allocations": []}, "/allocations", VOID_IT),
+    ("PATCH", "/payments/PAY20210001", {"status": "voided"}, "/status", "POST /payments/{payment_number}/void"),
+    ("PATCH", "/payments/PAY20210001", {"payment_number": "P"}, "/payment_number", "given by the server; leave it out"),
+    ("POST", "/payments", a_payment(id="5"), "/id", "is given by the server; leave it out."),
+    ("POST", "/payments", a_payment(status="recorded"), "/status", "is given by the server"),
+    (
+        "POST",
+        "/invoices",
+        INVOICE | {"invoice_number": "F"},
+        "/invoice_number",
+        "is given by the server; leave it out.",
+    ),
+    ("PUT", "/customers/A", {"customer_name": "Ada", "customer_code": "B"}, "/customer_code", "codes never change"),
+    ("PUT", "/customers/A", {"customer_name": "Ada", "status": "inactive"}, "/status", "/deactivate and …/activate"),
+    (
+        "PUT",
+        "/customers/A",
+        {"customer_name": "Ada", "version": 1},
+        "/version",
+        "is given by the server; leave it out.",
+    ),
+    ("PUT", "/shops/par", {"shop": "lyon"}, "/shop", "is in the address and never changes; leave it out."),
+]
+
+OUTGOING = "must be greater than zero; money that goes out is direction: outgoing."
+SEPARATED = 'such as "1250.50"; no comma, and nothing between thousands.'
+OWN_FIELD = "the currency has a field of its own."
+AMOUNTS: list[Row] = [
+    *[("POST", "/payments", a_payment(amount=amount), "/amount", OUTGOING) for amount in ("-5", -5, "−5", -0.5)],
+    *[("POST", "/payments", a_payment(amount=amount), "/amount", "must be greater than zero.") for amount in ("0", 0)],
+    *[
+        ("POST", "/payments", a_payment(amount=amount), "/amount", SEPARATED)
+        for amount in ("1,250.50", "1 250,50", "1.250,50", "1250,50", "1\u202f250.50", "1'250.50", "1,00,000", "1_000")
+    ],
+    *[
+        ("POST", "/payments", a_payment(amount=amount), "/amount", OWN_FIELD)
+        for amount in ("€5", "5 EUR", "$1,250.50", "Rs. 500", "1.250,50 €")
+    ],
+    ("POST", "/payments", a_payment(amount="1e3"), "/amount", "not with an exponent."),
+    ("POST", "/payments", a_payment(amount="abc"), "/amount", "nothing else."),
+    (
+        "POST",
+        "/payments",
+        a_payment(amount=True),
+        "/amount",
+        'must be an amount as a text of digits, such as "1250.50".',
+    ),
+    (
+        "POST",
+        "/payments",
+        a_payment(amount="1.250"),
+        "/amount",
+        "must have at most 2 decimals: EUR has no smaller unit",
+    ),
+    ("POST", "/payments", a_payment(amount="1.5", currency="JPY"), "/amount", "must have no decimals: JPY has no"),
+    (
+        "POST",
+        "/payments",
+        a_payment(allocations=[{"invoice_number": "F", "amount": "-1"}]),
+        "/allocations/0/amount",
+        "must be greater than zero.",
+    ),
+    (
+        "POST",
+        "/customers",
+        {"customer_name": "A", "terms_conditions": {"credit_limit": "-1", "currency": "EUR"}},
+        "/terms_conditions/credit_limit",
+        "must not be negative.",
+    ),
+    ("POST", "/invoices", {"lines": [{"unit_price": "-1"}]}, "/lines/0/unit_price", "must not be negative."),
+    ("POST", "/invoices", {"lines": [{"unit_price": "1,5"}]}, "/lines/0/unit_price", 'such as "12.5"; no comma'),
+]
+
+A_REQUEST_EACH = "A filter takes one value; send a request for each."
+LISTS: list[Row] = [
+    ("GET", "/payments?method=card,cash", None, "method", A_REQUEST_EACH),
+    ("GET", "/payments?currency=EUR,USD", None, "currency", A_REQUEST_EACH),
+    ("GET", "/payments?customer_code=A,B", None, "customer_code", A_REQUEST_EACH),
+    ("GET", "/payments?method=card&method=cash", None, "method", "must be given once; send a request for each value."),
+    ("GET", "/payments?status=void", None, "status", "must be one of: recorded, voided; did you mean voided?"),
+    ("GET", "/payments?method=Card", None, "method", "did you mean card?"),
+    ("GET", "/payments?currency=eur", None, "currency", "in capitals, such as EUR; did you mean EUR?"),
+    ("GET", "/payments?currency=Euro", None, "currency", "must be an ISO 4217 code in capitals, such as EUR."),
+    (
+        "GET",
+        "/payments?sort=amount",
+        None,
+        "sort",
+        "must be one of: payment_number, -payment_number, paid_on, -paid_on",
+    ),
+    ("GET", "/payments?sort=-createdAt", None, "sort", "did you mean -created_at?"),
+    ("GET", "/payments?limit=500", None, "limit", "must be a whole number from 1 to 200."),
+    ("GET", "/payments?min_amount=5", None, "min_amount", "needs the parameter currency beside it."),
+    ("GET", "/payments?currency=EUR&min_amount=1,5", None, "min_amount", SEPARATED),
+    ("GET", "/payments?paid_from=01/02/2026", None, "paid_from", "written YYYY-MM-DD"),
+    ("GET", "/payments?paid_from=2026-02-01&paid_to=2026-01-31", None, "paid_from", "must not be after paid_to."),
+    ("GET", "/payments?paid_from=2026-02-01&paid_to=2026-01-31", None, "paid_to", "must not be before paid_from."),
+    ("GET", "/payments/export.csv?paid_from=2026-02-01&paid_to=2026-01-31", None, "paid_to", "not be before paid_from"),
+    ("GET", "/payments?currency=EUR&min_amount=10&max_amount=9.99", None, "max_amount", "not be less than min_amount."),
+    ("GET", "/payments?currency=EUR&min_amount=10&max_amount=9.99", None, "min_amount", "not be more than max_amount."),
+    ("GET", "/invoices?issued_from=2026-02-01&issued_to=2026-01-31", None, "issued_to", "not be before issued_from."),
+    ("GET", "/invoices?due_from=2026-02-01&due_to=2026-01-31", None, "due_from", "must not be after due_to."),
+    (
+        "GET",
+        "/credit-notes?issued_from=2026-02-01&issued_to=2026-01-31",
+        None,
+        "issued_from",
+        "not be after issued_to.",
+    ),
+    ("GET", "/customers?status=actve", None, "status", "did you mean active?"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "where", "sentence"), NAMES + FIXED + AMOUNTS + LISTS)
 def test_a_mistake_is_answered_with_what_would_be_right(
     shared_client: Client, method: str, path: str, body: Any, where: str, sentence: str
 ) -> None:
@@ -44,6 +161,20 @@ def test_a_mistake_is_answered_with_what_would_be_right(
     assert answer.status_code == 422
     said = {error.get("pointer", error.get("parameter")): error["detail"] for error in answer.json["errors"]}
     assert sentence in said.get(where, said)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/payments?paid_from=2026-02-01&paid_to=2026-02-01",
+        "/payments?paid_from=2026-02-01",
+        "/payments?currency=EUR&min_amount=10&max_amount=10.00",
+        "/payments?currency=EUR&min_amount=9&max_amount=10",
+        "/invoices?issued_from=2026-01-31&issued_to=2026-02-01&due_to=2026-01-01",
+    ],
+)
+def test_a_range_whose_ends_are_in_order_is_a_list(shared_client: Client, query: str) -> None:
+    assert shared_client.get(query).status_code == 200
 
 
 def test_of_very_many_unknown_names_a_hundred_are_compared(
