@@ -7,7 +7,9 @@ its wire code is the class name in snake case.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z._-]{0,39}", re.ASCII)
 
 
 def wire_code(kind: type[Exception]) -> str:
@@ -66,6 +68,15 @@ class NotFound(FinanceError):
     """No such thing, or none that this tenant may know of."""
 
     detail_default = "There is nothing here."
+    named_like = ""  # "a payment number such as PAY20260001", where things are asked for by a number or a code
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the failure of finding what is asked for by `name`; a word in the place of a number is told so.
+
+        Only plain words are repeated: whatever has a digit may be an account number.
+        """
+        return cls(f"'{name}' is not {cls.named_like}.") if cls.named_like and _WORD.fullmatch(name) else cls()
 
 
 class Conflict(FinanceError):

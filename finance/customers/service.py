@@ -29,6 +29,7 @@ from finance.paging import Page, PageWanted
 
 class CustomerNotFound(NotFound):
     detail_default = "There is no customer with this code."
+    named_like = "the code of a customer, such as CUST-000123"
 
 
 class CustomerCodeTaken(Conflict):
@@ -48,7 +49,7 @@ def get_code(db: Db, *, tenant: str, customer_code: str) -> str:
     """Return the code as it is stored; raises CustomerNotFound where no customer has it."""
     code = parse_code(customer_code)
     if code is None or not store.has_code(db, tenant=tenant, customer_code=code):
-        raise CustomerNotFound
+        raise CustomerNotFound.named(customer_code)
     return code
 
 
@@ -57,7 +58,7 @@ def get_customer(book: Book, *, tenant: str, customer_code: str) -> Customer:
     code = parse_code(customer_code)
     customer = code and store.find_customer(book, tenant=tenant, customer_code=code)
     if not customer:
-        raise CustomerNotFound
+        raise CustomerNotFound.named(customer_code)
     return customer
 
 

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
 from finance.edge.characters import character_problem, is_blank
-from finance.edge.hints import nearest
+from finance.edge.hints import Later, nearest
 from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
 
 METADATA_KEYS_MAX = 20
@@ -71,12 +72,13 @@ class Choice(fields.String):
         self._hint = hint or f"must be one of: {', '.join(choices)}."
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str):
-            raise ValidationError(self._hint)
-        if value not in self._known:
-            meant = self._nearest(value)
-            raise ValidationError(f"{self._hint[:-1]}; did you mean {meant}?" if meant else self._hint)
+        if not isinstance(value, str) or value not in self._known:
+            raise ValidationError([Later(partial(self._refusal, value))])
         return value
+
+    def _refusal(self, value: Any) -> str:
+        meant = self._nearest(value) if isinstance(value, str) else None
+        return f"{self._hint[:-1]}; did you mean {meant}?" if meant else self._hint
 
     def _nearest(self, value: str) -> str | None:
         return nearest(value, self._choices)

@@ -1,7 +1,7 @@
 """What a name that nobody knows was meant to be. Nothing of it is repeated: it may be anything."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import SequenceMatcher
 
 from marshmallow import Schema, fields
@@ -12,6 +12,17 @@ LISTED_MAX = 20
 _LIKE_ENOUGH = 0.7
 _CONTAINED_MIN = 4
 _SEVERAL = re.compile(r"[A-Za-z][\w.-]*(,\s*[A-Za-z][\w.-]*)+", re.ASCII)
+
+
+class Later:
+    """A sentence that is made when it is shown: comparing names takes a fifth of a millisecond, and of 5,000 bad rows
+    100 are shown."""
+
+    def __init__(self, say: Callable[[], str]) -> None:
+        self._say = say
+
+    def __str__(self) -> str:
+        return self._say()
 
 
 def nearest(word: str, possible: Iterable[str]) -> str | None:

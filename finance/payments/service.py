@@ -33,6 +33,7 @@ EXPORT_PAGE_SIZE = 500
 
 class PaymentNotFound(NotFound):
     detail_default = "There is no payment with this number."
+    named_like = "a payment number such as PAY20260001"
 
 
 class PaymentAlreadyVoided(Conflict):
@@ -79,7 +80,7 @@ def get_payment(db: Db, *, tenant: str, payment_number: str) -> Payment:
     """Return the payment that has this number, or had it before a repair; raises PaymentNotFound."""
     payment = store.find_payment(db, tenant=tenant, payment_number=payment_number)
     if payment is None:
-        raise PaymentNotFound
+        raise PaymentNotFound.named(payment_number)
     return payment
 
 

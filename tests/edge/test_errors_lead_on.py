@@ -2,9 +2,15 @@
 
 from typing import Any
 
+import marshmallow
 import pytest
+from flask import Flask
+from marshmallow import Schema
 
-from finance.edge import hints
+from finance.edge import fields, hints
+from finance.edge.blueprints import StrictParser
+from finance.errors import Invalid
+from finance.payments.schemas import NewPaymentSchema
 from tests.clients import LINES, Client, a_payment
 
 Row = tuple[str, str, Any, str, str]
@@ -163,6 +169,54 @@ def test_a_mistake_is_answered_with_what_would_be_right(
     assert sentence in said.get(where, said)
 
 
+NO_PAYMENT = "is not a payment number such as PAY20260001."
+ADDRESSES: list[tuple[str, str, int, str]] = [
+    ("GET", "/payments/bulk", 404, f"'bulk' {NO_PAYMENT}"),
+    ("GET", "/payments/export.cvs", 404, f"'export.cvs' {NO_PAYMENT} Did you mean /api/v1/payments/export.csv?"),
+    ("GET", "/payments/PAY20219999", 404, "There is no payment with this number."),
+    ("GET", "/payments/AFZPK7190K", 404, "There is no payment with this number."),
+    ("GET", "/payments/%E2%80%AEfoo", 404, "There is no payment with this number."),
+    ("PATCH", "/payments/foo", 404, f"'foo' {NO_PAYMENT}"),
+    ("GET", "/invoices/foo", 404, "'foo' is not an invoice number such as FAC-DKR1-202611-0001."),
+    ("GET", "/invoices/exprot.xlsx", 404, "Did you mean /api/v1/invoices/export.xlsx?"),
+    ("GET", "/credit-notes/foo", 404, "'foo' is not a credit note number such as AV-DKR1-202611-0001."),
+    ("GET", "/customers/foo", 404, "'foo' is not the code of a customer, such as CUST-000123."),
+    (
+        "GET",
+        "/customers/codes",
+        405,
+        "'codes' is not the code of a customer, such as CUST-000123. Possible at this address: POST.",
+    ),
+    ("GET", "/shops/foo", 404, "There is no shop of this name; GET /api/v1/shops lists them."),
+    ("GET", "/paymets", 404, "There is nothing at this address. Did you mean /api/v1/payments?"),
+    ("GET", "/payments/", 404, "There is nothing at this address. Did you mean /api/v1/payments?"),
+    ("POST", "/payments/PAY1/voids", 404, "Did you mean /api/v1/payments/{payment_number}/void?"),
+    ("GET", "/zebra", 404, "There is nothing at this address."),
+    ("DELETE", "/payments/PAY1", 405, "Possible: GET, PATCH; POST /api/v1/payments/{payment_number}/void."),
+    ("PUT", "/invoices/F-1", 405, "Possible: GET; POST /api/v1/invoices/{invoice_number}/cancel."),
+    ("GET", "/payments/PAY1/void", 405, "Possible: POST."),
+    ("PATCH", "/payments/export.csv", 405, "Possible at this address: GET."),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "sentence"), ADDRESSES)
+def test_an_address_at_which_nothing_is_names_the_one_that_was_meant(
+    shared_client: Client, method: str, path: str, status: int, sentence: str
+) -> None:
+    body = None if method in ("GET", "DELETE") else {}
+
+    answer = shared_client.call(method, path, role="admin", json=body)
+
+    assert (answer.status_code, sentence in answer.json["detail"]) == (status, True), answer.json["detail"]
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_an_address_without_its_beginning_is_told_the_whole(shared_client: Client) -> None:
+    answer = shared_client.app.test_client().get("/payments")
+
+    assert answer.json["detail"] == "There is nothing at this address. Did you mean /api/v1/payments?"
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -188,6 +242,18 @@ def test_of_very_many_unknown_names_a_hundred_are_compared(
     answer = shared_client.post("/payments", json=body)
 
     assert (answer.status_code, len(answer.json["errors"]), len(compared)) == (422, 100, 100)
+
+
+def test_of_very_many_bad_choices_a_hundred_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(fields, "nearest", lambda word, possible: compared.append(word))
+    app = Flask(__name__)
+    rows = Schema.from_dict({"rows": marshmallow.fields.List(marshmallow.fields.Nested(NewPaymentSchema()))})()
+
+    with app.test_request_context(json={"rows": [a_payment(method="crad")] * 5_000}), pytest.raises(Invalid) as refused:
+        StrictParser().parse(rows, location="json")
+
+    assert (len(refused.value.errors), len(compared)) == (100, 100)
 
 
 def test_a_name_of_any_length_is_neither_compared_nor_repeated(shared_client: Client) -> None:
