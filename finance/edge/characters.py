@@ -19,7 +19,7 @@ _LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _INVISIBLE = "\u00ad\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f"
 # The zero width space is what Thai, Lao, Burmese and Khmer keyboards write between words; elsewhere it only hides.
 _ZERO_WIDTH_SPACE = "(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1980-\u1aaf])\u200b"
-# Unicode Standard, 23.7: code points that are never characters. No XML can hold U+FFFE and U+FFFF, so no XLSX either.
+# Unicode Standard, 23.7: code points that are never characters, of which XML can't hold U+FFFE and U+FFFF.
 _NO_CHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 
 _IN_ONE_LINE = re.compile(
@@ -39,11 +39,12 @@ _REFUSED = {
     "none": "must hold nothing but characters: character {place} is {code}, which is none.",
 }
 
-# White space, the property Default_Ignorable_Code_Point, and the empty cell of braille.
-_UNSEEN = re.compile(
-    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+# As a class of a regular expression: white space, the property Default_Ignorable_Code_Point, the empty cell of braille.
+UNSEEN = (
+    r"\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+_BLANK = re.compile(rf"[{UNSEEN}]*")
 
 
 def character_problem(text: str, *, lines: bool = False) -> str | None:
@@ -56,4 +57,4 @@ def character_problem(text: str, *, lines: bool = False) -> str | None:
 
 def is_blank(text: str) -> bool:
     """Return whether nothing of a text is seen."""
-    return _UNSEEN.fullmatch(text) is not None
+    return _BLANK.fullmatch(text) is not None

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import IO, Any
 
 import xlsxwriter
@@ -17,13 +18,22 @@ from flask import Response, g
 
 from finance import database
 from finance.edge.blueprints import Blueprint
+from finance.edge.characters import UNSEEN
 from finance.errors import Invalid
 
 XLSX_ROWS_MAX = 1_048_575  # of a sheet, below its header
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _BOM = "\ufeff"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet may take for the beginning of a formula: OWASP's list (CSV injection), in the wide and small forms
+# of East Asian keyboards too, and whatever unseen or quotation mark stands before it. What is negative is a number.
+_FORMULA = r"=+\-@＝＋－＠﹦﹢﹣﹫\u2212"
+_BEFORE = rf"[{UNSEEN}\x00-\x1f\x7f-\x9f\"']*"
+_BEGINS_LIKE_A_FORMULA = re.compile(rf"[\t\r\n]|{_BEFORE}[{_FORMULA}]")
+# Where the list separator of Windows is a semicolon, Excel reads our commas as text, knows no quotes in the middle of a
+# cell, and so splits a text at each semicolon and line end. What follows becomes a cell of its own. (Not the comma:
+# who separates by commas sees the quotes, which is why all texts are in quotes.)
+_GOES_ON_LIKE_A_FORMULA = re.compile(rf"([;\t\n\r\x0b\x0c\x85\u2028\u2029]{_BEFORE})(?=[{_FORMULA}])")
 _CHUNK_ROWS = 200
 _CHUNK_BYTES = 64 * 1024
 _DIGITS_EXACT = 15  # as many as a spreadsheet keeps of a number; longer amounts stay text
@@ -122,8 +132,8 @@ def _file_reply(body: Iterable[bytes], *, content_type: str, filename: str) -> R
 def _csv_chunks(table: Table, rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     text = io.StringIO()
     text.write(_BOM)
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(table.columns)
+    csv.writer(text).writerow(table.columns)
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     for position, row in enumerate(rows, start=1):
         writer.writerow([_csv_cell(row[name], is_amount=name in table.amounts) for name in table.columns])
         if position % _CHUNK_ROWS == 0:
@@ -131,9 +141,12 @@ def _csv_chunks(table: Table, rows: Iterable[Mapping[str, Any]]) -> Iterator[str
     yield _taken(text)
 
 
-def _csv_cell(value: Any, *, is_amount: bool) -> str:
-    text = _text(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not is_amount else text
+def _csv_cell(value: Any, *, is_amount: bool) -> str | Decimal:
+    """Return an amount as a number, and everything else as a text that no spreadsheet executes."""
+    if is_amount and value is not None:
+        return Decimal(value)
+    text = _GOES_ON_LIKE_A_FORMULA.sub(r"\1'", _text(value))
+    return f"'{text}" if _BEGINS_LIKE_A_FORMULA.match(text) else text
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any, *, is_amount: bool) -> None:
