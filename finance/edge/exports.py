@@ -28,12 +28,13 @@ _BOM = "\ufeff"
 # What a spreadsheet may take for the beginning of a formula: OWASP's list (CSV injection), in the wide and small forms
 # of East Asian keyboards too, and whatever unseen or quotation mark stands before it. What is negative is a number.
 _FORMULA = r"=+\-@＝＋－＠﹦﹢﹣﹫\u2212"
-_BEFORE = rf"[{UNSEEN}\x00-\x1f\x7f-\x9f\"']*"
-_BEGINS_LIKE_A_FORMULA = re.compile(rf"[\t\r\n]|{_BEFORE}[{_FORMULA}]")
+_BEFORE = rf"{UNSEEN}\x00-\x1f\x7f-\x9f\"';"
+_BEGINS_LIKE_A_FORMULA = re.compile(rf"[\t\r\n]|[{_BEFORE}]*[{_FORMULA}]")
 # Where the list separator of Windows is a semicolon, Excel reads our commas as text, knows no quotes in the middle of a
 # cell, and so splits a text at each semicolon and line end. What follows becomes a cell of its own. (Not the comma:
 # who separates by commas sees the quotes, which is why all texts are in quotes.)
-_GOES_ON_LIKE_A_FORMULA = re.compile(rf"([;\t\n\r\x0b\x0c\x85\u2028\u2029]{_BEFORE})(?=[{_FORMULA}])")
+_SPLIT = re.compile(r"[;\t\n\r\x0b\x0c\x85\u2028\u2029]")
+_GOES_ON_LIKE_A_FORMULA = re.compile(rf"(?<![{_BEFORE}])[{_BEFORE}]++(?=[{_FORMULA}])")
 _CHUNK_ROWS = 200
 _CHUNK_BYTES = 64 * 1024
 _DIGITS_EXACT = 15  # as many as a spreadsheet keeps of a number; longer amounts stay text
@@ -145,7 +146,7 @@ def _csv_cell(value: Any, *, is_amount: bool) -> str | Decimal:
     """Return an amount as a number, and everything else as a text that no spreadsheet executes."""
     if is_amount and value is not None:
         return Decimal(value)
-    text = _GOES_ON_LIKE_A_FORMULA.sub(r"\1'", _text(value))
+    text = _GOES_ON_LIKE_A_FORMULA.sub(lambda gap: f"{gap[0]}'" if _SPLIT.search(gap[0]) else gap[0], _text(value))
     return f"'{text}" if _BEGINS_LIKE_A_FORMULA.match(text) else text
 
 
