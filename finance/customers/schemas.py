@@ -41,6 +41,7 @@ from finance.text import fold
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 PAYMENT_TERMS_DAYS_MAX = 3_650
+_WHEN_AND_BY = ("created_at", "created_by", "updated_at", "updated_by")
 
 T = TypeVar("T")
 
@@ -122,9 +123,8 @@ class CustomerFormSchema(Schema):
     """A customer as posted. Loading leaves out what is null or empty, and gives minor units in the place of amounts."""
 
     fixed = {
+        **given_by_server("id", "status_reason", "version", "history", *_WHEN_AND_BY),
         "status": "is set by POST /customers/{customer_code}/deactivate and …/activate; leave it out.",
-        **given_by_server("id", "status_reason", "version", "history"),
-        **given_by_server("created_at", "created_by", "updated_at", "updated_by"),
     }
     customer_code = CustomerCode(allow_none=True, metadata={"description": "Default: the next CUST-000123."})
     customer_name = Text(200, required=True)

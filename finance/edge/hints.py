@@ -10,7 +10,7 @@ NAME_COMPARED_MAX = 60  # nobody mistypes a name by so much; comparing costs its
 NAME_SHOWN_MAX = 100
 LISTED_MAX = 20
 _LIKE_ENOUGH = 0.7
-_CONTAINED_MIN = 4
+_CONTAINED_MIN = 3
 _SEVERAL = re.compile(r"[A-Za-z][\w.-]*(,\s*[A-Za-z][\w.-]*)+", re.ASCII)
 
 
