@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from finance.auth.model import ROLES, ApiKey
-from finance.edge.fields import AnswerSchema
+from finance.edge.fields import AnswerSchema, Choice
 
 
 class NewKeySchema(Schema):
-    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    role = Choice(ROLES, required=True)
 
 
 class KeySchema(AnswerSchema):

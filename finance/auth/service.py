@@ -15,7 +15,7 @@ CACHED_CALLERS_MAX = 10_000
 
 
 class ApiKeyNotFound(NotFound):
-    detail_default = "There is no API key with this id."
+    detail_default = "There is no API key with this id; GET /api/v1/keys lists them."
 
 
 class ApiKeyAlreadyShown(Conflict):

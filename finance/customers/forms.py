@@ -40,7 +40,7 @@ def require_consistent(form: Form) -> None:
         holder, owner, name = (pan, pan_in_gstin(gstin), "PAN") if pan_in_gstin(gstin) else (tan, gstin[2:12], "TAN")
         problem = None
         if gstin in seen:
-            problem = "stands twice."
+            problem = "stands twice; name each GSTIN once."
         elif holder is not None and owner != holder:
             problem = f"belongs to another {name} than the customer's: its characters 3 to 12 are the holder's {name}."
         if problem:

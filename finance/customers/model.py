@@ -24,6 +24,7 @@ KIND = "customer"
 CODE_PREFIX = "CUST-"
 CODE_DIGITS_MIN = 6
 CODE = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,39}", re.ASCII)
+CODE_HINT = "must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit."
 GST_DETAILS_MAX = 50
 PRODUCTS_SERVICES_MAX = 100
 BANKING_MAX = 20

@@ -7,6 +7,7 @@ from finance.customers.changes import CustomerBusy, entry_of, store_change
 from finance.customers.forms import require_cipher, require_consistent, unmask
 from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
 from finance.customers.model import (
+    CODE_HINT,
     Book,
     Customer,
     Form,
@@ -68,7 +69,7 @@ def _code_of(posted: PostedForm, customer_code: str) -> str:
     """Return the code of the address as it is stored; raises Invalid where it is none, or the form names another."""
     code = parse_code(customer_code)
     if code is None:
-        raise Invalid.parameter("customer_code", "is not a customer code.")
+        raise Invalid.parameter("customer_code", CODE_HINT)
     if posted.get("customer_code", code) != code:
         raise Invalid.field("customer_code", "must be the code in the address, or be left out: codes never change.")
     return code

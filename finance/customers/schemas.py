@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 from finance.customers import checks
 from finance.customers.model import (
     BANKING_MAX,
+    CODE_HINT,
     GST_DETAILS_MAX,
     PRODUCTS_SERVICES_MAX,
     SORTS,
@@ -49,7 +50,7 @@ T = TypeVar("T")
 def _parse_code(text: str) -> str:
     code = parse_code(text)
     if code is None:
-        raise ValueError("must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit.")
+        raise ValueError(CODE_HINT)
     return code
 
 

@@ -67,7 +67,7 @@ def _flatten(messages: Any, pointer: str, schema: Any, kind: str) -> Iterator[tu
         for message in messages:
             yield from _flatten(message, pointer, schema, kind)
     else:
-        yield pointer, str(messages)
+        yield pointer, hints.in_our_words(messages)
 
 
 def _pointer_to(name: str | int, pointer: str) -> str:

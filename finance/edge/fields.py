@@ -50,7 +50,7 @@ class Text(fields.String):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         length_min, length_max = self._lengths
         if not isinstance(value, str):
-            raise ValidationError("must be a text.")
+            raise ValidationError("must be a text in double quotes.")
         if not length_min <= len(value) <= length_max:
             raise ValidationError(f"must be {length_min} to {length_max} characters long.")
         if length_min and is_blank(value):
@@ -155,7 +155,8 @@ class WholeNumber(fields.Integer):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         smallest, largest = self._range
         if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
-            raise ValidationError(f"must be a whole number from {smallest} to {largest}.")
+            quotes = " without quotes" if isinstance(value, str) else ""
+            raise ValidationError(f"must be a whole number from {smallest} to {largest}{quotes}.")
         return value
 
 
@@ -167,7 +168,7 @@ class Flag(fields.Boolean):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValidationError("must be true or false.")
+            raise ValidationError("must be true or false, without quotes.")
         return value
 
 
@@ -248,7 +249,7 @@ def _metadata_problem(name: str, text: Any) -> str | None:
     if problem is not None:
         return f"the name {problem}"
     if not isinstance(text, str):
-        return "must be a text."
+        return "must be a text in double quotes."
     if len(text) > METADATA_VALUE_LENGTH_MAX:
         return f"must be at most {METADATA_VALUE_LENGTH_MAX} characters long."
     return character_problem(text, lines=True)

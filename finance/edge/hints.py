@@ -14,6 +14,15 @@ _CONTAINED_MIN = 3
 _SEVERAL = re.compile(r"[A-Za-z][\w.-]*(,\s*[A-Za-z][\w.-]*)+", re.ASCII)
 
 
+# What marshmallow says of a part that isn't one, in the words of our own fields.
+_OUR_WORDS = {
+    "Field may not be null.": "must not be null.",
+    "Invalid input type.": "must be an object.",
+    "Invalid type.": "must be a list of objects.",
+    "Not a valid list.": "must be a list.",
+}
+
+
 class Later:
     """A sentence that is made when it is shown: comparing names takes a fifth of a millisecond, and of 5,000 bad rows
     100 are shown."""
@@ -62,6 +71,12 @@ def given_by_server(*names: str) -> dict[str, str]:
 def are_several(text: str) -> bool:
     """Return whether a parameter looks like a list of values: card,cash."""
     return len(text) <= NAME_SHOWN_MAX and _SEVERAL.fullmatch(text) is not None
+
+
+def in_our_words(message: object) -> str:
+    """Return a message as it is answered."""
+    said = str(message)
+    return _OUR_WORDS.get(said, said)
 
 
 def names_of(schema: Schema) -> dict[str, fields.Field]:
