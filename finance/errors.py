@@ -68,7 +68,9 @@ class NotFound(FinanceError):
     """No such thing, or none that this tenant may know of."""
 
     detail_default = "There is nothing here."
-    named_like = ""  # "a payment number such as PAY20260001", where things are asked for by a number or a code
+    # "a payment number such as PAY20260001", where things are asked for by a number; and how all of them look.
+    named_like = ""
+    named_shape: re.Pattern[str] | None = None
 
     @classmethod
     def named(cls, name: str) -> Self:
@@ -76,7 +78,11 @@ class NotFound(FinanceError):
 
         Only plain words are repeated: whatever has a digit may be an account number.
         """
-        return cls(f"'{name}' is not {cls.named_like}.") if cls.named_like and _WORD.fullmatch(name) else cls()
+        if cls.named_like and _WORD.fullmatch(name):
+            return cls(f"'{name}' is not {cls.named_like}.")
+        if cls.named_shape and not cls.named_shape.fullmatch(name):
+            return cls(f"This is not {cls.named_like}.")
+        return cls()
 
 
 class Conflict(FinanceError):

@@ -68,7 +68,7 @@ def format_amount(amount_minor: int, currency: str) -> str:
 
 def why_no_number(text: str, *, example: str = "1250.50") -> str:
     """Return what would be right where `text` isn't a number as we read it; nothing of it is repeated."""
-    written = f'must be written in digits with a point before the decimals, such as "{example}"'
+    written = f'must be digits with a point before the decimals, such as "{example}"'
     text = text[:_EXPLAINED_MAX].strip()
     if _SEPARATED.fullmatch(text):
         return f"{written}; no comma, and nothing between thousands."
@@ -77,4 +77,4 @@ def why_no_number(text: str, *, example: str = "1250.50") -> str:
     has_digits = any(character.isdigit() for character in text)
     if has_digits and any(character.isalpha() or unicodedata.category(character) == "Sc" for character in text):
         return f"{written}; the currency has a field of its own."
-    return f"{written}; nothing else."
+    return f"{written}."

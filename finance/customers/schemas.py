@@ -34,6 +34,7 @@ from finance.edge.fields import (
     Text,
     WholeNumber,
 )
+from finance.edge.filters import OF_LISTS
 from finance.edge.hints import given_by_server
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
@@ -170,6 +171,7 @@ class ConfirmSchema(Schema):
 
 
 class CustomerListSchema(Schema):
+    fixed = OF_LISTS
     customer_name = Text(200, metadata={"description": "How the name begins, case and accents aside."})
     customer_code = CustomerCode()
     customer_category = Text(60)

@@ -41,7 +41,7 @@ def possible_at(path: str, methods: Iterable[str]) -> str:
         if other.rule.startswith(f"{rule.rule}/")
         for method in sorted(_methods([other]))
     ]
-    return "; ".join([", ".join(here), *below])
+    return ", ".join(here) + (f", and below it {', '.join(below)}" if below else "")
 
 
 def _is_near(rule: list[str], segments: list[str]) -> bool:

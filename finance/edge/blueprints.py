@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ from finance.edge.bodies import read_json_object
 from finance.errors import FieldError, Invalid
 
 ERRORS_SHOWN_MAX = 100
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_/]{0,99}", re.ASCII)
 
 
 class StrictParser(FlaskParser):
@@ -35,7 +37,16 @@ class StrictParser(FlaskParser):
         ((location, messages),) = error.messages_dict.items()
         in_body = location == "json"
         found = itertools.islice(_flatten(messages, "", schema, "field" if in_body else "parameter"), ERRORS_SHOWN_MAX)
-        raise Invalid(errors=[_body_error(*each) if in_body else _query_error(*each) for each in found])
+        errors = [_body_error(*each) if in_body else _query_error(*each) for each in found]
+        raise Invalid(_detail_of(errors), errors=errors)
+
+
+def _detail_of(errors: list[FieldError]) -> str | None:
+    """Return the only error with its field, for those who show the detail alone. A name that may be anything isn't."""
+    if len(errors) > 1:
+        return None
+    name = (errors[0].pointer or errors[0].parameter or "").removeprefix("/")
+    return f"{name}: {errors[0].detail}" if _PLAIN_NAME.fullmatch(name) else None
 
 
 def _body_error(pointer: str, detail: str) -> FieldError:

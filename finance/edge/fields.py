@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 
 from finance.edge.characters import character_problem, is_blank
-from finance.edge.hints import Later, nearest
+from finance.edge.hints import Later, are_several, nearest
 from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
 
 METADATA_KEYS_MAX = 20
@@ -77,7 +77,7 @@ class Choice(fields.String):
         return value
 
     def _refusal(self, value: Any) -> str:
-        meant = self._nearest(value) if isinstance(value, str) else None
+        meant = self._nearest(value) if isinstance(value, str) and not are_several(value) else None
         return f"{self._hint[:-1]}; did you mean {meant}?" if meant else self._hint
 
     def _nearest(self, value: str) -> str | None:

@@ -64,8 +64,9 @@ def unknown(word: str, possible: Collection[str], *, kind: str, fixed: Mapping[s
 
 
 def given_by_server(*names: str) -> dict[str, str]:
-    """Return the sentences for fields of an answer that are no part of what is posted."""
-    return dict.fromkeys(names, "is given by the server; leave it out.")
+    """Return the sentences for fields of an answer that are no part of what is posted, and for a key in the body."""
+    said = dict.fromkeys(names, "is given by the server; leave it out.")
+    return said | {"idempotency_key": "is sent as the header Idempotency-Key; leave it out."}
 
 
 def are_several(text: str) -> bool:

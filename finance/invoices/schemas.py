@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validates_sc
 
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Text
-from finance.edge.filters import FiltersSchema
+from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
@@ -130,16 +130,22 @@ class InvoiceFiltersSchema(FiltersSchema):
 class InvoiceListSchema(InvoiceFiltersSchema):
     """The filters, the order and the place of one page."""
 
+    fixed = OF_LISTS
+
     sort = Choice(SORTS, load_default="-issued_on")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
 
 
 class InvoiceExportSchema(InvoiceFiltersSchema):
+    fixed = OF_EXPORTS
+
     sort = Choice(SORTS, load_default="issued_on")
 
 
 class CreditNoteListSchema(FiltersSchema):
+    fixed = OF_LISTS
+
     shop = ShopName()
     invoice_number = Text(100)
     issued_from = Day(metadata={"description": "The first day, inclusive."})

@@ -7,7 +7,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validates_sc
 
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import AmountText, AnswerSchema, Choice, Count, CurrencyCode, Day, Metadata, PageSchema, Text
-from finance.edge.filters import FiltersSchema
+from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, format_amount, parse_amount
@@ -146,11 +146,15 @@ class PaymentFiltersSchema(FiltersSchema):
 
 
 class PaymentExportSchema(PaymentFiltersSchema):
+    fixed = OF_EXPORTS
+
     sort = Choice(SORTS, load_default="payment_number")
 
 
 class PaymentListSchema(PaymentFiltersSchema):
     """The filters, the order and the place of one page."""
+
+    fixed = OF_LISTS
 
     sort = Choice(SORTS, load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)

@@ -1,5 +1,6 @@
 """Recording, reading, correcting and voiding payments."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
@@ -34,6 +35,7 @@ EXPORT_PAGE_SIZE = 500
 class PaymentNotFound(NotFound):
     detail_default = "There is no payment with this number."
     named_like = "a payment number such as PAY20260001"
+    named_shape = re.compile(r"PAY\d{8,}", re.ASCII)
 
 
 class PaymentAlreadyVoided(Conflict):

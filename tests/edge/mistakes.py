@@ -27,7 +27,19 @@ NAMES: list[Row] = [
     ("POST", "/customers", {"banking": [{"ifcs": "S"}]}, "/banking/0/ifcs", "did you mean ifsc?"),
     ("POST", "/invoices", {"lines": [{"price": "1"}]}, "/lines/0/price", "did you mean unit_price?"),
     ("GET", "/payments?payr=Ada", None, "payr", "is not a parameter here; did you mean payer?"),
-    ("GET", "/payments?page=2", None, "page", "is not a parameter here; possible: paid_from, paid_to, status"),
+    ("GET", "/payments?q=ada", None, "q", "is not a parameter here; possible: paid_from, paid_to, status"),
+    (
+        "GET",
+        "/payments?page=2",
+        None,
+        "page",
+        "a list goes on with cursor, which is the next_cursor of the page before.",
+    ),
+    ("GET", "/customers?per_page=2", None, "per_page", "limit says how many rows a page has."),
+    ("GET", "/invoices?order=desc", None, "order", "sort says it, with - in front of it for the descending order."),
+    ("GET", "/payments/export.csv?limit=5", None, "limit", "an export has every row of its filters."),
+    ("GET", "/invoices/export.xlsx?page=5", None, "page", "an export has every row of its filters."),
+    ("POST", "/payments", a_payment(idempotency_key="k"), "/idempotency_key", "is sent as the header Idempotency-Key"),
     ("GET", "/shops?page=2", None, "page", "is not a parameter of this operation; it takes none."),
 ]
 
@@ -75,7 +87,13 @@ AMOUNTS: list[Row] = [
         for amount in ("€5", "5 EUR", "$1,250.50", "Rs. 500", "1.250,50 €")
     ],
     ("POST", "/payments", a_payment(amount="1e3"), "/amount", "not with an exponent."),
-    ("POST", "/payments", a_payment(amount="abc"), "/amount", "nothing else."),
+    (
+        "POST",
+        "/payments",
+        a_payment(amount="abc"),
+        "/amount",
+        'must be digits with a point before the decimals, such as "1250.50".',
+    ),
     (
         "POST",
         "/payments",
@@ -179,8 +197,9 @@ ADDRESSES: list[tuple[str, str, int, str]] = [
     ("GET", "/payments/bulk", 404, f"'bulk' {NO_PAYMENT}"),
     ("GET", "/payments/export.cvs", 404, f"'export.cvs' {NO_PAYMENT} Did you mean /api/v1/payments/export.csv?"),
     ("GET", "/payments/PAY20219999", 404, "There is no payment with this number."),
-    ("GET", "/payments/AFZPK7190K", 404, "There is no payment with this number."),
-    ("GET", "/payments/%E2%80%AEfoo", 404, "There is no payment with this number."),
+    ("GET", "/payments/AFZPK7190K", 404, f"This {NO_PAYMENT}"),
+    ("GET", "/payments/pay20210001", 404, f"This {NO_PAYMENT}"),
+    ("GET", "/payments/%E2%80%AEfoo", 404, f"This {NO_PAYMENT}"),
     ("PATCH", "/payments/foo", 404, f"'foo' {NO_PAYMENT}"),
     ("GET", "/invoices/foo", 404, "'foo' is not an invoice number such as FAC-DKR1-202611-0001."),
     ("GET", "/invoices/exprot.xlsx", 404, "Did you mean /api/v1/invoices/export.xlsx?"),
@@ -197,8 +216,13 @@ ADDRESSES: list[tuple[str, str, int, str]] = [
     ("GET", "/payments/", 404, "There is nothing at this address. Did you mean /api/v1/payments?"),
     ("POST", "/payments/PAY1/voids", 404, "Did you mean /api/v1/payments/{payment_number}/void?"),
     ("GET", "/zebra", 404, "There is nothing at this address."),
-    ("DELETE", "/payments/PAY1", 405, "Possible: GET, PATCH; POST /api/v1/payments/{payment_number}/void."),
-    ("PUT", "/invoices/F-1", 405, "Possible: GET; POST /api/v1/invoices/{invoice_number}/cancel."),
+    (
+        "DELETE",
+        "/payments/PAY1",
+        405,
+        "Possible: GET, PATCH, and below it POST /api/v1/payments/{payment_number}/void.",
+    ),
+    ("PUT", "/invoices/F-1", 405, "Possible: GET, and below it POST /api/v1/invoices/{invoice_number}/cancel."),
     ("GET", "/payments/PAY1/void", 405, "Possible: POST."),
     ("PATCH", "/payments/export.csv", 405, "Possible at this address: GET."),
 ]

@@ -62,6 +62,17 @@ def test_a_range_whose_ends_are_in_order_is_a_list(shared_client: Client, query:
     assert shared_client.get(query).status_code == 200
 
 
+def test_where_one_thing_is_wrong_the_detail_says_it_and_never_repeats_a_name_that_may_be_anything(
+    shared_client: Client,
+) -> None:
+    one = shared_client.post("/payments", json=a_payment(amount="0")).json
+    two = shared_client.post("/payments", json=a_payment(amount="0", payr="Ada")).json
+    hostile = shared_client.post("/payments", json=a_payment(**{"\u202ex": 1})).json
+
+    assert one["detail"] == "amount: must be greater than zero."
+    assert two["detail"] == hostile["detail"] == "Some values can't be accepted; see errors."
+
+
 def test_no_message_is_in_the_words_of_a_library(shared_client: Client) -> None:
     arguments = [
         view._apidoc.get("arguments", {})
