@@ -74,6 +74,8 @@ def why_no_number(text: str, *, example: str = "1250.50") -> str:
         return f"{written}; no comma, and nothing between thousands."
     if _EXPONENT.fullmatch(text):
         return f"{written}; not with an exponent."
+    if text.endswith("%"):
+        return f"{written}; without %."
     has_digits = any(character.isdigit() for character in text)
     if has_digits and any(character.isalpha() or unicodedata.category(character) == "Sc" for character in text):
         return f"{written}; the currency has a field of its own."

@@ -11,6 +11,7 @@ NAME_SHOWN_MAX = 100
 LISTED_MAX = 20
 _LIKE_ENOUGH = 0.7
 _CONTAINED_MIN = 3
+_NEGATIONS = ("un", "in", "non", "not")
 _SEVERAL = re.compile(r"[A-Za-z][\w.-]*(,\s*[A-Za-z][\w.-]*)+", re.ASCII)
 
 
@@ -39,7 +40,9 @@ def nearest(word: str, possible: Iterable[str]) -> str | None:
     if len(word) > NAME_COMPARED_MAX:
         return None
     plain = _plain(word)
-    likeness = {name: SequenceMatcher(None, _plain(name), plain).ratio() for name in possible}
+    opposites = {plain.removeprefix(negation) for negation in _NEGATIONS} - {plain}
+    meant = (name for name in possible if _plain(name) not in opposites)  # unpaid is not paid
+    likeness = {name: SequenceMatcher(None, _plain(name), plain).ratio() for name in meant}
     best = max(likeness, key=likeness.__getitem__, default=None)
     if best is not None and likeness[best] >= _LIKE_ENOUGH:
         return best

@@ -93,6 +93,13 @@ def _word_problem(error: errors.NotFound) -> Response:
     return problem(404, code=error.code, detail=detail, errors=error.errors, extra=error.extra)
 
 
+def _nothing_here() -> str:
+    detail = "There is nothing at this address."
+    led_on = _with_nearest_address(detail)
+    above = addresses.possible_above(request.path) if led_on == detail else None
+    return led_on if above is None else f"{detail} {above}."
+
+
 def _with_nearest_address(detail: str) -> str:
     meant = addresses.nearest_address(request.path, other_than=request.url_rule)
     return detail if meant is None else f"{detail} Did you mean {meant}?"
@@ -118,7 +125,7 @@ def _http_problem(error: HTTPException) -> Response | HTTPException:
         return error
     headers = Headers([(k, v) for k, v in error.get_headers() if k.lower() != "content-type"])
     if error.code == 404:
-        detail = _with_nearest_address("There is nothing at this address.")
+        detail = _nothing_here()
     elif isinstance(error, MethodNotAllowed) and error.valid_methods:
         detail = f"This can't be done here. Possible: {addresses.possible_at(request.path, error.valid_methods)}."
     else:

@@ -124,6 +124,7 @@ AMOUNTS: list[Row] = [
         "must not be negative.",
     ),
     ("POST", "/invoices", {"lines": [{"unit_price": "-1"}]}, "/lines/0/unit_price", "must not be negative."),
+    ("POST", "/invoices", {"lines": [{"tax_rate": "20%"}]}, "/lines/0/tax_rate", 'such as "12.5"; without %.'),
     ("POST", "/invoices", {"lines": [{"unit_price": "1,5"}]}, "/lines/0/unit_price", 'such as "12.5"; no comma'),
 ]
 
@@ -163,6 +164,7 @@ LISTS: list[Row] = [
         "issued_from",
         "not be after issued_to.",
     ),
+    ("GET", "/invoices?status=unpaid", None, "status", "must be one of: issued, partly_paid, paid, cancelled."),
     ("GET", "/customers?status=actve", None, "status", "did you mean active?"),
 ]
 
@@ -215,6 +217,14 @@ ADDRESSES: list[tuple[str, str, int, str]] = [
     ("GET", "/paymets", 404, "There is nothing at this address. Did you mean /api/v1/payments?"),
     ("GET", "/payments/", 404, "There is nothing at this address. Did you mean /api/v1/payments?"),
     ("POST", "/payments/PAY1/voids", 404, "Did you mean /api/v1/payments/{payment_number}/void?"),
+    (
+        "POST",
+        "/invoices/F-1/void",
+        404,
+        "There is nothing at this address. /api/v1/invoices/{invoice_number} takes GET, and below it "
+        "POST /api/v1/invoices/{invoice_number}/cancel.",
+    ),
+    ("GET", "/zebra/1/2", 404, "There is nothing at this address."),
     ("GET", "/zebra", 404, "There is nothing at this address."),
     (
         "DELETE",

@@ -6,6 +6,8 @@ from typing import Any
 import marshmallow
 import pytest
 from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from marshmallow import Schema
 
 from finance.edge import fields, hints
@@ -39,8 +41,23 @@ def test_an_address_at_which_nothing_is_names_the_one_that_was_meant(
     assert ("Allow" in answer.headers) == (status == 405)
 
 
-def test_an_address_without_its_beginning_is_told_the_whole(shared_client: Client) -> None:
-    answer = shared_client.app.test_client().get("/payments")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["api", "v1", "payments", "PAY1", "void", "..", "", "%00", "%2F", "%E2%80%AE", "x" * 300])
+    ),
+    st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]),
+)
+def test_no_address_is_too_strange_to_be_answered(shared_client: Client, segments: list[str], method: str) -> None:
+    answer = shared_client.app.test_client().open("/" + "/".join(segments).lstrip("/"), method=method)
+
+    assert answer.status_code < 500
+    assert len(answer.data) < 2_000
+
+
+@pytest.mark.parametrize("path", ["/payments", "/api/payments", "/api/v2/payments", "/v1/payments/"])
+def test_an_address_with_another_beginning_is_told_the_whole(shared_client: Client, path: str) -> None:
+    answer = shared_client.app.test_client().get(path)
 
     assert answer.json["detail"] == "There is nothing at this address. Did you mean /api/v1/payments?"
 
