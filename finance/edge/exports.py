@@ -37,6 +37,7 @@ _SPLIT = re.compile(r"[;\t\n\r\x0b\x0c\x85\u2028\u2029]")
 _GOES_ON_LIKE_A_FORMULA = re.compile(rf"(?<![{_BEFORE}])[{_BEFORE}]++(?=[{_FORMULA}])")
 _CHUNK_ROWS = 200
 _CHUNK_BYTES = 64 * 1024
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)  # what an older system left in the place of an amount is text
 _DIGITS_EXACT = 15  # as many as a spreadsheet keeps of a number; longer amounts stay text
 
 
@@ -144,15 +145,16 @@ def _csv_chunks(table: Table, rows: Iterable[Mapping[str, Any]]) -> Iterator[str
 
 def _csv_cell(value: Any, *, is_amount: bool) -> str | Decimal:
     """Return an amount as a number, and everything else as a text that no spreadsheet executes."""
-    if is_amount and value is not None:
-        return Decimal(value)
-    text = _GOES_ON_LIKE_A_FORMULA.sub(lambda gap: f"{gap[0]}'" if _SPLIT.search(gap[0]) else gap[0], _text(value))
+    text = _text(value)
+    if is_amount and _NUMBER.fullmatch(text):
+        return Decimal(text)
+    text = _GOES_ON_LIKE_A_FORMULA.sub(lambda gap: f"{gap[0]}'" if _SPLIT.search(gap[0]) else gap[0], text)
     return f"'{text}" if _BEGINS_LIKE_A_FORMULA.match(text) else text
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any, *, is_amount: bool) -> None:
     text = _text(value)
-    if is_amount and text and len(re.sub(r"\D", "", text)) <= _DIGITS_EXACT:
+    if is_amount and _NUMBER.fullmatch(text) and len(re.sub(r"\D", "", text)) <= _DIGITS_EXACT:
         sheet.write_number(row, column, float(text))
     elif text:
         sheet.write_string(row, column, text)

@@ -67,6 +67,20 @@ def test_amounts_are_numbers_and_texts_are_in_quotes() -> None:
     assert _csv_of("Ada").splitlines() == ["number,text,amount,after", '"PAY20260001","Ada",12.50,"Ada"']
 
 
+@pytest.mark.parametrize(
+    ("amount", "in_csv", "in_sheet"), [("=1+1", "'=1+1", "=1+1"), ("-12.50", "-12.50", -12.5), (None, "", None)]
+)
+def test_what_an_older_system_left_in_the_place_of_an_amount_is_text(
+    amount: str | None, in_csv: str, in_sheet: object
+) -> None:
+    rows = [{"number": "N", "text": "t", "amount": amount, "after": "a"}]
+    lines = b"".join(csv_reply(TABLE, rows).response).decode("utf-8-sig")  # type: ignore[arg-type]
+    file = io.BytesIO(b"".join(xlsx_reply(TABLE, rows).response))  # type: ignore[arg-type]
+
+    assert list(csv.reader(io.StringIO(lines)))[1][2] == in_csv
+    assert openpyxl.load_workbook(file).active["C2"].value == in_sheet
+
+
 @pytest.mark.parametrize("text", [*HOSTILE, "x\ufffey", "_x0041_"])
 def test_in_a_sheet_every_text_is_a_text(text: str) -> None:
     rows = [{"number": "N", "text": text, "amount": "12.50", "after": "a"}]
