@@ -86,7 +86,7 @@ def problem_of(error: FinanceError) -> Response:
 def _word_problem(error: errors.NotFound) -> Response:
     """Return the problem of a number or code that isn't there: it may be a word, GET /customers/codes."""
     methods = addresses.methods_at(request.path)
-    if methods:
+    if methods and request.method not in methods:
         detail = f"{error.detail} Possible at this address: {', '.join(sorted(methods))}."
         return problem(405, code="method_not_allowed", detail=detail, headers={"Allow": ", ".join(sorted(methods))})
     detail = _with_nearest_address(error.detail)
