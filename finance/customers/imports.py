@@ -18,7 +18,7 @@ from finance.customers import saving, service, store
 from finance.customers.model import Book, Customer, Form, PostedForm, etag_of, form_of, identities_of, status_of
 from finance.customers.schemas import CustomerFormSchema
 from finance.customers.tables import ROUNDED, UnreadableTable, read_lines
-from finance.edge.hints import nearest
+from finance.edge.hints import nearest, schema_of
 from finance.errors import Conflict, Invalid, PreconditionFailed
 from finance.paging import PageWanted
 
@@ -175,13 +175,14 @@ def _parse_column(column: str) -> tuple[str, int | None, str | None]:
     if match is None or declared is None:
         raise _no_such(column)
     name, place, field = match.groups()
-    if not isinstance(declared, fields.Nested):
+    part, is_list = schema_of(declared), isinstance(declared, fields.List)
+    if part is None:
         known = place is None and field is None
     else:
-        known = field in declared.schema.fields and (declared.many or place is None)
+        known = field in part.fields and (is_list or place is None)
     if not known:
         raise _no_such(column)
-    return name, (int(place or 1) if isinstance(declared, fields.Nested) and declared.many else None), field
+    return name, (int(place or 1) if is_list else None), field
 
 
 def _no_such(column: str) -> UnreadableTable:
@@ -192,10 +193,8 @@ def _no_such(column: str) -> UnreadableTable:
 
 def _column_names() -> Iterator[str]:
     for name, declared in _SCHEMA.fields.items():
-        if isinstance(declared, fields.Nested):
-            yield from (f"{name}.{member}" for member in declared.schema.fields)
-        else:
-            yield name
+        part = schema_of(declared)
+        yield from (name,) if part is None else (f"{name}.{member}" for member in part.fields)
 
 
 def _require_columns(columns: list[str]) -> None:

@@ -1,83 +1,63 @@
-"""What lies at an address, and near one at which nothing lies. Only our own addresses are ever named."""
+"""Whose address a request comes from, behind proxies that we trust."""
 
-import re
+import functools
+import ipaddress
 from collections.abc import Iterable
 
-from flask import current_app
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Rule
+from finance.config import IpNetwork
 
-from finance.edge.hints import nearest
-
-_BASE = ("api", "v1")
-_OTHER_BASE = re.compile(r"api|v\d{1,3}", re.ASCII)
-_SEGMENTS_MAX = 8
-_IMPLIED = frozenset(("HEAD", "OPTIONS"))
-_PARAMETER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+FORWARDED_CHARACTERS_MAX = 1_000
+_IPV6_PREFIX = 64  # what one subscriber has of IPv6: so many addresses count as one
 
 
-def nearest_address(path: str, *, other_than: Rule | None = None) -> str | None:
-    """Return the address of ours that is like `path`, None where none is: /payments, /api/v1/payments/export.cvs."""
-    segments = [segment for segment in path.split("/", _SEGMENTS_MAX) if segment]
-    if tuple(segments[:2]) != _BASE:
-        segments = [*_BASE, *(segment for segment in segments if not _OTHER_BASE.fullmatch(segment))]
-    rules = (rule for rule in current_app.url_map.iter_rules() if other_than is None or rule.rule != other_than.rule)
-    candidates = (rule for rule in rules if _is_near(_segments(rule), segments))
-    best = min(candidates, key=lambda rule: len(rule.arguments), default=None)
-    return None if best is None else _shown(best)
+def client_address(peer: str, forwarded_for: str, trusted: tuple[IpNetwork, ...]) -> str | None:
+    """Return the client's address, None where there is none to be known.
+
+    `peer` is who is connected to us, "" for a unix socket (a proxy on this machine). Only a peer in `trusted` is
+    believed what `forwarded_for` (X-Forwarded-For, several of them with commas between) says, and then its right-most
+    address that is not a trusted proxy's itself: what stands left of that, anybody can have written.
+    """
+    if not forwarded_for or len(forwarded_for) > FORWARDED_CHARACTERS_MAX:
+        forwarded_for = ""  # no chain of proxies is that long
+    return _client_address(peer, forwarded_for, trusted)
 
 
-def possible_above(path: str) -> str | None:
-    """Return what is possible at the thing that `path` goes on from, None where it is none: /invoices/F-1/void."""
-    above = path.rstrip("/").rpartition("/")[0]
-    try:
-        rule, arguments = current_app.url_map.bind("").match(above, method="GET", return_rule=True)
-    except HTTPException:  # nothing there either, or another way to write it
+@functools.lru_cache(maxsize=4_096)  # the same few addresses, in every request
+def _client_address(peer: str, forwarded_for: str, trusted: tuple[IpNetwork, ...]) -> str | None:
+    nearest = _parse(peer)
+    if nearest is None and peer:
         return None
-    return f"{_shown(rule)} takes {possible_at(above, _methods_of(rule))}" if arguments else None
+    for entry in reversed(forwarded_for.split(",")):
+        if nearest is not None and not _is_in(nearest, trusted):
+            break
+        further = _parse(entry.strip())
+        if further is None:  # garbage: so far we know, and no further
+            break
+        nearest = further
+    return None if nearest is None else str(nearest)
 
 
-def methods_at(path: str) -> set[str]:
-    """Return the methods of the routes whose address is `path` itself, with nothing in it to be filled in."""
-    return _methods(rule for rule in current_app.url_map.iter_rules() if rule.rule == path)
+@functools.lru_cache(maxsize=4_096)
+def neighbourhood(address: str) -> str:
+    """Return what counts as one client: the IPv4 address, or the network that an IPv6 address is in."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network(f"{address.partition('%')[0]}/{_IPV6_PREFIX}", strict=False))
 
 
-def possible_at(path: str, methods: Iterable[str]) -> str:
-    """Return what is possible at an address that has `methods`, and below it."""
-    here = sorted(set(methods) - _IMPLIED)
-    rule, _arguments = current_app.url_map.bind("").match(path, method=here[0], return_rule=True)
-    below = [
-        f"{method} {_shown(other)}"
-        for other in current_app.url_map.iter_rules()
-        if other.rule.startswith(f"{rule.rule}/")
-        for method in sorted(_methods([other]))
-    ]
-    return ", ".join(here) + (f", and below it {', '.join(below)}" if below else "")
+def _is_in(address: IpAddress, networks: Iterable[IpNetwork]) -> bool:
+    return any(address in network for network in networks)
 
 
-def _is_near(rule: list[str], segments: list[str]) -> bool:
-    return len(rule) == len(segments) and all(
-        own.startswith("<") or own == sent or (_is_word(sent) and nearest(sent, (own,)) == own)
-        for own, sent in zip(rule, segments, strict=True)
-    )
-
-
-def _is_word(segment: str) -> bool:
-    """A number that is like another is another one."""
-    return not any(character.isdigit() for character in segment)
-
-
-def _segments(rule: Rule) -> list[str]:
-    return rule.rule.strip("/").split("/")
-
-
-def _methods_of(rule: Rule) -> set[str]:
-    return _methods(other for other in current_app.url_map.iter_rules() if other.rule == rule.rule)
-
-
-def _methods(rules: Iterable[Rule]) -> set[str]:
-    return {method for rule in rules for method in rule.methods or ()} - _IMPLIED
-
-
-def _shown(rule: Rule) -> str:
-    return _PARAMETER.sub(r"{\1}", rule.rule)
+def _parse(text: str) -> IpAddress | None:
+    """Return an address that may carry a port (203.0.113.7:4711, [2001:db8::7]:4711); None where it is none."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address  # ::ffff:203.0.113.7, as a socket of both kinds says it

@@ -13,9 +13,10 @@ from webargs.flaskparser import FlaskParser
 
 from finance.edge import hints
 from finance.edge.bodies import read_json_object
+from finance.edge.fields import ERRORS_MAX
 from finance.errors import FieldError, Invalid
 
-ERRORS_SHOWN_MAX = 100
+PARAMETERS_MAX = 100  # of one query: more than any of ours has
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_/]{0,99}", re.ASCII)
 
 
@@ -28,6 +29,11 @@ class StrictParser(FlaskParser):
         return read_json_object()
 
     def load_querystring(self, req: Any, schema: Any) -> Any:
+        if len(req.args) > PARAMETERS_MAX:
+            name = next(itertools.islice(req.args, PARAMETERS_MAX, None))
+            raise Invalid(
+                errors=[_parameter_error(name, f"is one too many: {PARAMETERS_MAX} parameters are the most.")]
+            )
         for name, values in req.args.lists():
             if len(values) > 1:
                 raise Invalid(errors=[_parameter_error(name, "must be given once; send a request for each value.")])
@@ -36,7 +42,7 @@ class StrictParser(FlaskParser):
     def handle_error(self, error: marshmallow.ValidationError, req: Any, schema: Any, **kwargs: Any) -> NoReturn:
         ((location, messages),) = error.messages_dict.items()
         in_body = location == "json"
-        found = itertools.islice(_flatten(messages, "", schema, "field" if in_body else "parameter"), ERRORS_SHOWN_MAX)
+        found = itertools.islice(_flatten(messages, "", schema, "field" if in_body else "parameter"), ERRORS_MAX)
         errors = [_body_error(*each) if in_body else _query_error(*each) for each in found]
         raise Invalid(_detail_of(errors), errors=errors)
 
@@ -69,11 +75,12 @@ def _flatten(messages: Any, pointer: str, schema: Any, kind: str) -> Iterator[tu
     if isinstance(messages, Mapping):
         names = None if schema is None else hints.names_of(schema)
         for name, inner in messages.items():
-            if names is None or name in names or name == "_schema" or isinstance(name, int):
-                below = schema if names is None or name not in names else hints.schema_of(names[name])
-                yield from _flatten(inner, _pointer_to(name, pointer), below, kind)
+            here = _pointer_to(name, pointer)
+            if names is not None and inner == hints.UNKNOWN:
+                yield here, hints.unknown(name, names, kind=kind, fixed=hints.fixed_of(schema))
             else:
-                yield _pointer_to(name, pointer), hints.unknown(name, names, kind=kind, fixed=hints.fixed_of(schema))
+                below = hints.schema_of(names[name]) if names and name in names else schema
+                yield from _flatten(inner, here, below, kind)
     elif isinstance(messages, list):
         for message in messages:
             yield from _flatten(message, pointer, schema, kind)

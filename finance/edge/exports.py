@@ -5,40 +5,64 @@ import csv
 import functools
 import io
 import itertools
-import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import IO, Any
 
 import xlsxwriter
-from flask import Response, g
+from flask import Response, current_app, g
 
 from finance import database
 from finance.edge.blueprints import Blueprint
-from finance.edge.characters import UNSEEN
-from finance.errors import Invalid
+from finance.edge.cells import csv_cell, write_cell
+from finance.errors import Invalid, TooManyRequests
+
+EXTENSION = "finance-exports"
+RETRY_AFTER_S = 5
 
 XLSX_ROWS_MAX = 1_048_575  # of a sheet, below its header
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _BOM = "\ufeff"
-# What a spreadsheet may take for the beginning of a formula: OWASP's list (CSV injection), in the wide and small forms
-# of East Asian keyboards too, and whatever unseen or quotation mark stands before it. What is negative is a number.
-_FORMULA = r"=+\-@＝＋－＠﹦﹢﹣﹫\u2212"
-_BEFORE = rf"{UNSEEN}\x00-\x1f\x7f-\x9f\"';"
-_BEGINS_LIKE_A_FORMULA = re.compile(rf"[\t\r\n]|[{_BEFORE}]*[{_FORMULA}]")
-# Where the list separator of Windows is a semicolon, Excel reads our commas as text, knows no quotes in the middle of a
-# cell, and so splits a text at each semicolon and line end. What follows becomes a cell of its own. (Not the comma:
-# who separates by commas sees the quotes, which is why all texts are in quotes.)
-_SPLIT = re.compile(r"[;\t\n\r\x0b\x0c\x85\u2028\u2029]")
-_GOES_ON_LIKE_A_FORMULA = re.compile(rf"(?<![{_BEFORE}])[{_BEFORE}]++(?=[{_FORMULA}])")
 _CHUNK_ROWS = 200
 _CHUNK_BYTES = 64 * 1024
-_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)  # what an older system left in the place of an amount is text
-_DIGITS_EXACT = 15  # as many as a spreadsheet keeps of a number; longer amounts stay text
+
+
+class TooManyExports(TooManyRequests):
+    detail_default = "Too many files are being written now. Wait for those that you asked for, then try again."
+
+
+class Slots:
+    """How many files may be written at a time; of those one tenant has at most half."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._of_one_tenant_max = max(1, at_once // 2)
+        self._taken: Counter[str] = Counter()
+
+    def take(self, tenant: str) -> Callable[[], None]:
+        """Take a slot and return what gives it back, once; raises TooManyExports."""
+        if self._taken.total() >= self._at_once or self._taken[tenant] >= self._of_one_tenant_max:
+            raise TooManyExports(retry_after_s=RETRY_AFTER_S)
+        self._taken[tenant] += 1
+        is_held = [True]
+
+        def give_back() -> None:
+            if is_held:
+                is_held.clear()
+                self._taken -= Counter({tenant: 1})  # and forgets who has none
+
+        return give_back
+
+
+class Exports:
+    """What all exports of an app share: their slots, and what records that a table is taken away in a format."""
+
+    def __init__(self, at_once: int, record: Callable[[str, str], None]) -> None:
+        self.slots = Slots(at_once)
+        self.record = record
 
 
 @dataclass(frozen=True)
@@ -57,7 +81,7 @@ def exported(
 
     def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
         for suffix, content_type, file_reply in (("csv", "text/csv", csv_reply), ("xlsx", XLSX_TYPE, xlsx_reply)):
-            served = functools.wraps(view)(_serving(view, table, dump, file_reply))
+            served = functools.wraps(view)(_serving(view, table, dump, suffix, file_reply))
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
             shape = {"type": "string", "contentMediaType": content_type}
@@ -71,11 +95,22 @@ def _serving(
     view: Callable[..., Iterator[list[Any]]],
     table: Table,
     dump: Callable[[Any], Mapping[str, Any]],
+    file_format: str,
     file_reply: Callable[[Table, Iterable[Mapping[str, Any]]], Response],
 ) -> Callable[..., Response]:
     def serve(*args: Any, **kwargs: Any) -> Response:
         pages = each_in_time(view(*args, **kwargs), deadline_s=g.frame.deadline_s)
-        return file_reply(table, (dump(document) for page in pages for document in page))
+        exports: Exports = current_app.extensions[EXTENSION]
+        give_back = exports.slots.take(g.caller.tenant)  # the guard around the view has set who asks
+        try:
+            # Allowed and understood by now, and not a row read yet.
+            exports.record(table.name, file_format)
+            answer = file_reply(table, (dump(document) for page in pages for document in page))
+        except BaseException:
+            give_back()
+            raise
+        answer.call_on_close(give_back)  # when it was sent, and when the client has left
+        return answer
 
     return serve
 
@@ -116,7 +151,7 @@ def xlsx_reply(table: Table, rows: Iterable[Mapping[str, Any]]) -> Response:
             if position > XLSX_ROWS_MAX:
                 raise Invalid(f"A sheet holds {XLSX_ROWS_MAX} rows: narrow the filters, or take export.csv.")
             for column, name in enumerate(table.columns):
-                _write_cell(sheet, position, column, row[name], is_amount=name in table.amounts)
+                write_cell(sheet, position, column, row[name], is_amount=name in table.amounts)
     file.seek(0)
     return _file_reply(_chunks_of(file), content_type=XLSX_TYPE, filename=f"{table.name}.xlsx")
 
@@ -137,37 +172,10 @@ def _csv_chunks(table: Table, rows: Iterable[Mapping[str, Any]]) -> Iterator[str
     csv.writer(text).writerow(table.columns)
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     for position, row in enumerate(rows, start=1):
-        writer.writerow([_csv_cell(row[name], is_amount=name in table.amounts) for name in table.columns])
+        writer.writerow([csv_cell(row[name], is_amount=name in table.amounts) for name in table.columns])
         if position % _CHUNK_ROWS == 0:
             yield _taken(text)
     yield _taken(text)
-
-
-def _csv_cell(value: Any, *, is_amount: bool) -> str | Decimal:
-    """Return an amount as a number, and everything else as a text that no spreadsheet executes."""
-    text = _text(value)
-    if is_amount and _NUMBER.fullmatch(text):
-        return Decimal(text)
-    text = _GOES_ON_LIKE_A_FORMULA.sub(lambda gap: f"{gap[0]}'" if _SPLIT.search(gap[0]) else gap[0], text)
-    return f"'{text}" if _BEGINS_LIKE_A_FORMULA.match(text) else text
-
-
-def _write_cell(sheet: Any, row: int, column: int, value: Any, *, is_amount: bool) -> None:
-    text = _text(value)
-    if is_amount and _NUMBER.fullmatch(text) and len(re.sub(r"\D", "", text)) <= _DIGITS_EXACT:
-        sheet.write_number(row, column, float(text))
-    elif text:
-        sheet.write_string(row, column, text)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def _taken(text: io.StringIO) -> str:

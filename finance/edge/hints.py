@@ -13,9 +13,9 @@ _LIKE_ENOUGH = 0.7
 _CONTAINED_MIN = 3
 _NEGATIONS = ("un", "in", "non", "not")
 _SEVERAL = re.compile(r"[A-Za-z][\w.-]*(,\s*[A-Za-z][\w.-]*)+", re.ASCII)
+UNKNOWN = [Schema().error_messages["unknown"]]  # what marshmallow says of a name that is none of the schema's
 
-
-# What marshmallow says of a part that isn't one, in the words of our own fields.
+# What it says of a part that isn't one, in the words of our own fields.
 _OUR_WORDS = {
     "Field may not be null.": "must not be null.",
     "Invalid input type.": "must be an object.",

@@ -15,8 +15,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from finance import errors
 from finance.database import ConnectionLost, DriverError
-from finance.edge import addresses
-from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, UnsupportedMediaType
+from finance.edge import nearby
+from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
 from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
 from finance.once import OutcomeUnknown
@@ -29,16 +29,18 @@ class DatabaseUnavailable(errors.Unavailable):
 
 
 STATUS_BY_KIND: dict[type[FinanceError], int] = {
-    NotParseable: 400,
+    errors.NotParseable: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.RequestTimeout: 408,
     errors.Conflict: 409,
     LengthRequired: 411,
     errors.PreconditionFailed: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     errors.Invalid: 422,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -74,7 +76,7 @@ def problem_of(error: FinanceError) -> Response:
     headers = {}
     if isinstance(error, errors.NotFound) and request.url_rule is not None:
         return _word_problem(error)
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, (errors.Unavailable, errors.TooManyRequests)):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -85,7 +87,7 @@ def problem_of(error: FinanceError) -> Response:
 
 def _word_problem(error: errors.NotFound) -> Response:
     """Return the problem of a number or code that isn't there: it may be a word, GET /customers/codes."""
-    methods = addresses.methods_at(request.path)
+    methods = nearby.methods_at(request.path)
     if methods and request.method not in methods:
         detail = f"{error.detail} Possible at this address: {', '.join(sorted(methods))}."
         return problem(405, code="method_not_allowed", detail=detail, headers={"Allow": ", ".join(sorted(methods))})
@@ -96,12 +98,12 @@ def _word_problem(error: errors.NotFound) -> Response:
 def _nothing_here() -> str:
     detail = "There is nothing at this address."
     led_on = _with_nearest_address(detail)
-    above = addresses.possible_above(request.path) if led_on == detail else None
+    above = nearby.possible_above(request.path) if led_on == detail else None
     return led_on if above is None else f"{detail} {above}."
 
 
 def _with_nearest_address(detail: str) -> str:
-    meant = addresses.nearest_address(request.path, other_than=request.url_rule)
+    meant = nearby.nearest_address(request.path, other_than=request.url_rule)
     return detail if meant is None else f"{detail} Did you mean {meant}?"
 
 
@@ -127,7 +129,7 @@ def _http_problem(error: HTTPException) -> Response | HTTPException:
     if error.code == 404:
         detail = _nothing_here()
     elif isinstance(error, MethodNotAllowed) and error.valid_methods:
-        detail = f"This can't be done here. Possible: {addresses.possible_at(request.path, error.valid_methods)}."
+        detail = f"This can't be done here. Possible: {nearby.possible_at(request.path, error.valid_methods)}."
     else:
         detail = error.description or "The request could not be carried out."
     return problem(error.code, code=errors.wire_code(type(error)), detail=detail, headers=headers)

@@ -35,6 +35,8 @@ NAMES: list[Row] = [
         "page",
         "a list goes on with cursor, which is the next_cursor of the page before.",
     ),
+    ("GET", "/customers?pan_number=AAPFU0939F", None, "pan_number", "send it in the body of POST /customers/search."),
+    ("GET", "/audit-events?page=2", None, "page", "a list goes on with cursor"),
     ("GET", "/customers?per_page=2", None, "per_page", "limit says how many rows a page has."),
     ("GET", "/invoices?order=desc", None, "order", "sort says it, with - in front of it for the descending order."),
     ("GET", "/payments/export.csv?limit=5", None, "limit", "an export has every row of its filters."),
@@ -175,7 +177,7 @@ KINDS: list[Row] = [
     ("POST", "/payments", a_payment(allocations=["F"]), "/allocations/0", "must be an object."),
     ("POST", "/payments", a_payment(allocations="F"), "/allocations", "must be a list."),
     ("POST", "/payments", a_payment(allocations=[None]), "/allocations/0", "must not be null."),
-    ("POST", "/customers", {"banking": {}}, "/banking", "must be a list of objects."),
+    ("POST", "/customers", {"banking": {}}, "/banking", "must be a list."),
     ("POST", "/customers", {"tds": []}, "/tds", "must be an object."),
     (
         "POST",

@@ -1,91 +1,130 @@
-"""Files for spreadsheets: whatever the separator they are opened with, no cell of them begins like a formula."""
+"""How many files are written at a time, and that a slot is given back whatever becomes of the file."""
 
-import csv
-import io
 import itertools
-import unicodedata
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import openpyxl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from finance.edge.exports import Table, csv_reply, xlsx_reply
+from finance.config import Config
+from finance.database import Db
+from finance.edge.exports import Slots, TooManyExports
+from tests.clients import Client, HttpClient, a_payment, poll
 
-TABLE = Table("t", ("number", "text", "amount", "after"), frozenset(("amount",)))
-STARTS = "=+-@＝＋－＠﹦﹢﹣﹫−"
-PIECES = [*STARTS, *";,\t\n\r\"' \u00a0\u3000\u200b\ufeff\u202e\u2028\x85\x0bx", "HYPERLINK(1)", "1", "\r\n"]
-HOSTILE = [
-    *("=1+1", "＝1+1", " =1+1", "\n=2+2", "x;=HYPERLINK(1)", "\t=1", "\r=1", "x\t=1", "x\n=1", "one\ntwo; @SUM(1)"),
-    *('x;"=1', 'x\n"=1', '"=1', "'=1", "x;\n\t =1", "\u200b=1", "x;\ufeff+1", ";-1", "x\u2028=1", "\x0b=1", "x,=1"),
-]
+CSV = "/payments/export.csv"
+XLSX = "/payments/export.xlsx"
 
 
-def _cells(text: str, delimiter: str) -> list[str]:
-    return list(itertools.chain.from_iterable(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))
+def test_one_tenant_has_at_most_half_of_the_slots() -> None:
+    slots = Slots(4)
+    slots.take("acme")
+    give_back = slots.take("acme")
+
+    with pytest.raises(TooManyExports):
+        slots.take("acme")
+    slots.take("globex")
+    give_back()
+    give_back()  # no slot is given back twice
+    slots.take("acme")
+    with pytest.raises(TooManyExports):
+        slots.take("acme")
 
 
-def _seen(cell: str) -> str:
-    """Return a cell without what a reader may strip: space, control and format characters, quotes."""
-    unseen = [c for c in set(cell) if c.isspace() or unicodedata.category(c) in ("Cc", "Cf") or c == '"']
-    return cell.lstrip("".join(unseen))
+def test_all_slots_taken_are_refused_to_everybody() -> None:
+    slots = Slots(2)
+    slots.take("acme")
+    slots.take("globex")
+
+    with pytest.raises(TooManyExports):
+        slots.take("initech")
 
 
-def _csv_of(*texts: str) -> str:
-    rows = [{"number": "PAY20260001", "text": text, "amount": "12.50", "after": text} for text in texts]
-    with io.BytesIO(b"".join(csv_reply(TABLE, rows).response)) as file:  # type: ignore[arg-type]
-        return file.read().decode("utf-8-sig")
+def test_a_single_slot_is_anybodys() -> None:
+    give_back = Slots(1).take("acme")
+    give_back()
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("text", HOSTILE)
-def test_no_cell_begins_like_a_formula_whatever_the_file_is_split_by(text: str, delimiter: str) -> None:
-    cells = _cells(_csv_of(text), delimiter)
+@pytest.mark.parametrize("path", [CSV, XLSX])
+def test_one_export_too_many_is_a_429_until_another_is_done(db: Db, path: str) -> None:
+    client = Client(db, Config(exports_at_once=2))
+    under_way = client.get(path, buffered=False)
 
-    assert [cell for cell in cells if _seen(cell).startswith(tuple(STARTS))] == []
+    refused = client.get(path)
 
-
-@settings(max_examples=500, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), st.sampled_from(",;\t"))
-def test_nor_does_any_text_made_of_such_pieces(text: str, delimiter: str) -> None:
-    cells = _cells(_csv_of(text), delimiter)
-
-    assert [cell for cell in cells if _seen(cell).startswith(tuple(STARTS))] == []
+    assert (under_way.status_code, refused.status_code) == (200, 429)
+    assert (refused.json["code"], refused.headers["Retry-After"]) == ("too_many_exports", "5")
+    assert client.get(path, tenant="globex").status_code == 200
+    under_way.close()
+    assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["Ada Lovelace", "a - b", "1+1=2", "me@example.com", "rent, - July", 'the "best"; really', "x;\ny", "'s", ""],
-)
-def test_text_that_is_harmless_stays_as_it_is(text: str) -> None:
-    _header, row = csv.reader(io.StringIO(_csv_of(text), newline=""))
+@pytest.mark.parametrize("path", [CSV, XLSX])
+def test_what_breaks_gives_its_slot_back(db: Db, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(db, Config(exports_at_once=2))
+    with monkeypatch.context() as patch:
+        patch.setattr("finance.payments.service.export_payments", lambda *_, **__: _broken_after(0, {}))
+        for _again in range(3):
+            assert client.get(path).status_code == 500
+            assert client.get(f"{path}?status=open").status_code == 422
 
-    assert row == ["PAY20260001", text, "12.50", text]
-
-
-def test_amounts_are_numbers_and_texts_are_in_quotes() -> None:
-    assert _csv_of("Ada").splitlines() == ["number,text,amount,after", '"PAY20260001","Ada",12.50,"Ada"']
-
-
-@pytest.mark.parametrize(
-    ("amount", "in_csv", "in_sheet"), [("=1+1", "'=1+1", "=1+1"), ("-12.50", "-12.50", -12.5), (None, "", None)]
-)
-def test_what_an_older_system_left_in_the_place_of_an_amount_is_text(
-    amount: str | None, in_csv: str, in_sheet: object
-) -> None:
-    rows = [{"number": "N", "text": "t", "amount": amount, "after": "a"}]
-    lines = b"".join(csv_reply(TABLE, rows).response).decode("utf-8-sig")  # type: ignore[arg-type]
-    file = io.BytesIO(b"".join(xlsx_reply(TABLE, rows).response))  # type: ignore[arg-type]
-
-    assert list(csv.reader(io.StringIO(lines)))[1][2] == in_csv
-    assert openpyxl.load_workbook(file).active["C2"].value == in_sheet
+    assert [client.call("HEAD", path).status_code for _again in range(3)] == [200] * 3
+    assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "x\ufffey", "_x0041_"])
-def test_in_a_sheet_every_text_is_a_text(text: str) -> None:
-    rows = [{"number": "N", "text": text, "amount": "12.50", "after": "a"}]
-    file = io.BytesIO(b"".join(xlsx_reply(TABLE, rows).response))  # type: ignore[arg-type]
+def test_a_client_that_leaves_midway_gives_its_slot_back(serve_api: Callable[..., Any], db: Db) -> None:
+    api = _with_many_payments(serve_api, db)
+    client = HttpClient(api)
 
-    _header, row = openpyxl.load_workbook(file).active.iter_rows()
+    for _again in range(3):
+        with _half_read(api, client):
+            assert client.get(CSV).status_code == 429
+        poll(lambda: _is_served(client), within_s=20)
 
-    assert [cell.data_type for cell in row] == ["s", "s", "n", "s"]
+
+def test_an_export_that_breaks_midway_gives_its_slot_back(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(db, Config(exports_at_once=2))
+    client.post("/payments", json=a_payment())
+    row = db.payments.find_one()
+    with monkeypatch.context() as patch:
+        patch.setattr("finance.payments.service.export_payments", lambda *_, **__: _broken_after(1_000, row))
+        for _again in range(3):
+            with pytest.raises(RuntimeError):  # the status was sent long before
+                client.get(CSV)
+
+    assert client.get(CSV).status_code == 200
+
+
+def _broken_after(pages: int, row: Any) -> Iterator[list[Any]]:
+    yield from itertools.repeat([row], pages)
+    raise RuntimeError("something inside")
+
+
+def _is_served(client: HttpClient) -> bool:
+    with client.get(CSV, stream=True) as answer:
+        return bool(answer.status_code == 200)
+
+
+def _with_many_payments(serve_api: Callable[..., Any], db: Db) -> Any:
+    """Serve a database that holds more than the buffers of a socket."""
+    api = serve_api(workers=1, FINANCE_DATABASE=db.name, FINANCE_EXPORTS_AT_ONCE="2")
+    HttpClient(api).post("/payments", json=a_payment(note="n" * 1_000)).raise_for_status()
+    payment = db.payments.find_one({}, {"_id": False})
+    assert payment is not None
+    for start in range(0, 40_000, 5_000):
+        db.payments.insert_many(
+            {**payment, "payment_number": f"PAY2021{n}", "number_seq": n} for n in range(start + 10_000, start + 15_000)
+        )
+    return api
+
+
+def _half_read(api: Any, client: HttpClient) -> socket.socket:
+    """Return a connection on which an export has begun, and that will be reset when it is closed."""
+    host, port = api.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=20)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    authorization = client.headers("accountant")["Authorization"]
+    connection.sendall(f"GET /api/v1{CSV} HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n\r\n".encode())
+    assert connection.recv(4_096).startswith(b"HTTP/1.1 200")
+    return connection
