@@ -16,9 +16,6 @@ from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
 CURSOR_LENGTH_MAX = 2000
 EXPONENT_MAX = 100  # 0.0000001 has seven decimals; Decimal itself would write it as 1E-7
 ERRORS_MAX = 100  # collected of one list, and shown of one request
-METADATA_KEYS_MAX = 20
-METADATA_KEY_LENGTH_MAX = 40
-METADATA_VALUE_LENGTH_MAX = 500
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
@@ -256,28 +253,6 @@ class ExactNumber(fields.String):
         return f"{major}.{minor}" if minor else major
 
 
-class Metadata(fields.Dict):
-    """A client's own texts by name. Names must not begin with $, which MongoDB gives a meaning to."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {}).update(
-            maxProperties=METADATA_KEYS_MAX,
-            propertyNames={"pattern": r"^[^$]", "maxLength": METADATA_KEY_LENGTH_MAX},
-            additionalProperties={"type": "string", "maxLength": METADATA_VALUE_LENGTH_MAX},
-        )
-        super().__init__(**kwargs)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> dict[str, str]:
-        if not isinstance(value, Mapping):
-            raise ValidationError("must be an object of texts.")
-        if len(value) > METADATA_KEYS_MAX:
-            raise ValidationError(f"must have at most {METADATA_KEYS_MAX} members.")
-        errors = {name: [problem] for name, text in value.items() if (problem := _metadata_problem(name, text))}
-        if errors:
-            raise ValidationError(errors)
-        return dict(value)
-
-
 class Items(fields.List):
     """A list of objects. Its length is judged before any of them is looked at, and no more errors are collected than
     are shown: what is wrong thousands of times costs no more than what is wrong a hundred times.
@@ -326,18 +301,3 @@ def _as_written(value: Any) -> Any:
         exponent = value.as_tuple().exponent
         return f"{value:f}" if isinstance(exponent, int) and -EXPONENT_MAX <= exponent <= 0 else str(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _metadata_problem(name: str, text: Any) -> str | None:
-    if not 1 <= len(name) <= METADATA_KEY_LENGTH_MAX:
-        return f"the name must be 1 to {METADATA_KEY_LENGTH_MAX} characters long."
-    if name.startswith("$"):
-        return "the name must not begin with $."
-    problem = character_problem(name)
-    if problem is not None:
-        return f"the name {problem}"
-    if not isinstance(text, str):
-        return "must be a text in double quotes."
-    if len(text) > METADATA_VALUE_LENGTH_MAX:
-        return f"must be at most {METADATA_VALUE_LENGTH_MAX} characters long."
-    return character_problem(text, lines=True)

