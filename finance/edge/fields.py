@@ -242,8 +242,9 @@ class ExactNumber(fields.String):
         written = _as_written(value)
         match = _EXACT.fullmatch(written) if isinstance(written, str) else None
         if match is None:
-            is_negative = isinstance(value, str) and value.startswith(MINUS_SIGNS)
-            raise ValidationError("must not be negative." if is_negative else why_no_number(str(value), example="12.5"))
+            text = written if isinstance(written, str) else ""
+            is_negative = text.startswith(MINUS_SIGNS)
+            raise ValidationError("must not be negative." if is_negative else why_no_number(text, example="12.5"))
         major, minor = match[1].lstrip("0") or "0", (match[2] or "").rstrip("0")
         digits_max, decimals_max = self._limits
         if len(major) > digits_max or len(minor) > decimals_max:

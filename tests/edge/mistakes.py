@@ -126,6 +126,7 @@ AMOUNTS: list[Row] = [
         "must not be negative.",
     ),
     ("POST", "/invoices", {"lines": [{"unit_price": "-1"}]}, "/lines/0/unit_price", "must not be negative."),
+    ("POST", "/invoices", {"lines": [{"quantity": -1}]}, "/lines/0/quantity", "must not be negative."),
     ("POST", "/invoices", {"lines": [{"tax_rate": "20%"}]}, "/lines/0/tax_rate", 'such as "12.5"; without %.'),
     ("POST", "/invoices", {"lines": [{"unit_price": "1,5"}]}, "/lines/0/unit_price", 'such as "12.5"; no comma'),
 ]
