@@ -23,6 +23,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from finance.errors import RequestTimeout
 
 BODY_TIMEOUT_S = 6.0  # for the whole of it: with the database's own deadline an answer comes within 10 s
+LARGE_BODY_BYTES = 64 * 1024  # one that takes milliseconds to judge
 SEND_TIMEOUT_S = 20.0  # for one piece of an answer, at most 64 KiB of an export
 LINGER_TIMEOUT_S = 2.0
 LINGER_READS_MAX = 256
@@ -95,7 +96,7 @@ class Body:
         )
         self._req = req
         self._body = req.body
-        self._left = _announced(req)
+        self._left = self._size = _announced(req)
         self._ends_s: float | None = None
         self._closes_anyway = req.must_close
         self.is_whole = self._left == 0
@@ -127,6 +128,8 @@ class Body:
             self.is_whole = self._left == 0
         if self.is_whole:
             self._req.must_close = self._closes_anyway
+            if (self._size or 0) > LARGE_BODY_BYTES:
+                gevent.sleep(0)  # what arrived meanwhile comes before the work on it, also where many such come at once
         return data
 
 
