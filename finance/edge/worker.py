@@ -11,7 +11,6 @@ import json
 import secrets
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -91,9 +90,7 @@ class Body:
     """
 
     def __init__(self, req: Any) -> None:
-        self.repeated_headers = frozenset(
-            name for name, count in Counter(name for name, _value in req.headers).items() if count > 1
-        )
+        self.repeated_headers = _repeated([name for name, _value in req.headers])
         self._req = req
         self._body = req.body
         self._left = self._size = _announced(req)
@@ -131,6 +128,11 @@ class Body:
             if (self._size or 0) > LARGE_BODY_BYTES:
                 gevent.sleep(0)  # what arrived meanwhile comes before the work on it, also where many such come at once
         return data
+
+
+def _repeated(names: list[str]) -> frozenset[str]:
+    once = set(names)
+    return frozenset() if len(once) == len(names) else frozenset(name for name in once if names.count(name) > 1)
 
 
 def _announced(req: Any) -> int | None:
