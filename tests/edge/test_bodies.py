@@ -218,10 +218,8 @@ def test_no_more_errors_are_collected_of_a_list_than_are_shown() -> None:
 
 def test_a_list_is_refused_by_its_length_before_its_items_are_looked_at() -> None:
     class Untouchable(dict):
-        def __getitem__(self, name: object) -> object:
+        def get(self, *_asked: object) -> object:
             pytest.fail("An item was looked at.")
-
-        get = __getitem__
 
     errors = NewInvoiceSchema().validate({"lines": [Untouchable()] * (LINES_MAX + 1)})
 
