@@ -102,6 +102,16 @@ class Forbidden(FinanceError):
     detail_default = "This API key's role does not allow this."
 
 
+class TooManyRequests(FinanceError):
+    """Too often, or too many at once. `retry_after_s` says when another try is worth it."""
+
+    detail_default = "Too many requests. Wait for the seconds in Retry-After, then send this again."
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(FinanceError):
     """Not now. The detail always says whether a retry is safe."""
 

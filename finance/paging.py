@@ -16,7 +16,13 @@ from finance.errors import Invalid
 T = TypeVar("T", bound=Mapping[str, Any])
 
 # The type of each field that an order may name; all others are text.
-_TYPE_BY_FIELD: dict[str, type] = {"number_seq": int, "number_year": int, "created_at": datetime, "_id": ObjectId}
+_TYPE_BY_FIELD: dict[str, type] = {
+    "number_seq": int,
+    "number_year": int,
+    "created_at": datetime,
+    "at": datetime,
+    "_id": ObjectId,
+}
 _INT64_MAX = 2**63 - 1
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ METADATA_KEY_LENGTH_MAX = 40
 METADATA_VALUE_LENGTH_MAX = 500
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _EXACT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -122,6 +123,37 @@ class Day(fields.Date):
         except ValueError:
             pass
         raise ValidationError("must be a day that exists, written YYYY-MM-DD.")
+
+
+class Instant(fields.DateTime):
+    """An instant as RFC 3339 writes it, with Z or an offset; loading gives it in UTC, in whole milliseconds."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            if isinstance(value, str) and _INSTANT.fullmatch(value):
+                instant = datetime.fromisoformat(value).astimezone(UTC)
+                return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+        except (ValueError, OverflowError):  # no such day, or none in UTC
+            pass
+        raise ValidationError("must be an instant with Z or an offset, such as 2027-01-31T12:00:00Z.")
+
+
+class InstantOrDay(Instant):
+    """An instant as above, or a day; loading gives a `datetime` in UTC, or a `date`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            if isinstance(value, str) and _DAY.fullmatch(value):
+                return date.fromisoformat(value)
+            return super()._deserialize(value, attr, data, **kwargs)
+        except (ValueError, ValidationError):
+            raise ValidationError(
+                "must be a day such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z "
+                "(the + of an offset is written %2B in an address)."
+            ) from None
 
 
 class Count(fields.Integer):

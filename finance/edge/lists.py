@@ -26,7 +26,9 @@ def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[
     page = list_page(wanted=PageWanted(query.get("sort", ""), after, query["limit"]))
     next_cursor = ours.encode(page.position, **this_list) if page.position else None
     body = {"data": [dump(row) for row in page.rows], "has_more": next_cursor is not None, "next_cursor": next_cursor}
-    return reply(body, headers={} if next_cursor is None else {"Link": _link_to_next(next_cursor)})
+    if next_cursor is None or request.method == "POST":  # of a POST the cursor goes into the next body
+        return reply(body)
+    return reply(body, headers={"Link": _link_to_next(next_cursor)})
 
 
 def _link_to_next(cursor: str) -> str:

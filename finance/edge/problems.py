@@ -39,6 +39,7 @@ STATUS_BY_KIND: dict[type[FinanceError], int] = {
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     errors.Invalid: 422,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -72,7 +73,7 @@ def problem_of(error: FinanceError) -> Response:
     """Return the problem document of a named failure."""
     status = next(STATUS_BY_KIND[kind] for kind in type(error).__mro__ if kind in STATUS_BY_KIND)
     headers = {}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, (errors.Unavailable, errors.TooManyRequests)):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
+from finance import history
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import (
     AmountText,
@@ -110,7 +111,9 @@ class PaymentFiltersSchema(Schema):
     method = Choice(METHODS)
     direction = Choice(DIRECTIONS)
     customer_code = CustomerCode()
-    payer = Text(200, metadata={"description": "How the payer's name begins, case and accents aside."})
+    payer = Text(
+        200, metadata={"description": "How the payer's name, or a word in it, begins; case and accents aside."}
+    )
     reference = Text(100)
     previous_number = Text(60, metadata={"description": "A number that a repair took away."})
     idempotency_key = Text(255)
@@ -148,6 +151,7 @@ class CustomerPaymentListSchema(PaymentListSchema):
 class HistoryEntrySchema(AnswerSchema):
     at = fields.DateTime()
     by = fields.String()
+    by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
     action = fields.String()
     changes = fields.Dict(keys=fields.String())
 
@@ -174,7 +178,8 @@ class PaymentSchema(AnswerSchema):
     previous_numbers = fields.List(fields.String())
     history = fields.List(fields.Nested(HistoryEntrySchema))
     created_at = fields.DateTime()
-    created_by = fields.String()
+    created_by = fields.String(metadata={"description": "The id of the API key."})
+    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
 
 
 class PaymentPageSchema(PageSchema):
@@ -215,7 +220,7 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
         for a in payment.get("allocations", ())
     ]
     shown["previous_numbers"] = get("previous_numbers") or []
-    shown["history"] = get("history") or []
+    shown["history"] = history.shown(payment.get("history"))
     return shown
 
 
