@@ -20,7 +20,7 @@ from finance.asked import Asked
 from finance.customers import saving, service, store
 from finance.customers.model import Book, Customer, Form, PostedForm, etag_of, form_of, identities_of, status_of
 from finance.customers.schemas import CustomerFormSchema
-from finance.edge.fields import Items
+from finance.edge.items import Items
 from finance.errors import Conflict, Invalid, PreconditionFailed
 from finance.paging import PageWanted
 

@@ -26,11 +26,11 @@ from finance.edge.fields import (
     Choice,
     CurrencyCode,
     Flag,
-    Items,
     PageSchema,
     Text,
     WholeNumber,
 )
+from finance.edge.items import Items
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 

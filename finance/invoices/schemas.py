@@ -7,7 +7,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Items, PageCursor, Text
+from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, PageCursor, Text
+from finance.edge.items import Items
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
 

@@ -14,12 +14,12 @@ from finance.edge.fields import (
     Count,
     CurrencyCode,
     Day,
-    Items,
     Metadata,
     PageCursor,
     PageSchema,
     Text,
 )
+from finance.edge.items import Items
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment

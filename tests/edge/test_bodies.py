@@ -7,7 +7,8 @@ import pytest
 from marshmallow import ValidationError
 
 from finance.edge.bodies import BodyTooLarge, LengthRequired, parse_json
-from finance.edge.fields import ERRORS_MAX, ExactNumber
+from finance.edge.fields import ExactNumber
+from finance.edge.items import ERRORS_MAX
 from finance.errors import FieldError, NotParseable
 from finance.invoices.schemas import LINES_MAX, NewInvoiceSchema
 from tests.clients import Client
