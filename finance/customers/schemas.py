@@ -27,12 +27,12 @@ from finance.edge.fields import (
     Choice,
     CurrencyCode,
     Flag,
-    Items,
     PageSchema,
     Text,
     WholeNumber,
 )
 from finance.edge.hints import given_by_server
+from finance.edge.items import Items
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 

@@ -13,7 +13,7 @@ from webargs.flaskparser import FlaskParser
 
 from finance.edge import hints
 from finance.edge.bodies import read_json_object
-from finance.edge.fields import ERRORS_MAX
+from finance.edge.items import ERRORS_MAX
 from finance.errors import FieldError, Invalid
 
 PARAMETERS_MAX = 100  # of one query: more than any of ours has

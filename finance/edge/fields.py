@@ -1,7 +1,7 @@
 """The marshmallow fields that all schemas are made of: strict, with errors that say what would be right."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
@@ -15,7 +15,6 @@ from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
 
 CURSOR_LENGTH_MAX = 2000
 EXPONENT_MAX = 100  # 0.0000001 has seven decimals; Decimal itself would write it as 1E-7
-ERRORS_MAX = 100  # collected of one list, and shown of one request
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
@@ -252,44 +251,6 @@ class ExactNumber(fields.String):
                 f"must have at most {digits_max} digits before the point and {decimals_max} after it."
             )
         return f"{major}.{minor}" if minor else major
-
-
-class Items(fields.List):
-    """A list of objects. Its length is judged before any of them is looked at, and no more errors are collected than
-    are shown: what is wrong thousands of times costs no more than what is wrong a hundred times.
-    """
-
-    def __init__(self, schema: Schema, length_max: int, *, length_min: int = 0, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {}).update(minItems=length_min, maxItems=length_max)
-        super().__init__(fields.Nested(schema), error_messages=_REQUIRED, **kwargs)
-        self._lengths = (length_min, length_max)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
-        length_min, length_max = self._lengths
-        if not isinstance(value, list):
-            raise ValidationError("must be a list.")
-        if not length_min <= len(value) <= length_max:
-            raise ValidationError(f"must hold {length_min} to {length_max} items.")
-        loaded: list[Any] = []
-        errors: dict[int, Any] = {}
-        collected = 0
-        for position, item in enumerate(value):
-            try:
-                loaded.append(self.inner.deserialize(item, **kwargs))
-            except ValidationError as refused:
-                errors[position] = refused.messages
-                collected += _count(refused.messages)
-                if collected >= ERRORS_MAX:
-                    break
-        if errors:
-            raise ValidationError(errors)
-        return loaded
-
-
-def _count(messages: Any) -> int:
-    if isinstance(messages, Mapping):
-        return sum(map(_count, messages.values()))
-    return len(messages) if isinstance(messages, list) else 1
 
 
 def _as_written(value: Any) -> Any:

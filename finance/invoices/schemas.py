@@ -7,9 +7,10 @@ from typing import Any
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Items, PageCursor, Text
+from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, PageCursor, Text
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
+from finance.edge.items import Items
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
 

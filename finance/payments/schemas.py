@@ -14,13 +14,13 @@ from finance.edge.fields import (
     Count,
     CurrencyCode,
     Day,
-    Items,
     PageCursor,
     PageSchema,
     Text,
 )
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
+from finance.edge.items import Items
 from finance.edge.metadata import Metadata
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, format_amount, parse_amount
