@@ -110,14 +110,14 @@ class KeyRing:
             return known[0]
         document, now = self._look_up(key, key_hash), self._clock()
         ends = document.get("expires_at")
-        left_s = self._cache_s if ends is None else min(self._cache_s, (ends - now).total_seconds())
-        if left_s <= 0:
+        if ends is not None and ends <= now:
             raise Unauthenticated
+        kept_s = self._cache_s if ends is None else min(self._cache_s, (ends - now).total_seconds())
         caller = Caller(document["tenant"], document["role"], document["_id"], document.get("name"))
         if len(self._callers) >= CACHED_CALLERS_MAX:
             self._callers.clear()
             self._used.clear()
-        self._callers[key_hash] = (caller, now_s + left_s)
+        self._callers[key_hash] = (caller, now_s + kept_s)
         self._note_use(document, now)
         return caller
 
