@@ -127,6 +127,7 @@ class Client(Verbs):
     ) -> Any:
         sent = {"Authorization": f"Bearer {self.key(role or 'accountant', tenant)}"}
         sent |= _with_key(headers, key)
+        options.setdefault("buffered", True)  # the whole answer, and closed, as a server leaves it
         return self.app.test_client().open(_whole(path), method=method, headers=sent, **options)
 
     def later(self, **delta: float) -> None:

@@ -108,18 +108,36 @@ class KeyRing:
         known = self._callers.get(key_hash)
         if known is not None and known[1] > now_s:
             return known[0]
-        document, now = self._look_up(key, key_hash), self._clock()
-        ends = document.get("expires_at")
-        if ends is not None and ends <= now:
-            raise Unauthenticated
-        kept_s = self._cache_s if ends is None else min(self._cache_s, (ends - now).total_seconds())
+        try:
+            document, now = self._look_up(key, key_hash), self._clock()
+            left_s = self._left_s(document, now)
+        except Unauthenticated:
+            self._callers.pop(key_hash, None)
+            raise
         caller = Caller(document["tenant"], document["role"], document["_id"], document.get("name"))
-        if len(self._callers) >= CACHED_CALLERS_MAX:
-            self._callers.clear()
-            self._used.clear()
-        self._callers[key_hash] = (caller, now_s + kept_s)
+        self._remember(key_hash, caller, now_s + left_s)
         self._note_use(document, now)
         return caller
+
+    def knows(self, key: str) -> bool:
+        """Return whether this key was one of ours when it was last looked up here."""
+        return hash_key(key) in self._callers
+
+    def _left_s(self, document: ApiKey, now: datetime) -> float:
+        """Return for how long the key may be remembered: not beyond its end."""
+        ends = document.get("expires_at")
+        if ends is None:
+            return self._cache_s
+        if ends <= now:
+            raise Unauthenticated
+        return min(self._cache_s, (ends - now).total_seconds())
+
+    def _remember(self, key_hash: str, caller: Caller, until_s: float) -> None:
+        self._callers.pop(key_hash, None)  # so that it becomes the newest
+        while len(self._callers) >= CACHED_CALLERS_MAX:
+            oldest, _until_s = self._callers.pop(next(iter(self._callers)))
+            self._used.pop(oldest.key_id, None)
+        self._callers[key_hash] = (caller, until_s)
 
     def _look_up(self, key: str, key_hash: str) -> ApiKey:
         key_id = key_id_of(key)

@@ -3,9 +3,9 @@
 Stored: tenant, customer_code, number_seq (of codes that the server could have given), the fields of the form (amounts
 as `unit_price_minor` and `credit_limit_minor`), status, status_reason, version, history, created_at, created_by,
 updated_at, updated_by (and what these keys were called: created_by_name, updated_by_name); `name_folded` serves the
-search, `identity_claims` (PAN and GSTINs) keeps two customers from being made of one, `idempotency_key`,
-`request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET names is encrypted wherever it stands, in
-the history too.
+order by name and `name_words` the search, `identity_claims` (PAN and GSTINs) keeps two customers from being made of
+one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET names is encrypted
+wherever it stands, in the history too.
 """
 
 import re
@@ -19,7 +19,7 @@ from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.history import as_of
 from finance.numbering.series import Series
-from finance.text import fold
+from finance.text import fold, words_of
 
 KIND = "customer"
 CODE_PREFIX = "CUST-"
@@ -113,14 +113,20 @@ class Entry(TypedDict, total=False):
     request_hash: str
 
 
-class Customer(Form, total=False):
+class NameFields(TypedDict, total=False):
+    """What is made of the name. An older version stored no `name_words`."""
+
+    name_folded: str
+    name_words: list[str]
+
+
+class Customer(Form, NameFields, total=False):
     """A stored customer. One that an older system left may have no more than a tenant and a code."""
 
     _id: object
     tenant: Required[str]
     customer_code: Required[str]
     number_seq: int
-    name_folded: str
     identity_claims: list[str]
     idempotency_key: str
     request_hash: str
@@ -191,7 +197,7 @@ def new_customer(
     customer: Customer = {
         "tenant": asked.tenant,
         **form,
-        "name_folded": fold(form["customer_name"]),
+        **name_fields(form),
         "status": "active",
         "version": 1,
         "history": [],
@@ -212,6 +218,12 @@ def new_customer(
     if number_seq is not None:
         customer["number_seq"] = number_seq
     return customer
+
+
+def name_fields(form: Form) -> NameFields:
+    """Return what the order of names and the search by name compare."""
+    folded = fold(form["customer_name"])
+    return {"name_folded": folded, "name_words": words_of(folded)}
 
 
 def form_of(customer: Customer | PostedForm | None) -> Form:
@@ -269,6 +281,11 @@ def mask(text: str) -> str:
     """Return a secret as those may see it who may not see all of it: its last four characters."""
     shown = text[-SHOWN_MAX:] if len(text) > SHOWN_MAX else ""
     return "*" * (len(text) - len(shown)) + shown
+
+
+def masked(value: T) -> T:
+    """Return a copy in which each secret shows its last four characters."""
+    return map_secrets(value, lambda _name, text, _pointer: mask(text))
 
 
 def is_masked(text: str) -> bool:

@@ -11,7 +11,7 @@ from finance.numbering.issue import Draft
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash
-from finance.text import fold
+from finance.text import fold, words_of
 
 KIND = "payment"
 NUMBERED = NumberedKind(KIND, "payments", "payment_number")
@@ -52,7 +52,7 @@ class Payment(TypedDict):
     amount_minor: int
     currency: str
     payer: str
-    payer_folded: str  # what the search compares
+    payer_folded: list[str] | str  # what the search compares, see text.words_of; a text where an older version made it
     method: str
     direction: str
     paid_on: str
@@ -99,7 +99,7 @@ def new_payment(posted: Mapping[str, Any], asked: Asked, *, paid_on: date) -> Pa
         "amount_minor": posted["amount_minor"],
         "currency": posted["currency"],
         "payer": posted["payer"],
-        "payer_folded": fold(posted["payer"]),
+        "payer_folded": words_of(fold(posted["payer"])),
         "method": posted["method"],
         "direction": posted["direction"],
         "paid_on": paid_on.isoformat(),

@@ -9,7 +9,7 @@ from rich.console import Console
 from finance.database import Db
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli, fences
-from finance.maintenance.migrate import indexes, replacement, takeover
+from finance.maintenance.migrate import indexes, replacement, takeover, words
 from finance.maintenance.migrate.replacement import Replacement
 from finance.numbering.series import require_slug
 
@@ -23,8 +23,10 @@ def _parser() -> argparse.ArgumentParser:
     made = cli.parser(
         name="migrate_indexes.py",
         about="Compare the expected indexes of every collection with those that stand, and build what is missing.",
-        reads="the list of indexes of each collection; for --right also the documents, by index in its order.",
-        writes="nothing, unless --apply: indexes are built, then wrong ones dropped. With --keep-max, documents\n"
+        reads="the list of indexes of each collection, and the documents of payments and customers; for --right also\n"
+        "        those of the collection, by index in its order.",
+        writes="nothing, unless --apply: indexes are built, then wrong ones dropped, then payments and customers that\n"
+        "        an older version stored get the words of their names. With --keep-max, documents\n"
         "        equal on the right fields are moved to <collection>_replaced, and the one that stays may be raised.",
         undo="a dropped index is built again with createIndex (each one is named with its fields); moved documents\n"
         "        are in <collection>_replaced as they were, and fit back once the right index is dropped.",
@@ -106,7 +108,22 @@ def _migrate(arguments: argparse.Namespace, db: Db, out: Console) -> int:
         out.print(f"{finding.state:<16} {finding.collection}.{finding.name}  {finding.detail}", markup=False)
     wrong = [finding for finding in findings if finding.state != "right"]
     out.print(f"{len(findings)} indexes, {len(wrong)} not as they should be.")
-    return cli.FOUND if wrong else cli.RIGHT
+    left = _look_at_words(arguments, db, out)
+    return cli.FOUND if wrong or left else cli.RIGHT
+
+
+def _look_at_words(arguments: argparse.Namespace, db: Db, out: Console) -> bool:
+    """Say of how many names the words are not stored, or store them; return whether some are left."""
+    left = False
+    for name in words.NAMES:
+        if arguments.apply:
+            stored = words.store_words(db, name)
+            if stored:
+                out.print(f"{name.collection}: stored the words of {stored:,} names.", markup=False)
+        elif count := words.count_without_words(db, name):
+            left = True
+            out.print(f"{name.collection}: {count:,} names without their words, found by their beginning only.")
+    return left
 
 
 def _look(asked: Replacement, out: Console) -> int:
