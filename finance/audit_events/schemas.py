@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from finance.audit_events.model import SORTS
+from finance.edge.answers import KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, Count, InstantOrDay, PageCursor, PageSchema, Text
 from finance.edge.filters import OF_LISTS
 from finance.errors import Invalid
@@ -44,8 +45,8 @@ class AuditEventSchema(AnswerSchema):
 
     id = fields.String()
     at = fields.DateTime()
-    by = fields.String(metadata={"description": "The id of the API key, or the command."})
-    by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
+    by = KeyId()
+    by_name = KeyName()
     address = fields.String(allow_none=True, metadata={"description": "The client's; null for a command."})
     action = fields.String(metadata={"enum": ACTIONS})
     object_kind = fields.String(metadata={"example": "customer"})

@@ -20,6 +20,7 @@ from finance.customers.model import (
     status_of,
     version_of,
 )
+from finance.edge.answers import KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -160,8 +161,8 @@ class ConfirmSchema(Schema):
 
 class CustomerHistoryEntrySchema(Schema):
     at = fields.DateTime(required=True)
-    by = fields.String(required=True)
-    by_name = fields.String(required=True, allow_none=True, metadata={"description": "What the key was called then."})
+    by = KeyId(required=True)
+    by_name = KeyName(required=True)
     action = fields.String(required=True)
     reason = fields.String()
     changes = fields.Dict(keys=fields.String(), required=True)
@@ -175,11 +176,11 @@ class ListedCustomerSchema(CustomerFormSchema):
     status_reason = fields.String()
     version = fields.Integer()
     created_at = fields.DateTime()
-    created_by = fields.String()
-    created_by_name = fields.String()
+    created_by = KeyId()
+    created_by_name = KeyName()
     updated_at = fields.DateTime()
-    updated_by = fields.String()
-    updated_by_name = fields.String()
+    updated_by = KeyId()
+    updated_by_name = KeyName()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Every member is always there; what was left out is null, or an empty list."""
@@ -222,8 +223,10 @@ def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[s
 
 def _dump_entry(entry: Entry) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
-    shown = {name: value for name, value in entry.items() if name in ("at", "by", "by_name", "action", "reason")}
-    return {"by_name": None, **shown} | {"changes": _dump_form_value(entry.get("changes", {}))}
+    shown = {name: entry.get(name) for name in ("at", "by", "by_name", "action")}
+    if "reason" in entry:
+        shown["reason"] = entry["reason"]
+    return shown | {"changes": _dump_form_value(entry.get("changes", {}))}
 
 
 def _dump_form_value(value: Any) -> Any:

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validates_sc
 
 from finance import history
 from finance.customers.schemas import CustomerCode
+from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -179,14 +180,6 @@ class CustomerPaymentListSchema(PaymentListSchema):
         exclude = ("customer_code",)
 
 
-class HistoryEntrySchema(AnswerSchema):
-    at = fields.DateTime()
-    by = fields.String()
-    by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
-    action = fields.String()
-    changes = fields.Dict(keys=fields.String())
-
-
 class PaymentSchema(AnswerSchema):
     """A payment as answered."""
 
@@ -209,8 +202,8 @@ class PaymentSchema(AnswerSchema):
     previous_numbers = fields.List(fields.String())
     history = fields.List(fields.Nested(HistoryEntrySchema))
     created_at = fields.DateTime()
-    created_by = fields.String(metadata={"description": "The id of the API key."})
-    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
+    created_by = KeyId()
+    created_by_name = KeyName()
 
 
 class PaymentPageSchema(PageSchema):

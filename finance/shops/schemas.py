@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
 
+from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
 from finance.edge.hints import given_by_server
 from finance.errors import Invalid
@@ -51,10 +52,10 @@ class ShopSchema(AnswerSchema):
     timezone = fields.String()
     currency = fields.String()
     max_length = fields.Integer()
-    history = fields.List(fields.Dict())
+    history = fields.List(fields.Nested(HistoryEntrySchema))
     created_at = fields.DateTime()
-    created_by = fields.String(metadata={"description": "The id of the API key."})
-    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
+    created_by = KeyId()
+    created_by_name = KeyName()
     invoice_format = fields.String()
     credit_note_format = fields.String()
     reset = fields.String(metadata={"enum": RESETS})
