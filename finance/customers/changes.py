@@ -5,11 +5,21 @@ from collections.abc import Mapping
 from finance.asked import Asked
 from finance.customers import store
 from finance.customers.model import HISTORY_MAX, Book, Customer, Entry
-from finance.errors import Unavailable
+from finance.errors import Conflict, Unavailable
+
+
+class CustomerErased(Conflict):
+    detail_default = "This customer was erased. Nothing of it can be changed any more, and its code is not given again."
 
 
 class CustomerBusy(Unavailable):
     detail_default = "Others kept changing this customer, and nothing was changed by this request. A retry is safe."
+
+
+def require_not_erased(customer: Customer) -> None:
+    """Raise CustomerErased where nothing of the customer may change any more."""
+    if customer.get("status") == "erased":
+        raise CustomerErased
 
 
 def entry_of(asked: Asked, customer: Customer, values: Mapping[str, object], *, action: str) -> Entry:

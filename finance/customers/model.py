@@ -2,9 +2,9 @@
 
 Stored: tenant, customer_code, number_seq (of codes that the server could have given), the fields of the form (amounts
 as `unit_price_minor` and `credit_limit_minor`), status, status_reason, version, history, created_at, created_by,
-updated_at, updated_by; `name_folded` serves the order by name and `name_words` the search, `identity_claims` (PAN and
-GSTINs) keeps two customers from being made of one, `idempotency_key`, `request_hash` and `action_keys` recognise
-repeats. What SEARCHABLE_BY_SECRET names is encrypted wherever it stands, in the history too.
+updated_at, updated_by, erased_at; `name_folded` serves the order by name and `name_words` the search, `identity_claims`
+(PAN and GSTINs) keeps two customers from being made of one, `idempotency_key`, `request_hash` and `action_keys`
+recognise repeats. What SEARCHABLE_BY_SECRET names is encrypted wherever it stands, in the history too.
 """
 
 import re
@@ -37,7 +37,7 @@ ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 
 T = TypeVar("T")
-Status = Literal["active", "inactive"]
+Status = Literal["active", "inactive", "erased"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -131,6 +131,7 @@ class Customer(Form, NameFields, total=False):
     action_keys: list[str]
     status: Status
     status_reason: str
+    erased_at: datetime
     version: int
     history: list[Entry]
     created_at: datetime

@@ -168,6 +168,7 @@ class ListedCustomerSchema(CustomerFormSchema):
     id = fields.String()
     status = fields.String(metadata={"enum": STATUSES})
     status_reason = fields.String()
+    erased_at = fields.DateTime()
     version = fields.Integer()
     created_at = fields.DateTime()
     created_by = fields.String()
