@@ -242,7 +242,8 @@ def etag_of(customer: Customer) -> str:
 
 def version_of(customer: Customer) -> int:
     """Return how often the customer was stored; 0 where another system did it."""
-    return int(customer.get("version") or 0)
+    version: object = customer.get("version")
+    return int(version) if isinstance(version, int | float) else 0
 
 
 def status_of(customer: Customer) -> Status:
