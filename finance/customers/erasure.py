@@ -59,7 +59,7 @@ def _erased(found: Customer, entry: Entry) -> Customer:
     before: list[Entry] = [{**earlier, "changes": {}} for earlier in found.get("history", [])]
     left["history"] = [*before, entry]
     if "action_key" in entry:
-        left["action_keys"] = [*found.get("action_keys", []), str(entry["action_key"])]
+        left["action_keys"] = [*(found.get("action_keys") or []), str(entry["action_key"])]
     return left
 
 

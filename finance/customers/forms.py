@@ -37,6 +37,7 @@ def unmask(form: Form, stored: Form) -> Form:
 
 
 def _with_rows_as_stored(form: Form, stored: Form) -> Form:
+    """Return the form with the stored row in the place of each that is all as it was shown."""
     before, after = cast(Mapping[str, list[Row]], stored), cast(dict[str, list[Row]], dict(form))
     for part in _ROWS_WITH_SECRETS:
         if part in before and part in after:

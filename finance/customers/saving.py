@@ -42,8 +42,7 @@ def save_customer(
 
     def save() -> tuple[Customer, bool] | None:
         stored = store.find_customer(book, tenant=asked.tenant, customer_code=code)
-        if stored is not None:
-            require_not_erased(stored)
+        require_not_erased(stored)
         form = unmask(form_of(posted), form_of(stored))
         require_consistent(form)
         require_cipher(book.cipher, form)
@@ -63,8 +62,7 @@ def save_customer(
 
 def require_savable(book: Book, *, tenant: str, form: Form, stored: Customer | None, confirmed: bool) -> None:
     """Raise what saving the form over `stored` would raise now, and store nothing."""
-    if stored is not None:
-        require_not_erased(stored)
+    require_not_erased(stored)
     require_consistent(form)
     require_cipher(book.cipher, form)
     added = {} if confirmed else _added_identities(form, form_of(stored))
