@@ -9,15 +9,18 @@ from functools import partial
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import store
-from finance.customers.changes import CustomerBusy, require_not_erased
+from finance.customers.changes import CustomerBusy, entry_of, require_not_erased
 from finance.customers.model import Book, Customer, Entry, parse_code, version_of
 from finance.customers.service import CustomerNotFound
 from finance.events import record_event
 from finance.once import Answer, request_hash, require_same_request
 
 # Idempotency-Keys stay, so that a late repeat of an earlier request brings nothing back.
-KEPT = ("_id", "tenant", "customer_code", "number_seq", "created_at", "created_by", "idempotency_key", "action_keys")
-KEPT_OF_ENTRY = ("at", "by", "action", "action_key")
+KEPT = (
+    *("_id", "tenant", "customer_code", "number_seq", "created_at", "created_by", "created_by_name"),
+    *("idempotency_key", "action_keys"),
+)
+KEPT_OF_ENTRY = ("at", "by", "by_name", "action", "action_key")
 _READ = (*KEPT, "status", "version", *(f"history.{name}" for name in KEPT_OF_ENTRY))
 
 
@@ -43,8 +46,9 @@ def _erase_now(book: Book, asked: Asked, *, customer_code: str, reason: str) -> 
         return _replay(repeated, fingerprint)
     require_not_erased(found)
     of = ("customer", found["customer_code"])
-    record_event(book.db, asked, action="customer_erased", of=of, details={"reason": reason})
-    entry: Entry = {"at": asked.now, "by": asked.by, "action": "erased", "changes": {}, "reason": reason}
+    once = asked.now.isoformat()  # though a busy customer is tried again
+    record_event(book.db, asked, action="customer_erased", of=of, details={"reason": reason}, once=once)
+    entry = entry_of(asked, found, {}, action="erased") | {"reason": reason}
     if action_key is not None:
         entry |= {"action_key": action_key, "request_hash": fingerprint}
     erased = store.replace_customer(book.db, found, _erased(found, entry))
@@ -55,7 +59,7 @@ def _erased(found: Customer, entry: Entry) -> Customer:
     """Return what is left of the customer, of which only what is kept was read: its history ends in this entry."""
     left: Customer = {**found, "status": "erased", "status_reason": entry["reason"], "erased_at": entry["at"]}
     left |= {"name_folded": "", "name_words": [], "version": version_of(found) + 1}
-    left |= {"updated_at": entry["at"], "updated_by": entry["by"]}
+    left |= {"updated_at": entry["at"], "updated_by": entry["by"], "updated_by_name": entry.get("by_name")}
     before: list[Entry] = [{**earlier, "changes": {}} for earlier in found.get("history", [])]
     left["history"] = [*before, entry]
     if "action_key" in entry:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from finance.customers.checks import pan_in_gstin
-from finance.customers.model import Form, is_masked, map_secrets, mask, masked, secrets_in
+from finance.customers.masking import is_masked, map_secrets, mask, masked, secrets_in
+from finance.customers.model import Form
 from finance.encryption import FieldCipher
 from finance.errors import FieldError, Invalid
 

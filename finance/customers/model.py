@@ -2,16 +2,17 @@
 
 Stored: tenant, customer_code, number_seq (of codes that the server could have given), the fields of the form (amounts
 as `unit_price_minor` and `credit_limit_minor`), status, status_reason, version, history, created_at, created_by,
-updated_at, updated_by, erased_at; `name_folded` serves the order by name and `name_words` the search, `identity_claims`
-(PAN and GSTINs) keeps two customers from being made of one, `idempotency_key`, `request_hash` and `action_keys`
-recognise repeats. What SEARCHABLE_BY_SECRET names is encrypted wherever it stands, in the history too.
+updated_at, updated_by (and what these keys were called: created_by_name, updated_by_name), erased_at; `name_folded`
+serves the order by name and `name_words` the search, `identity_claims` (PAN and GSTINs) keeps two customers from being
+made of one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What masking.py names is
+encrypted wherever it stands, in the history too.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NotRequired, Required, TypedDict, TypeVar, cast, get_args
+from typing import Any, Literal, NotRequired, Required, TypedDict, cast, get_args
 
 from finance.asked import Asked
 from finance.database import Db
@@ -36,7 +37,6 @@ ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 
-T = TypeVar("T")
 Status = Literal["active", "inactive", "erased"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -104,6 +104,7 @@ class Entry(TypedDict, total=False):
 
     at: Required[datetime]
     by: Required[str]
+    by_name: str | None
     action: Required[str]
     changes: Required[dict[str, Any]]
     reason: str
@@ -136,8 +137,10 @@ class Customer(Form, NameFields, total=False):
     history: list[Entry]
     created_at: datetime
     created_by: str
+    created_by_name: str | None
     updated_at: datetime
     updated_by: str
+    updated_by_name: str | None
 
 
 class HandedOutCode(TypedDict):
@@ -153,19 +156,6 @@ FORM_FIELDS = tuple(Form.__annotations__)
 # A field of the form that a later version adds goes here, with what it is where a form leaves it out: else a repeat of
 # a form that was onboarded before would not be known again.
 LATER_DEFAULTS: Mapping[str, object] = {}
-
-# True where equality is searched for, so that equal texts have equal ciphertexts. A GSTIN contains the PAN.
-SEARCHABLE_BY_SECRET: Mapping[str, bool] = {
-    "pan_number": True,
-    "gstin": True,
-    "identity_claims": True,
-    "tan_number": False,
-    "account_number": False,
-    "iban": False,
-    "request_hash": False,  # from the rest of the document a PAN could be found out with it
-}
-_MASKED = re.compile(r"\*+[0-9A-Z]{0,4}", re.ASCII)
-SHOWN_MAX = 4
 
 
 @dataclass(frozen=True)
@@ -200,8 +190,10 @@ def new_customer(
         "history": [],
         "created_at": asked.now,
         "created_by": asked.by,
+        "created_by_name": asked.by_name,
         "updated_at": asked.now,
         "updated_by": asked.by,
+        "updated_by_name": asked.by_name,
         "customer_code": customer_code,
     }
     identities = identities_of(form)
@@ -231,8 +223,11 @@ def as_of_version(customer: Customer, version: int) -> Customer:
     """Return the customer as it was at this version: what a repeat is answered with."""
     earlier = cast(Customer, as_of(dict(customer), history_length=version - 1))
     last = earlier["history"][-1:]
-    at, by = (last[0]["at"], last[0]["by"]) if last else (customer["created_at"], customer["created_by"])
-    return {**earlier, "version": version, "updated_at": at, "updated_by": by}
+    if last:
+        at, by, by_name = last[0]["at"], last[0]["by"], last[0].get("by_name")
+    else:
+        at, by, by_name = customer["created_at"], customer["created_by"], customer.get("created_by_name")
+    return {**earlier, "version": version, "updated_at": at, "updated_by": by, "updated_by_name": by_name}
 
 
 def etag_of(customer: Customer) -> str:
@@ -255,42 +250,3 @@ def identities_of(form: Form) -> dict[str, str]:
     pan = {form["pan_number"]: "/pan_number"} if "pan_number" in form else {}
     details = enumerate(form.get("gst_details", []))
     return pan | {row["gstin"]: f"/gst_details/{place}/gstin" for place, row in details if "gstin" in row}
-
-
-def map_secrets(value: T, change: Callable[[str, str, str], object]) -> T:
-    """Return a copy of `value` in which each secret text is `change(field name, text, JSON pointer)`."""
-    mapped: T = _map_secrets(value, change, "", "")
-    return mapped
-
-
-def secrets_in(value: object) -> Iterator[tuple[str, str]]:
-    """Yield each secret text with the name of its field."""
-    found: list[tuple[str, str]] = []
-    map_secrets(value, lambda name, text, _pointer: found.append((name, text)))
-    yield from found
-
-
-def mask(text: str) -> str:
-    """Return a secret as those may see it who may not see all of it: its last four characters."""
-    shown = text[-SHOWN_MAX:] if len(text) > SHOWN_MAX else ""
-    return "*" * (len(text) - len(shown)) + shown
-
-
-def masked(value: T) -> T:
-    """Return a copy in which each secret shows its last four characters."""
-    return map_secrets(value, lambda _name, text, _pointer: mask(text))
-
-
-def is_masked(text: str) -> bool:
-    return _MASKED.fullmatch(text) is not None
-
-
-def _map_secrets(value: Any, change: Callable[[str, str, str], object], name: str, pointer: str) -> Any:
-    if isinstance(value, Mapping):
-        return {  # in a history entry the field's name is one level up
-            key: _map_secrets(member, change, name if key in ("from", "to") else key, f"{pointer}/{key}")
-            for key, member in value.items()
-        }
-    if isinstance(value, list):
-        return [_map_secrets(item, change, name, f"{pointer}/{place}") for place, item in enumerate(value)]
-    return change(name, value, pointer) if name in SEARCHABLE_BY_SECRET and isinstance(value, str) else value

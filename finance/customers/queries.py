@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, pre_load
 from finance.customers import checks
 from finance.customers.model import SORTS, STATUSES
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import Checked, Choice, Count, Text, WholeNumber
+from finance.edge.fields import Checked, Choice, Count, PageCursor, Text, WholeNumber
 from finance.text import fold
 
 PAGE_SIZE = 50
@@ -26,7 +26,7 @@ class CustomerFiltersSchema(Schema):
     customer_category = Text(60)
     status = Choice(STATUSES)
     sort = Choice(SORTS, metadata={"description": "Default: customer_name with that filter, otherwise -created_at."})
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
     @post_load
     def _choose_sort(self, query: dict[str, Any], **kwargs: object) -> dict[str, Any]:

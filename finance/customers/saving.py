@@ -3,7 +3,7 @@
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import banking, store
-from finance.customers.changes import CustomerBusy, entry_of, require_not_erased, store_change
+from finance.customers.changes import CustomerBusy, entry_of, require_not_erased, require_room, store_change
 from finance.customers.forms import require_cipher, require_consistent, unmask
 from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
 from finance.customers.model import (
@@ -112,6 +112,7 @@ def _replace(book: Book, asked: Asked, stored: Customer, form: Form, *, confirme
     held = stored.get("identity_claims", [])
     claims = [i for i in identities if i in held or i in added] if status_of(stored) == "active" else []
     values |= {"identity_claims": claims or None, **name_fields(form)}
+    require_room(stored)
     banking.record_change(book, asked, stored["customer_code"], before, form)
     changed = store_change(book, stored, values, entry)
     if isinstance(changed, store.Taken):

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers import checks
+from finance.customers.masking import is_masked, masked
 from finance.customers.model import (
     BANKING_MAX,
     GST_DETAILS_MAX,
@@ -13,8 +14,6 @@ from finance.customers.model import (
     STATUSES,
     Customer,
     Entry,
-    is_masked,
-    masked,
     parse_code,
     status_of,
     version_of,
@@ -26,6 +25,7 @@ from finance.edge.fields import (
     Choice,
     CurrencyCode,
     Flag,
+    Items,
     PageSchema,
     Text,
     WholeNumber,
@@ -119,14 +119,10 @@ class CustomerFormSchema(Schema):
     contact_person = Text(200, allow_none=True)
     email_address = Checked(checks.parse_email, checks.EMAIL_LENGTH_MAX, allow_none=True)
     contact_number = Checked(checks.parse_phone, 30, allow_none=True)
-    gst_details = fields.Nested(
-        GstDetailSchema, many=True, allow_none=True, validate=validate.Length(max=GST_DETAILS_MAX)
-    )
-    products_services = fields.Nested(
-        ProductServiceSchema, many=True, allow_none=True, validate=validate.Length(max=PRODUCTS_SERVICES_MAX)
-    )
+    gst_details = Items(GstDetailSchema(), GST_DETAILS_MAX, allow_none=True)
+    products_services = Items(ProductServiceSchema(), PRODUCTS_SERVICES_MAX, allow_none=True)
     tds = fields.Nested(TdsSchema, allow_none=True)
-    banking = fields.Nested(BankingSchema, many=True, allow_none=True, validate=validate.Length(max=BANKING_MAX))
+    banking = Items(BankingSchema(), BANKING_MAX, allow_none=True)
     terms_conditions = fields.Nested(TermsConditionsSchema, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
@@ -157,6 +153,7 @@ class ConfirmSchema(Schema):
 class CustomerHistoryEntrySchema(Schema):
     at = fields.DateTime(required=True)
     by = fields.String(required=True)
+    by_name = fields.String(required=True, allow_none=True, metadata={"description": "What the key was called then."})
     action = fields.String(required=True)
     reason = fields.String()
     changes = fields.Dict(keys=fields.String(), required=True)
@@ -172,8 +169,10 @@ class ListedCustomerSchema(CustomerFormSchema):
     version = fields.Integer()
     created_at = fields.DateTime()
     created_by = fields.String()
+    created_by_name = fields.String()
     updated_at = fields.DateTime()
     updated_by = fields.String()
+    updated_by_name = fields.String()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Every member is always there; what was left out is null, or an empty list."""
@@ -216,8 +215,8 @@ def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[s
 
 def _dump_entry(entry: Entry) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
-    shown = {name: value for name, value in entry.items() if name in ("at", "by", "action", "reason")}
-    return shown | {"changes": _dump_form_value(entry.get("changes", {}))}
+    shown = {name: value for name, value in entry.items() if name in ("at", "by", "by_name", "action", "reason")}
+    return {"by_name": None, **shown} | {"changes": _dump_form_value(entry.get("changes", {}))}
 
 
 def _dump_form_value(value: Any) -> Any:

@@ -10,6 +10,7 @@ from finance.customers import codes, store
 from finance.customers.changes import CustomerErased, require_not_erased
 from finance.customers.forms import require_cipher, require_consistent, unmask
 from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
+from finance.customers.masking import secrets_in
 from finance.customers.model import (
     LATER_DEFAULTS,
     Book,
@@ -21,7 +22,6 @@ from finance.customers.model import (
     identities_of,
     new_customer,
     parse_code,
-    secrets_in,
 )
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound

@@ -13,15 +13,14 @@ from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
 
+from finance.customers.masking import SEARCHABLE_BY_SECRET, map_secrets
 from finance.customers.model import (
     ORDER_BY_SORT,
-    SEARCHABLE_BY_SECRET,
     Book,
     Customer,
     Entry,
     HandedOutCode,
     Status,
-    map_secrets,
     status_of,
     version_of,
 )
