@@ -53,7 +53,6 @@ EXAMPLES: dict[str, Example] = {
     "GET /customers/<customer_code>/payments": Example("accountant"),
     "POST /customers/search": Example("accountant", 200, dict),
     "POST /customers/codes": Example("client", 201, dict),
-    "POST /customers/search": Example("accountant", 200, dict),
     "POST /invoices": Example("client", 201, lambda: {"shop": "own", "customer_name": MARK, "lines": LINES}, 422),
     "GET /invoices": Example("accountant"),
     "GET /invoices/<invoice_number>": Example("client"),
