@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers import checks
+from finance.customers.masking import is_masked, masked
 from finance.customers.model import (
     BANKING_MAX,
     CODE_HINT,
@@ -14,8 +15,6 @@ from finance.customers.model import (
     STATUSES,
     Customer,
     Entry,
-    is_masked,
-    masked,
     parse_code,
     status_of,
     version_of,
@@ -174,6 +173,7 @@ class ListedCustomerSchema(CustomerFormSchema):
     id = fields.String()
     status = fields.String(metadata={"enum": STATUSES})
     status_reason = fields.String()
+    erased_at = fields.DateTime()
     version = fields.Integer()
     created_at = fields.DateTime()
     created_by = KeyId()
@@ -209,7 +209,7 @@ _LISTED = tuple(ListedCustomerSchema().fields)
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
     """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
-    history = masked([_dump_entry(entry) for entry in customer.get("history", [])])
+    history = masked([_dump_entry(entry) for entry in customer.get("history") or []])
     return dump_listed_customer(customer, in_full=in_full) | {"history": history}
 
 

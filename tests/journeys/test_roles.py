@@ -49,6 +49,7 @@ EXAMPLES: dict[str, Example] = {
     "PUT /customers/<customer_code>": Example("client", 200, lambda: {"customer_name": MARK, "pan_number": pan()}, 201),
     "POST /customers/<customer_code>/activate": Example("accountant", 409, lambda: {"reason": MARK}),  # it is active
     "POST /customers/<customer_code>/deactivate": Example("accountant", 200, lambda: {"reason": MARK}),
+    "POST /customers/<customer_code>/erase": Example("admin", 200, lambda: {"reason": MARK}),
     "GET /customers/<customer_code>/payments": Example("accountant"),
     "POST /customers/search": Example("accountant", 200, dict),
     "POST /customers/codes": Example("client", 201, dict),
