@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from flask import Flask
 
 from finance import context, database
+from finance.audit_events import routes as audit_events_routes
 from finance.auth import guard
 from finance.auth import routes as auth_routes
 from finance.auth.service import KeyRing
@@ -18,7 +20,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import exports, frames, limits, openapi, probes, problems, replies
+from finance.edge import cursors, exports, frames, limits, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -41,6 +43,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     """Return the WSGI app for `config`. A MongoDB that can't be reached yet is not an error: /readyz tells."""
     app = _SyncFlask("finance", static_folder=None)
     app.json = replies.OrjsonProvider(app)
+    app.url_map.merge_slashes = False  # "//payments" would be redirected, to whatever host the client wrote
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
     protect = _protection(db)
@@ -59,8 +62,11 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         submit=submit_invoice,
         resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
     )
-    app.extensions[guard.EXTENSION] = _guard(db, config)
-    app.extensions[exports.EXTENSION] = exports.Slots(config.exports_at_once)
+    app.extensions[cursors.EXTENSION] = cursors.Cursors(
+        lambda: database.shared_secret(db, name="cursors", fresh=secrets.token_bytes(32))
+    )
+    app.extensions[guard.EXTENSION] = _guard(db, config, clock)
+    app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
@@ -71,6 +77,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         invoices_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
+        audit_events_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)
@@ -121,10 +128,10 @@ def _protection(db: Db) -> Callable[[], None]:
     return protect
 
 
-def _guard(db: Db, config: Config) -> guard.Guard:
+def _guard(db: Db, config: Config, clock: Clock) -> guard.Guard:
     counts = limits.SharedCounts(db)
     return guard.Guard(
-        key_ring=KeyRing(db, cache_s=config.key_cache_s),
+        key_ring=KeyRing(db, cache_s=config.key_cache_s, clock=clock),
         failed_keys=limits.FailedKeys(config.failed_keys_per_address, counts),
         requests_per_key=limits.RequestsPerKey(config.requests_per_key, counts),
     )

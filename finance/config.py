@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import limits
 
 PaymentNumbering = Literal["standard", "no_gap"]
+BankChanges = Literal["client", "accountant"]  # the least of the roles that may change stored bank accounts
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Rate = limits.RateLimitItem  # so many in so many seconds
@@ -34,6 +35,7 @@ class Config:
     database_name: str = "finance_suite"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     payment_numbering: PaymentNumbering = "standard"
+    bank_changes: BankChanges = "client"
     log_level: str = "INFO"
     body_bytes_max: int = 1024 * 1024
     database_deadline_s: float = 8.0
@@ -59,6 +61,7 @@ class Config:
             database_name=_database_name(env.get("FINANCE_DATABASE") or cls.database_name),
             timezone=_timezone(env.get("FINANCE_TIMEZONE") or "UTC"),
             payment_numbering=_one_of(env, "PAYMENT_NUMBERING", get_args(PaymentNumbering), "standard"),  # type: ignore[arg-type]
+            bank_changes=_one_of(env, "FINANCE_BANK_CHANGES", get_args(BankChanges), "client"),  # type: ignore[arg-type]
             log_level=_one_of(env, "FINANCE_LOG_LEVEL", LOG_LEVELS, "INFO"),
             encryption_keys=_encryption_keys(env.get("FINANCE_ENCRYPTION_KEY") or ""),
             failed_keys_per_address=_rate(env, "FINANCE_FAILED_KEYS_PER_ADDRESS", "30/minute"),

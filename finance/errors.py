@@ -62,6 +62,16 @@ class Invalid(FinanceError):
         return cls(f"{name}: {detail}", errors=[FieldError(detail, parameter=name)])
 
 
+class NotParseable(FinanceError):
+    """Nothing that can be read, or something that two readers could understand differently."""
+
+
+class RequestTimeout(FinanceError):
+    """Announced, and not sent in time."""
+
+    detail_default = "The whole of the body did not arrive in time. Nothing was stored; send it again."
+
+
 class NotFound(FinanceError):
     """No such thing, or none that this tenant may know of."""
 

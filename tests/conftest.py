@@ -14,7 +14,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,9 +23,8 @@ import pytest
 from embedded_mongodb import EmbeddedMongodb
 
 from finance import database
-from finance.auth import service as keys
 from finance.config import Config
-from tests.clients import ENCRYPTION_KEY, Client
+from tests.clients import ENCRYPTION_KEY, Client, make_key
 from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,7 +105,7 @@ class Api:
 
     def key(self, role: str = "client", tenant: str | None = None) -> str:
         """Make an API key and return it."""
-        return keys.create_key(self.db, tenant=tenant or self.tenant, role=role, now=datetime.now(UTC)).key
+        return make_key(self.db, role, tenant=tenant or self.tenant).key
 
     def headers(self, role: str = "client", tenant: str | None = None) -> dict[str, str]:
         """Return the header that carries a new key."""

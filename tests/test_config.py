@@ -62,11 +62,18 @@ def test_every_proxy_can_be_trusted_as_gunicorn_has_it() -> None:
         ("FINANCE_EXPORTS_AT_ONCE", "four"),
         ("FORWARDED_ALLOW_IPS", "nginx"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1/8"),
+        ("FINANCE_BANK_CHANGES", "accountants"),
+        ("FINANCE_BANK_CHANGES", "Accountant"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         Config.from_env({name: value})
+
+
+def test_who_may_change_bank_accounts_is_a_client_unless_told_otherwise() -> None:
+    assert Config.from_env({}).bank_changes == "client"
+    assert Config.from_env({"FINANCE_BANK_CHANGES": "accountant"}).bank_changes == "accountant"
 
 
 def test_a_password_is_never_shown() -> None:

@@ -78,12 +78,13 @@ def caller() -> Caller:
 
 
 def asked() -> Asked:
-    """Return what the caller asks for now: tenant, key id, instant and Idempotency-Key; only behind `requires`.
+    """Return what the caller asks for now: tenant, key id and name, instant, Idempotency-Key; only behind `requires`.
 
     Only a POST has such a key: the other methods have the same effect however often they are sent (RFC 9110, 9.2.2).
     """
     key = headers.idempotency_key() if request.method == "POST" else None
-    return Asked(caller().tenant, caller().key_id, parts().clock(), key, address=client_address())
+    who = caller()
+    return Asked(who.tenant, who.key_id, parts().clock(), key, by_name=who.name, address=client_address())
 
 
 def _get_caller(guard: Guard, key: str) -> Caller:

@@ -60,6 +60,14 @@ class Slots:
         return give_back
 
 
+class Exports:
+    """What all exports of an app share: their slots, and what records that a table is taken away in a format."""
+
+    def __init__(self, at_once: int, record: Callable[[str, str], None]) -> None:
+        self.slots = Slots(at_once)
+        self.record = record
+
+
 @dataclass(frozen=True)
 class Table:
     """What a file shows: the columns in order, and which of them are amounts."""
@@ -76,7 +84,7 @@ def exported(
 
     def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
         for suffix, content_type, file_reply in (("csv", "text/csv", csv_reply), ("xlsx", XLSX_TYPE, xlsx_reply)):
-            served = functools.wraps(view)(_serving(view, table, dump, file_reply))
+            served = functools.wraps(view)(_serving(view, table, dump, suffix, file_reply))
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
             shape = {"type": "string", "contentMediaType": content_type}
@@ -90,13 +98,16 @@ def _serving(
     view: Callable[..., Iterator[list[Any]]],
     table: Table,
     dump: Callable[[Any], Mapping[str, Any]],
+    file_format: str,
     file_reply: Callable[[Table, Iterable[Mapping[str, Any]]], Response],
 ) -> Callable[..., Response]:
     def serve(*args: Any, **kwargs: Any) -> Response:
         pages = each_in_time(view(*args, **kwargs), deadline_s=g.frame.deadline_s)
-        slots: Slots = current_app.extensions[EXTENSION]
-        give_back = slots.take(g.caller.tenant)  # the guard around the view has set who asks
+        exports: Exports = current_app.extensions[EXTENSION]
+        give_back = exports.slots.take(g.caller.tenant)  # the guard around the view has set who asks
         try:
+            # Allowed and understood by now, and not a row read yet.
+            exports.record(table.name, file_format)
             answer = file_reply(table, (dump(document) for page in pages for document in page))
         except BaseException:
             give_back()

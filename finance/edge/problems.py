@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from finance import errors
 from finance.database import ConnectionLost, DriverError
-from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, UnsupportedMediaType
+from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
 from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
 from finance.once import OutcomeUnknown
@@ -28,10 +28,11 @@ class DatabaseUnavailable(errors.Unavailable):
 
 
 STATUS_BY_KIND: dict[type[FinanceError], int] = {
-    NotParseable: 400,
+    errors.NotParseable: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.RequestTimeout: 408,
     errors.Conflict: 409,
     LengthRequired: 411,
     errors.PreconditionFailed: 412,
