@@ -45,7 +45,7 @@ class JsonHandler(logging.Handler):
             self.handleError(record)
 
 
-class _Redacting(logging.Formatter):
+class Redacting(logging.Formatter):
     """Another's format, without keys, and without what a path or a query may hold."""
 
     def __init__(self, inner: logging.Formatter) -> None:
@@ -92,7 +92,7 @@ def configure(level: str) -> None:
     """Send everything from `level` up to stderr as JSON. What gunicorn's worker says of itself keeps its form."""
     logging.basicConfig(level=level, handlers=[JsonHandler()], force=True)
     for handler in logging.getLogger("gunicorn.error").handlers:
-        handler.setFormatter(_Redacting(handler.formatter or logging.Formatter()))
+        handler.setFormatter(Redacting(handler.formatter or logging.Formatter()))
     logging.getLogger("pymongo").setLevel(logging.WARNING)
     # What no line shows is not looked up: the calling frame and the thread (a third of the cost of a line).
     logging._srcfile = None
