@@ -256,7 +256,7 @@ def test_where_the_event_cannot_be_stored_no_key_is_made_and_none_revoked(db: Db
         lambda: service.create_key(db, ASKED, CLIENT),
         lambda: service.revoke_key(db, ASKED, key_id=made.key_id),
     ):
-        with pytest.raises(NotRecorded, match="nothing was done. A retry is safe"):
+        with pytest.raises(NotRecorded, match=r"nothing was done\. A retry is safe"):
             act()
 
     assert [key["revoked_at"] for key in db.api_keys.find()] == [None]

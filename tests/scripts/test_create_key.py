@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import create_key
 import environment
+import create_key
 import pytest
 
 from finance.auth.service import KeyRing
