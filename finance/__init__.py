@@ -12,8 +12,9 @@ request, and it goes one way only:
     once.py         a repeated request takes effect once
     contention.py   trying again where another request changed the same document
     context.py      what the parts of one running app share
-    edge/           where HTTP meets us: bodies, headers, blueprints, problems, replies, cursors, lists, fields,
-                    answers, exports, frames (request ids, deadlines, log lines), openapi, probes
+    edge/           where HTTP meets us: bodies, items, fields, characters, hints, headers, blueprints, problems,
+                    replies, answers, cursors, lists, filters, exports, cells, frames (ids, deadlines, log lines),
+                    addresses, nearby, limits, worker (gunicorn's), openapi, probes
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
     money.py        exact amounts

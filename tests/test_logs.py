@@ -78,6 +78,16 @@ def test_a_long_line_is_searched_in_linear_time() -> None:  # else this would no
         logs.redacted(hostile * 200_000)
 
 
+def test_what_gunicorn_says_in_its_own_form_holds_neither() -> None:
+    message = f"Error handling request GET /api/v1/customers/{PAN}?account={ACCOUNT} with {KEY}"
+
+    line = logs.Redacting(logging.Formatter("[%(levelname)s] %(message)s")).format(
+        logging.makeLogRecord({"msg": message, "levelname": "ERROR"})
+    )
+
+    assert line == f"[ERROR] Error handling request GET /api/v1/… with fin_{KEY_ID}_…"
+
+
 REQUESTS = {
     "a path": f"DELETE /api/v1/keys/{KEY} HTTP/1.1",
     "an encoded path": f"GET /api/v1/keys/{everything_encoded(KEY)} HTTP/1.1",

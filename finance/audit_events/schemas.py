@@ -9,7 +9,8 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from finance.audit_events.model import SORTS
 from finance.edge.answers import KeyId, KeyName
-from finance.edge.fields import AnswerSchema, Choice, Count, InstantOrDay, PageSchema, Text
+from finance.edge.fields import AnswerSchema, Choice, Count, InstantOrDay, PageCursor, PageSchema, Text
+from finance.edge.filters import OF_LISTS
 from finance.errors import Invalid
 from finance.events import ACTIONS, AuditEvent
 
@@ -20,6 +21,8 @@ PAGE_SIZE_MAX = 200
 class AuditEventListSchema(Schema):
     """The filters, the order and the place of one page."""
 
+    fixed = OF_LISTS
+
     at_from = InstantOrDay(metadata={"description": "The first instant, or the first day, inclusive."})
     at_to = InstantOrDay(metadata={"description": "The last instant, or the last day, inclusive."})
     action = Choice(ACTIONS)
@@ -28,7 +31,7 @@ class AuditEventListSchema(Schema):
     object_id = Text(200, metadata={"description": "Such as CUST-000001; beside object_kind."})
     sort = Choice(SORTS, load_default="-at")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
     @validates_schema
     def _check_object(self, data: Mapping[str, Any], **kwargs: Any) -> None:

@@ -42,7 +42,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help=".csv (UTF-8, comma or semicolon) or .xlsx (first sheet)"
+        "file", type=Path, metavar="FILE", help="CSV (UTF-8; commas, semicolons or tabs) or XLSX (first sheet)"
     )
     parser.add_argument("--tenant", required=True, help="whose customers they are")
     parser.add_argument("--apply", action="store_true", help="store them; without it nothing is written")

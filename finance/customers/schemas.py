@@ -6,15 +6,15 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers import checks
+from finance.customers.masking import is_masked, masked
 from finance.customers.model import (
     BANKING_MAX,
+    CODE_HINT,
     GST_DETAILS_MAX,
     PRODUCTS_SERVICES_MAX,
     STATUSES,
     Customer,
     Entry,
-    is_masked,
-    masked,
     parse_code,
     status_of,
     version_of,
@@ -27,21 +27,23 @@ from finance.edge.fields import (
     Choice,
     CurrencyCode,
     Flag,
-    Items,
     PageSchema,
     Text,
     WholeNumber,
 )
+from finance.edge.hints import given_by_server
+from finance.edge.items import Items
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 
 PAYMENT_TERMS_DAYS_MAX = 3_650
+_WHEN_AND_BY = ("created_at", "created_by", "updated_at", "updated_by")
 
 
 def _parse_code(text: str) -> str:
     code = parse_code(text)
     if code is None:
-        raise ValueError("must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit.")
+        raise ValueError(CODE_HINT)
     return code
 
 
@@ -114,6 +116,10 @@ class TermsConditionsSchema(Schema):
 class CustomerFormSchema(Schema):
     """A customer as posted. Loading leaves out what is null or empty, and gives minor units in the place of amounts."""
 
+    fixed = {
+        **given_by_server("id", "status_reason", "version", "history", *_WHEN_AND_BY),
+        "status": "is set by POST /customers/{customer_code}/deactivate and …/activate; leave it out.",
+    }
     customer_code = CustomerCode(allow_none=True, metadata={"description": "Default: the next CUST-000123."})
     customer_name = Text(200, required=True)
     customer_category = Text(60, allow_none=True)
@@ -167,6 +173,7 @@ class ListedCustomerSchema(CustomerFormSchema):
     id = fields.String()
     status = fields.String(metadata={"enum": STATUSES})
     status_reason = fields.String()
+    erased_at = fields.DateTime()
     version = fields.Integer()
     created_at = fields.DateTime()
     created_by = KeyId()
@@ -202,7 +209,7 @@ _LISTED = tuple(ListedCustomerSchema().fields)
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
     """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
-    history = masked([_dump_entry(entry) for entry in customer.get("history", [])])
+    history = masked([_dump_entry(entry) for entry in customer.get("history") or []])
     return dump_listed_customer(customer, in_full=in_full) | {"history": history}
 
 

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validates
 
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
+from finance.edge.hints import given_by_server
 from finance.errors import Invalid
 from finance.history import shown as shown_history
 from finance.numbering.series import require_slug
@@ -16,6 +17,10 @@ from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, M
 class ShopSettingsSchema(Schema):
     """A shop as set up."""
 
+    fixed = {
+        "shop": "is in the address and never changes; leave it out.",
+        **given_by_server("history", "created_at", "created_by"),
+    }
     name = Text(200, required=True)
     timezone = Text(60, required=True, metadata={"example": "Africa/Dakar"})
     currency = CurrencyCode(required=True)

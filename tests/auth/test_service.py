@@ -112,6 +112,17 @@ def test_a_key_that_ends_while_it_is_cached_is_refused_from_that_moment(db: Db, 
             ring.get_caller(made.key)
 
 
+def test_without_a_cache_each_use_is_looked_up(db: Db, clocks: Clocks) -> None:
+    made = service.create_key(db, ASKED, CLIENT)
+    key_ring = clocks.ring(db, cache_s=0)
+    assert key_ring.get_caller(made.key)
+
+    service.revoke_key(db, ASKED, key_id=made.key_id)
+
+    with pytest.raises(Unauthenticated):
+        key_ring.get_caller(made.key)
+
+
 @pytest.mark.parametrize("expires_at", [NOW, NOW - timedelta(days=1)])
 def test_an_end_that_is_not_in_the_future_is_refused_and_leaves_nothing(db: Db, expires_at: datetime) -> None:
     with pytest.raises(Invalid, match="future"):
