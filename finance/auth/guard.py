@@ -2,16 +2,18 @@
 
 import functools
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from flask import current_app, g, request
 from flask_smorest.utils import deepupdate
 
 from finance.asked import Asked
-from finance.auth.model import Caller, Role
+from finance.auth.model import ROLES, Caller, Role
 from finance.auth.service import KeyRing
 from finance.context import parts
 from finance.edge import headers
+from finance.edge.failures import fails
 from finance.errors import Forbidden, Unauthenticated
 
 EXTENSION = "finance-key-ring"
@@ -30,8 +32,9 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             return view(*args, **kwargs)
 
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}
-        guarded._apidoc = deepupdate(getattr(view, "_apidoc", {}), {"manual_doc": documented})  # type: ignore[attr-defined]
-        return guarded
+        guarded._apidoc = deepupdate(deepcopy(getattr(view, "_apidoc", {})), {"manual_doc": documented})  # type: ignore[attr-defined]
+        refused = (Unauthenticated,) if role == ROLES[0] else (Unauthenticated, Forbidden)
+        return fails(*refused)(guarded)
 
     return decorate
 

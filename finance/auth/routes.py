@@ -4,12 +4,14 @@ from dataclasses import asdict
 
 from flask import Response
 
-from finance.auth import service
+from finance.auth import examples, service
 from finance.auth.guard import caller, requires
 from finance.auth.model import Role
 from finance.auth.schemas import CreatedKeySchema, KeyListSchema, NewKeySchema, dump_key
+from finance.auth.service import ApiKeyAlreadyShown, ApiKeyNotFound
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
+from finance.edge.failures import fails
 from finance.edge.headers import idempotency_key
 from finance.edge.replies import reply
 
@@ -18,7 +20,7 @@ blueprint = Blueprint("keys", __name__, url_prefix="/api/v1/keys", description="
 
 @blueprint.route("", methods=["GET"])
 @requires("admin")
-@blueprint.response(200, KeyListSchema())
+@blueprint.response(200, KeyListSchema(), example=examples.KEYS)
 def list_keys() -> Response:
     """List the keys, newest first"""
     documents = service.list_keys(parts().db, tenant=caller().tenant)
@@ -27,8 +29,9 @@ def list_keys() -> Response:
 
 @blueprint.route("", methods=["POST"])
 @requires("admin")
-@blueprint.arguments(NewKeySchema())
-@blueprint.response(201, CreatedKeySchema())
+@fails(ApiKeyAlreadyShown)
+@blueprint.arguments(NewKeySchema(), example=examples.NEW_KEY)
+@blueprint.response(201, CreatedKeySchema(), example=examples.CREATED_KEY)
 def create_key(posted: dict[str, Role]) -> Response:
     """Make a key; it is shown in this answer and never again"""
     new_key = service.create_key(
@@ -39,6 +42,7 @@ def create_key(posted: dict[str, Role]) -> Response:
 
 @blueprint.route("/<key_id>", methods=["DELETE"])
 @requires("admin")
+@fails(ApiKeyNotFound)
 @blueprint.response(204)
 def revoke_key(key_id: str) -> Response:
     """Revoke a key; within five seconds no worker takes it any more"""

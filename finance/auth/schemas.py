@@ -13,7 +13,7 @@ class NewKeySchema(Schema):
 
 
 class KeySchema(AnswerSchema):
-    key_id = fields.String()
+    key_id = fields.String(metadata={"example": "3f2a9c0d1e4b5a67"})
     tenant = fields.String()
     role = fields.String()
     created_at = fields.DateTime()
@@ -21,7 +21,7 @@ class KeySchema(AnswerSchema):
 
 
 class CreatedKeySchema(AnswerSchema):
-    key_id = fields.String()
+    key_id = fields.String(metadata={"example": "3f2a9c0d1e4b5a67"})
     key = fields.String(metadata={"description": "Shown once; only its hash is stored."})
     tenant = fields.String()
     role = fields.String()

@@ -12,6 +12,9 @@ class CustomerBusy(Unavailable):
     detail_default = "Others kept changing this customer, and nothing was changed by this request. A retry is safe."
 
 
+FAILURES = (store.CustomerHistoryFull, CustomerBusy)  # what a change may meet
+
+
 def entry_of(asked: Asked, customer: Customer, values: Mapping[str, object], *, action: str) -> Entry:
     """Return the history entry of setting `values` on the customer."""
     before: Mapping[str, object] = customer

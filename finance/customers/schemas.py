@@ -56,7 +56,7 @@ class CustomerCode(Checked):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(_parse_code, 40, **kwargs)
-        self.metadata = {**self.metadata, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", "example": "CUST-000123"}
+        self.metadata = {**self.metadata, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", "example": "CUST-000001"}
 
 
 class Secret(Checked):
@@ -215,7 +215,7 @@ class CustomerPageSchema(PageSchema):
 
 
 class HandedOutCodeSchema(AnswerSchema):
-    customer_code = fields.String(metadata={"example": "CUST-000124"})
+    customer_code = fields.String()
 
 
 _LISTS = ("gst_details", "products_services", "banking")

@@ -27,6 +27,10 @@ class DatabaseUnavailable(errors.Unavailable):
     detail_default = "The database did not answer in time. A retry is safe."
 
 
+class InternalError(FinanceError):
+    detail_default = "Something failed here that should not. With the same Idempotency-Key a retry is safe."
+
+
 STATUS_BY_KIND: dict[type[FinanceError], int] = {
     NotParseable: 400,
     errors.Unauthenticated: 401,
@@ -38,6 +42,7 @@ STATUS_BY_KIND: dict[type[FinanceError], int] = {
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     errors.Invalid: 422,
+    InternalError: 500,
     errors.Unavailable: 503,
 }
 
@@ -67,16 +72,25 @@ def problem(
     return response
 
 
+def status_of(kind: type[FinanceError]) -> int:
+    """Return the status that a kind of failure is answered with."""
+    return next(STATUS_BY_KIND[known] for known in kind.__mro__ if known in STATUS_BY_KIND)
+
+
 def problem_of(error: FinanceError) -> Response:
     """Return the problem document of a named failure."""
-    status = next(STATUS_BY_KIND[kind] for kind in type(error).__mro__ if kind in STATUS_BY_KIND)
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return problem(
-        status, code=error.code, detail=error.detail, errors=error.errors, extra=error.extra, headers=headers
+        status_of(type(error)),
+        code=error.code,
+        detail=error.detail,
+        errors=error.errors,
+        extra=error.extra,
+        headers=headers,
     )
 
 
@@ -110,8 +124,4 @@ def _http_problem(error: HTTPException) -> Response | HTTPException:
 
 def _unexpected_problem(error: Exception) -> Response:
     log.error("Unexpected failure", exc_info=error)
-    return problem(
-        500,
-        code="internal_error",
-        detail="Something failed here that should not. With the same Idempotency-Key a retry is safe.",
-    )
+    return problem_of(InternalError())

@@ -1,0 +1,17 @@
+"""Shops as the OpenAPI document shows them."""
+
+from finance.edge.examples import AT, KEY_ID
+
+SETTINGS = {"name": "Dakar 1", "timezone": "Africa/Dakar", "currency": "EUR"}
+SHOP = SETTINGS | {
+    "shop": "dkr1",
+    "max_length": 20,
+    "history": [],
+    "created_at": AT,
+    "created_by": KEY_ID,
+    "invoice_format": "FAC-{shop}-{year}{month}-{number:04}",
+    "credit_note_format": "AV-{shop}-{year}{month}-{number:04}",
+    "reset": "month",
+    "fiscal_year_start_month": 1,
+}
+SHOPS = {"data": [SHOP]}
