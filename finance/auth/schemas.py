@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from finance.auth.model import ROLES, ApiKey
-from finance.edge.fields import AnswerSchema
+from finance.edge.fields import AnswerSchema, Choice
 
 
 class NewKeySchema(Schema):
-    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    role = Choice(ROLES, name="Role", required=True)
 
 
 class KeySchema(AnswerSchema):
     key_id = fields.String(metadata={"example": "3f2a9c0d1e4b5a67"})
     tenant = fields.String()
-    role = fields.String()
+    role = Choice(ROLES, name="Role")
     created_at = fields.DateTime()
     revoked_at = fields.DateTime(allow_none=True)
 
@@ -24,7 +24,7 @@ class CreatedKeySchema(AnswerSchema):
     key_id = fields.String(metadata={"example": "3f2a9c0d1e4b5a67"})
     key = fields.String(metadata={"description": "Shown once; only its hash is stored."})
     tenant = fields.String()
-    role = fields.String()
+    role = Choice(ROLES, name="Role")
 
 
 class KeyListSchema(AnswerSchema):

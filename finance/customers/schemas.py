@@ -21,6 +21,7 @@ from finance.customers.model import (
     status_of,
     version_of,
 )
+from finance.customers.parts import AnsweredProductServiceSchema, AnsweredTdsSchema, AnsweredTermsConditionsSchema
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -29,6 +30,7 @@ from finance.edge.fields import (
     Count,
     CurrencyCode,
     Flag,
+    HistoryEntrySchema,
     PageSchema,
     Text,
     WholeNumber,
@@ -168,8 +170,12 @@ class CustomerListSchema(Schema):
     customer_category = Text(60)
     pan_number = Checked(checks.parse_pan, 40)
     gstin = Checked(checks.parse_gstin, 40)
-    status = Choice(STATUSES)
-    sort = Choice(SORTS, metadata={"description": "Default: customer_name with that filter, otherwise -created_at."})
+    status = Choice(STATUSES, name="CustomerStatus")
+    sort = Choice(
+        SORTS,
+        name="CustomerSort",
+        metadata={"description": "Default: customer_name with that filter, otherwise -created_at."},
+    )
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
 
@@ -178,19 +184,14 @@ class CustomerListSchema(Schema):
         return {"sort": "customer_name" if "customer_name" in query else "-created_at", **query}
 
 
-class CustomerHistoryEntrySchema(Schema):
-    at = fields.DateTime(required=True)
-    by = fields.String(required=True)
-    action = fields.String(required=True)
-    reason = fields.String()
-    changes = fields.Dict(keys=fields.String(), required=True)
-
-
 class ListedCustomerSchema(CustomerFormSchema):
     """A customer as listed: numbers that are secret show their last four characters."""
 
     id = fields.String()
-    status = fields.String(metadata={"enum": STATUSES})
+    status = Choice(STATUSES, name="CustomerStatus")
+    products_services = fields.Nested(AnsweredProductServiceSchema, many=True)
+    tds = fields.Nested(AnsweredTdsSchema)
+    terms_conditions = fields.Nested(AnsweredTermsConditionsSchema)
     status_reason = fields.String()
     version = fields.Integer()
     created_at = fields.DateTime()
@@ -207,7 +208,7 @@ class ListedCustomerSchema(CustomerFormSchema):
 class CustomerSchema(ListedCustomerSchema):
     """A customer as answered. A client sees the last four characters of what is secret, an accountant all of it."""
 
-    history = fields.List(fields.Nested(CustomerHistoryEntrySchema))
+    history = fields.List(fields.Nested(HistoryEntrySchema))
 
 
 class CustomerPageSchema(PageSchema):

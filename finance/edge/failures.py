@@ -81,15 +81,12 @@ def _name(operation_id: str, status: int, kinds: list[type[FinanceError]]) -> st
 def _schema(kinds: Iterable[type[FinanceError]]) -> dict[str, Any]:
     """Return the shape of a problem with the codes and the further members of these failures."""
     extra = {name: text for kind in kinds for name, text in kind.extra_members.items()}
-    return {
-        "allOf": [{"$ref": f"{_SCHEMAS}/Problem"}],
-        "type": "object",
-        "properties": {
-            "code": {"type": "string", "enum": [wire_code(kind) for kind in kinds]},
-            **{name: {"type": "string", "description": text} for name, text in extra.items()},
-        },
-        "required": ["code"],
+    members = {
+        "code": {"type": "string", "enum": [wire_code(kind) for kind in kinds]},
+        **{name: {"type": "string", "description": text} for name, text in extra.items()},
     }
+    own = {"type": "object", "properties": members, "required": ["code"]}
+    return {"allOf": [{"$ref": f"{_SCHEMAS}/Problem"}, own]}
 
 
 def _response(name: str, status: int, kinds: Iterable[type[FinanceError]]) -> dict[str, Any]:

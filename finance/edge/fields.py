@@ -30,6 +30,24 @@ class AnswerSchema(Schema):
         field_obj.required = True
 
 
+class ChangeSchema(Schema):
+    """What a field held before a change, where it held anything, and what it holds since."""
+
+    before = fields.Raw(data_key="from", allow_none=True)
+    after = fields.Raw(data_key="to", required=True, allow_none=True)
+
+
+class HistoryEntrySchema(Schema):
+    """One change. Why it was made, or by which payment, stands where it applies."""
+
+    at = fields.DateTime(required=True)
+    by = fields.String(required=True)
+    action = fields.String(required=True)
+    reason = fields.String()
+    payment_number = fields.String()
+    changes = fields.Dict(keys=fields.String(), values=fields.Nested(ChangeSchema), required=True)
+
+
 class PageSchema(AnswerSchema):
     """One page of a list; `data` is added by each list."""
 
@@ -60,10 +78,13 @@ class Text(fields.String):
 
 
 class Choice(fields.String):
-    """One of a few texts."""
+    """One of a few texts; an enumeration that has a name is one type of generated clients, wherever it stands."""
 
-    def __init__(self, choices: Sequence[str], *, hint: str | None = None, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {}).update(enum=list(choices))
+    def __init__(
+        self, choices: Sequence[str], *, name: str | None = None, hint: str | None = None, **kwargs: Any
+    ) -> None:
+        named = {"x-name": name} if name else {}
+        kwargs.setdefault("metadata", {}).update(enum=list(choices), **named)
         super().__init__(error_messages=_REQUIRED, **kwargs)
         self._choices = frozenset(choices)
         self._hint = hint or f"must be one of: {', '.join(choices)}."
@@ -79,7 +100,10 @@ class CurrencyCode(Choice):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            sorted(DECIMALS_BY_CURRENCY), hint="must be an ISO 4217 code in capitals, such as EUR.", **kwargs
+            sorted(DECIMALS_BY_CURRENCY),
+            name="Currency",
+            hint="must be an ISO 4217 code in capitals, such as EUR.",
+            **kwargs,
         )
 
 

@@ -73,7 +73,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
             operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         _add_headers(method, operation)
     _add_path_examples(document)
-    _close(document)
+    _open_answers(document)
     document_failures(document)
     schemas = document["components"]["schemas"]
     named: dict[str, Any] = {}
@@ -81,7 +81,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["schemas"] = schemas = document["components"]["schemas"] | named
     for schema in schemas.values():
         _tell_defaults(schema)
-    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    referred = _references(document)  # flask-smorest's own schemas aren't
+    document["components"]["schemas"] = {name: schemas[name] for name in sorted(schemas) if name in referred}
     used = {tag for _, operation in operations_of(document) for tag in operation["tags"]}
     document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
     return document
@@ -113,16 +114,17 @@ def _add_path_examples(document: dict[str, Any]) -> None:
                 parameter["example"] = examples[parameter["name"]]
 
 
-def _close(document: dict[str, Any]) -> None:
-    """Say of every body, and of what is in it, that it takes no other members."""
+def _open_answers(document: dict[str, Any]) -> None:
+    """Leave it to bodies, and what is in them, to take no other members: answers may get more."""
+    schemas = document["components"]["schemas"]
     waiting = [operation["requestBody"] for _, operation in operations_of(document) if "requestBody" in operation]
     closed: set[str] = set()
     while waiting:
         for name in _references(waiting.pop()) - closed:
             closed.add(name)
-            schema = document["components"]["schemas"][name]
-            schema["additionalProperties"] = False
-            waiting.append(schema)
+            waiting.append(schemas[name])
+    for name in schemas.keys() - closed:
+        schemas[name].pop("additionalProperties", None)
 
 
 def _references(node: Any) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import fields
 
 from finance.database import Document
-from finance.edge.fields import AnswerSchema, PageSchema
+from finance.edge.fields import AnswerSchema, Choice, HistoryEntrySchema, PageSchema
 from finance.history import HistoryEntry
 from finance.invoices.model import STATUSES, CreditNote, Invoice, Line
 from finance.money import DECIMALS_BY_CURRENCY, format_amount
@@ -54,11 +54,11 @@ class InvoiceSchema(_IssuedSchema):
     amount_paid = fields.String()
     outstanding = fields.String()
     notes = fields.String(allow_none=True)
-    status = fields.String(metadata={"enum": STATUSES})
+    status = Choice(STATUSES, name="InvoiceStatus")
     cancel_reason = fields.String(allow_none=True)
     cancelled_at = fields.DateTime(allow_none=True)
     credit_note_number = fields.String(allow_none=True)
-    history = fields.List(fields.Dict())
+    history = fields.List(fields.Nested(HistoryEntrySchema))
 
 
 class InvoicePageSchema(PageSchema):
@@ -78,7 +78,7 @@ class CreditNotePageSchema(PageSchema):
 
 
 class SequenceSchema(AnswerSchema):
-    kind = fields.String(metadata={"enum": ["invoice", "credit_note"]})
+    kind = Choice(("invoice", "credit_note"), name="SequenceKind")
     period = fields.String()
     newest_number = fields.String()
     newest_issued_on = fields.Date()

@@ -111,7 +111,7 @@ class InvoiceFiltersSchema(Schema):
     """Which invoices are meant; the same for lists and exports."""
 
     shop = ShopName()
-    status = Choice(STATUSES)
+    status = Choice(STATUSES, name="InvoiceStatus")
     customer_code = CustomerCode()
     currency = CurrencyCode()
     issued_from = Day(metadata={"description": "The first day, inclusive."})
@@ -124,13 +124,13 @@ class InvoiceFiltersSchema(Schema):
 class InvoiceListSchema(InvoiceFiltersSchema):
     """The filters, the order and the place of one page."""
 
-    sort = Choice(SORTS, load_default="-issued_on")
+    sort = Choice(SORTS, name="InvoiceSort", load_default="-issued_on")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
 
 
 class InvoiceExportSchema(InvoiceFiltersSchema):
-    sort = Choice(SORTS, load_default="issued_on")
+    sort = Choice(SORTS, name="InvoiceSort", load_default="issued_on")
 
 
 class CreditNoteListSchema(Schema):

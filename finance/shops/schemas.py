@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
 
-from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
+from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, HistoryEntrySchema, Text, WholeNumber
 from finance.errors import Invalid
 from finance.numbering.series import require_slug
 from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, MAX_LENGTH_LARGEST, RESETS, Shop
@@ -25,7 +25,7 @@ class ShopSettingsSchema(Schema):
     credit_note_format = Text(
         FORMAT_LENGTH_MAX, allow_none=True, metadata={"description": "Default: AV- in the place of FAC-."}
     )
-    reset = Choice(RESETS, load_default="month")
+    reset = Choice(RESETS, name="SequenceReset", load_default="month")
     max_length = WholeNumber(5, MAX_LENGTH_LARGEST, load_default=MAX_LENGTH)
     fiscal_year_start_month = WholeNumber(1, 12, load_default=1)
 
@@ -45,12 +45,12 @@ class ShopSchema(AnswerSchema):
     timezone = fields.String()
     currency = fields.String()
     max_length = fields.Integer()
-    history = fields.List(fields.Dict())
+    history = fields.List(fields.Nested(HistoryEntrySchema))
     created_at = fields.DateTime()
     created_by = fields.String()
     invoice_format = fields.String()
     credit_note_format = fields.String()
-    reset = fields.String(metadata={"enum": RESETS})
+    reset = Choice(RESETS, name="SequenceReset")
     fiscal_year_start_month = fields.Integer()
 
 

@@ -31,6 +31,11 @@ def operations() -> list[tuple[str, dict[str, Any]]]:
     return list(operations_of(served()))
 
 
+def by_id(name: str) -> dict[str, Any]:
+    (found,) = [operation for _method, operation in operations() if operation["operationId"] == name]
+    return found
+
+
 def resolved(response: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = served()["components"]["responses"][response["$ref"].rpartition("/")[2]]
     return found
@@ -154,3 +159,61 @@ def test_an_export_says_what_kind_of_file_it_is() -> None:
             operation = paths[f"/api/v1/{listed}/export.{suffix}"]["get"]
             assert list(operation["responses"]["200"]["content"]) == [content_type]
             assert operation["summary"].endswith(f"as {suffix.upper()}")
+
+
+def test_an_enumeration_is_one_type_wherever_it_stands() -> None:
+    schemas = served()["components"]["schemas"]
+
+    assert schemas["PaymentStatus"] == {"type": "string", "enum": ["recorded", "voided"]}
+    assert schemas["Payment"]["properties"]["status"] == {"$ref": "#/components/schemas/PaymentStatus"}
+    (status,) = [parameter for parameter in by_id("listPayments")["parameters"] if parameter["name"] == "status"]
+    assert status["schema"] == {"$ref": "#/components/schemas/PaymentStatus"}
+    assert "EUR" in schemas["Currency"]["enum"]
+    assert schemas["NewInvoice"]["properties"]["currency"]["anyOf"] == [
+        {"$ref": "#/components/schemas/Currency"},
+        {"type": "null"},
+    ]
+
+
+def test_amounts_are_answered_as_texts_alone() -> None:
+    document = served()
+    waiting, seen = ["Payment", "PaymentPage", "Invoice", "CreditNote", "Customer", "CustomerPage", "Shop"], set()
+
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for member, schema in document["components"]["schemas"][name].get("properties", {}).items():
+            assert "number" not in schema.get("type", []), f"{name}.{member}"
+        waiting += set(re.findall(r"#/components/schemas/(\w+)", str(document["components"]["schemas"][name]))) - seen
+
+
+def test_a_body_takes_no_other_members_and_tells_its_defaults_in_words() -> None:
+    """Generators of clients would take a member that has a `default` for one that has to be sent."""
+    schemas = served()["components"]["schemas"]
+
+    for name in ("AllocatedPayment", "Allocation", "NewInvoice", "Line", "CustomerForm", "ShopSettings", "NewKey"):
+        assert schemas[name]["additionalProperties"] is False
+        assert [member for member, schema in schemas[name]["properties"].items() if "default" in schema] == []
+    assert schemas["Line"]["properties"]["tax_rate"]["description"] == "In percent. Default: 0."
+    assert "additionalProperties" not in schemas["Payment"]
+
+
+def test_the_document_holds_only_what_it_refers_to() -> None:
+    document = served()
+
+    text = str(document)
+    for kind in ("schemas", "responses", "headers"):
+        for name in document["components"][kind]:
+            assert f"'#/components/{kind}/{name}'" in text
+
+
+@pytest.mark.parametrize("entrance", ["/", "/api/v1", "/api/v1/"])
+def test_the_entrances_lead_to_the_pages_whatever_host_they_are_asked_for_under(entrance: str) -> None:
+    http = create_app(Config()).test_client()
+
+    answer = http.get(entrance, headers={"Host": "evil.example"})
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/api/v1/docs"
+    assert "evil" not in answer.text
+    assert http.get(answer.headers["Location"]).status_code == 200
