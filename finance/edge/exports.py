@@ -48,7 +48,7 @@ def exported(
             served = functools.wraps(view)(_serving(view, table, dump, file_reply))
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
-            shape = {"type": "string", "contentMediaType": content_type}
+            shape = {"type": "string", "format": "binary", "contentMediaType": content_type}
             documented = blueprint.response(200, schema=shape, content_type=content_type)(served)
             blueprint.route(f"{path}.{suffix}", methods=["GET"])(documented)
 
