@@ -15,7 +15,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import frames, openapi, probes, problems, replies
+from finance.edge import cors, frames, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -55,6 +55,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     )
     app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s)
+    cors.share_with(app, config.cors_origins)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
     for blueprint in (

@@ -23,9 +23,9 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
+    # No example: the pages would send it, the same for everybody.
     "description": "1 to 255 visible ASCII characters, bare or in double quotes; it never expires.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-    "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
 }
 _HEADERS = {
     "ETag": "What this state is called, for If-Match.",
