@@ -31,6 +31,10 @@ def assert_documented(method: str, path: str, *, status: int, headers: Any, prob
     own = schema["allOf"][1]["properties"]
     codes = own["code"]["enum"]
     assert problem["code"] in codes, f"{name} answered {status} {problem['code']}: add it to @fails beside its route"
+    for error in problem["errors"]:
+        assert error.keys() in ({"pointer", "detail"}, {"parameter", "detail"}), error
+        assert "parameter" in error or "requestBody" in operation, f"{name} takes no body: {error}"
+        assert "parameter" in error or status in (409, 422), f"{status} has a pointer"
     members = document["components"]["schemas"]["Problem"]["properties"] | own
     assert problem.keys() <= members.keys(), f"{problem['code']} has {problem.keys() - members.keys()}: extra_members"
 

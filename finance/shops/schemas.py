@@ -66,7 +66,9 @@ def shop_slug(text: str) -> str:
     try:
         return require_slug(text)
     except ValueError:
-        raise Invalid.field("shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit.") from None
+        raise Invalid.parameter(
+            "shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit."
+        ) from None
 
 
 def dump_shop(shop: Shop) -> dict[str, object]:
