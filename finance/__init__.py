@@ -13,8 +13,8 @@ request, and it goes one way only:
     contention.py   trying again where another request changed the same document
     context.py      what the parts of one running app share
     edge/           where HTTP meets us: bodies, headers, blueprints, problems, replies, cursors, lists, fields,
-                    exports, frames (request ids, deadlines, log lines), cors, failures (what an operation can
-                    answer with), openapi, docs (its pages), examples, probes
+                    answers, exports, frames (request ids, deadlines, log lines), cors, openapi with failures (what an
+                    operation can answer), examples and docs (its pages), probes
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
     money.py        exact amounts

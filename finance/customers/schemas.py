@@ -22,6 +22,7 @@ from finance.customers.model import (
     version_of,
 )
 from finance.customers.parts import AnsweredProductServiceSchema, AnsweredTdsSchema, AnsweredTermsConditionsSchema
+from finance.edge.answers import HistoryEntrySchema
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -30,7 +31,6 @@ from finance.edge.fields import (
     Count,
     CurrencyCode,
     Flag,
-    HistoryEntrySchema,
     PageSchema,
     Text,
     WholeNumber,

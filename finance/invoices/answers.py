@@ -6,7 +6,8 @@ from typing import Any
 from marshmallow import fields
 
 from finance.database import Document
-from finance.edge.fields import AnswerSchema, Choice, HistoryEntrySchema, PageSchema
+from finance.edge.answers import HistoryEntrySchema
+from finance.edge.fields import AnswerSchema, Choice, PageSchema
 from finance.history import HistoryEntry
 from finance.invoices.model import STATUSES, CreditNote, Invoice, Line
 from finance.money import DECIMALS_BY_CURRENCY, format_amount

@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
+from finance.edge.answers import HistoryEntrySchema
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -13,7 +14,6 @@ from finance.edge.fields import (
     Count,
     CurrencyCode,
     Day,
-    HistoryEntrySchema,
     Metadata,
     PageSchema,
     Text,

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
 
-from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, HistoryEntrySchema, Text, WholeNumber
+from finance.edge.answers import HistoryEntrySchema
+from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
 from finance.errors import Invalid
 from finance.numbering.series import require_slug
 from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, MAX_LENGTH_LARGEST, RESETS, Shop
