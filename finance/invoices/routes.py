@@ -113,7 +113,7 @@ def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
 @blueprint.route("/invoices/<invoice_number>/cancel", methods=["POST"])
 @requires("accountant")
 @fails(InvoiceNotFound, InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHistoryFull, InvoiceBusy)
-@fails(IdempotencyKeyReused, *lane.FAILURES)
+@fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(CancelSchema(), example=examples.CANCEL)
 @blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED)
 def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:

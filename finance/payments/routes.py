@@ -91,7 +91,7 @@ def export_payments(query: dict[str, Any]) -> Iterator[list[Payment]]:
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])
 @requires("accountant")
-@fails(PaymentNotFound, PaymentHistoryFull, PaymentBusy)
+@fails(PaymentNotFound, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
 @blueprint.arguments(PaymentEditSchema(), example=examples.EDIT)
 @blueprint.response(200, PaymentSchema(), example=examples.EDITED)
 def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
@@ -101,7 +101,8 @@ def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
 
 @blueprint.route("/<payment_number>/void", methods=["POST"])
 @requires("accountant")
-@fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, IdempotencyKeyReused, PaymentBusy)
+@fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, RefusedByForeignIndex)
+@fails(IdempotencyKeyReused, PaymentBusy)
 @blueprint.arguments(VoidSchema(), example=examples.VOID)
 @blueprint.response(200, PaymentSchema(), example=examples.VOIDED)
 def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
