@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finance.edge.examples import AT, ID, KEY_ID, change, entry, page
+from finance.edge.examples import CREATED, ID, UPDATED, change, entry, page
 
 FORM: dict[str, Any] = {
     "customer_name": "Bharat Textiles Ltd",
@@ -36,10 +36,8 @@ CUSTOMER = FORM | {
     "status": "active",
     "status_reason": None,
     "version": 1,
-    "created_at": AT,
-    "created_by": KEY_ID,
-    "updated_at": AT,
-    "updated_by": KEY_ID,
+    **CREATED,
+    **UPDATED,
     "history": [],
 }
 SAVED = CUSTOMER | {

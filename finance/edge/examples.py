@@ -8,6 +8,8 @@ from typing import Any
 ID = "6920c5a08f1d4b2e9a7c3d15"
 KEY_ID = "3f2a9c0d1e4b5a67"
 AT = "2026-11-20T12:00:00Z"
+CREATED = {"created_at": AT, "created_by": KEY_ID}
+UPDATED = {"updated_at": AT, "updated_by": KEY_ID}
 
 
 def page(*rows: dict[str, Any]) -> dict[str, Any]:

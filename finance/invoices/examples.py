@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finance.edge.examples import AT, ID, KEY_ID, change, entry, page
+from finance.edge.examples import AT, CREATED, ID, change, entry, page
 
 NEW_INVOICE = {
     "shop": "dkr1",
@@ -34,8 +34,7 @@ _ISSUED: dict[str, Any] = {
     "total_net": "1000.00",
     "total_tax": "180.00",
     "total": "1180.00",
-    "created_at": AT,
-    "created_by": KEY_ID,
+    **CREATED,
 }
 INVOICE = _ISSUED | {
     "invoice_number": "FAC-DKR1-202611-0001",

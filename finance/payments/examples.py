@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finance.edge.examples import AT, ID, KEY_ID, change, entry, page
+from finance.edge.examples import AT, CREATED, ID, change, entry, page
 
 NEW_PAYMENT = {
     "amount": "1250.50",
@@ -29,8 +29,7 @@ PAYMENT: dict[str, Any] = {
     "voided_at": None,
     "previous_numbers": [],
     "history": [],
-    "created_at": AT,
-    "created_by": KEY_ID,
+    **CREATED,
 }
 EDITED = PAYMENT | EDIT | {"history": [entry("edited", note=change(None, EDIT["note"]))]}
 VOIDED = PAYMENT | {

@@ -1,14 +1,13 @@
 """Shops as the OpenAPI document shows them."""
 
-from finance.edge.examples import AT, KEY_ID
+from finance.edge.examples import CREATED
 
 SETTINGS = {"name": "Dakar 1", "timezone": "Africa/Dakar", "currency": "EUR"}
 SHOP = SETTINGS | {
     "shop": "dkr1",
     "max_length": 20,
     "history": [],
-    "created_at": AT,
-    "created_by": KEY_ID,
+    **CREATED,
     "invoice_format": "FAC-{shop}-{year}{month}-{number:04}",
     "credit_note_format": "AV-{shop}-{year}{month}-{number:04}",
     "reset": "month",
