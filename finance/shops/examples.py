@@ -1,9 +1,11 @@
 """Shops as the OpenAPI document shows them."""
 
+from typing import Any
+
 from finance.edge.examples import CREATED
 
 SETTINGS = {"name": "Dakar 1", "timezone": "Africa/Dakar", "currency": "EUR"}
-SHOP = SETTINGS | {
+SHOP: dict[str, Any] = SETTINGS | {
     "shop": "dkr1",
     "max_length": 20,
     "history": [],

@@ -58,7 +58,8 @@ def test_an_example_is_a_request_that_succeeds_and_what_is_answered_to_it(world:
 
     content = BY_ID[name][2]["responses"][str(answer.status_code)].get("content", {})
     if "application/json" in content:
-        assert without_random(answer.json) == without_random(content["application/json"]["example"])
+        documented = content["application/json"].get("example", "no example= in its @blueprint.response")
+        assert without_random(answer.json) == without_random(documented)
 
 
 @pytest.mark.parametrize("name", BY_ID)
@@ -71,6 +72,7 @@ def test_an_example_is_as_its_schema_says(name: str) -> None:
     for content in contents:
         for media_type, described in content.items():
             if media_type == "application/json":
+                assert "example" in described, f"{name}: give example= to its arguments and response"
                 assert problems_of(described["schema"], described["example"]) == []
 
 
