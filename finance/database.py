@@ -4,6 +4,7 @@ Nothing is acknowledged before a majority has it in its journal (`w: majority`, 
 there after any one process or node is killed.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,8 @@ from typing import Any
 
 import pymongo
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from finance.config import Config
 from finance.errors import Unavailable
@@ -49,6 +51,18 @@ def connect(config: Config) -> Db:
         timeoutMS=int(config.database_deadline_s * 1000),
     )
     return client[config.database_name]
+
+
+def shared_secret(db: Db, *, name: str, fresh: bytes) -> bytes:
+    """Return the secret of this name that all processes share: `fresh`, made by the caller, where there is none yet."""
+    kept = db.secrets.find_one({"_id": name})
+    if kept is None:
+        with contextlib.suppress(DuplicateKeyError):  # another process made it just now
+            db.secrets.update_one({"_id": name}, {"$setOnInsert": {"secret": fresh}}, upsert=True)
+        kept = db.secrets.with_options(read_concern=ReadConcern("local")).find_one({"_id": name})
+    if kept is None:
+        raise Unavailable
+    return bytes(kept["secret"])
 
 
 def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:

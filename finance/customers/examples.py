@@ -26,6 +26,7 @@ FORM: dict[str, Any] = {
     ],
     "terms_conditions": {"payment_terms_days": 30, "credit_limit": "500000.00", "currency": "INR"},
 }
+SEARCH = {"pan_number": FORM["pan_number"]}
 SAVED_FORM = FORM | {"contact_person": "Meera Rao"}
 DEACTIVATE = {"reason": "Closed its business."}
 ACTIVATE = {"reason": "Opened again."}

@@ -9,19 +9,19 @@ from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers import activation, changes, codes, examples, saving, service
 from finance.customers.activation import CustomerAlreadyActive, CustomerAlreadyInactive, StatusChange
+from finance.customers.banking import BankDetailsProtected
 from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.model import Book, Customer, PostedForm, etag_of
+from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
 from finance.customers.schemas import (
     ConfirmSchema,
     CustomerFormSchema,
-    CustomerListSchema,
     CustomerPageSchema,
     CustomerSchema,
     HandedOutCodeSchema,
     ReasonSchema,
     dump_customer,
     dump_listed_customer,
-    filters_of,
 )
 from finance.customers.service import CustomerCodeTaken, CustomerNotFound
 from finance.database import IndexesMissing
@@ -66,7 +66,7 @@ def protect() -> None:
 def onboard_customer(posted: PostedForm, query: dict[str, str]) -> Response:
     """Onboard a customer, all parts of the form at once"""
     answer = service.onboard_customer(_book(), asked(), posted=posted, confirmed=_is_confirmed(query))
-    return _customer_reply(answer.document, status=201, replayed=answer.replayed)
+    return _customer_reply(answer.document, brought=posted, status=201, replayed=answer.replayed)
 
 
 @blueprint.route("/codes", methods=["POST"])
@@ -90,6 +90,18 @@ def list_customers(query: dict[str, Any]) -> Response:
     return list_reply(query, list_page, dump_listed_customer)
 
 
+@blueprint.route("/search", methods=["POST"])
+@requires("accountant")
+@fails(*READ)
+@blueprint.arguments(CustomerSearchSchema(), example=examples.SEARCH)
+@blueprint.response(200, CustomerPageSchema(), example=examples.CUSTOMERS)
+def search_customers(posted: dict[str, Any]) -> Response:
+    """Search customers by their PAN or a GSTIN too, which must not stand in an address"""
+    list_page = partial(service.search_customers, _book(), asked(), filters=filters_of(posted))
+    query = service.sealed_query(_book(), tenant=caller().tenant, query=posted)
+    return list_reply(query, list_page, dump_listed_customer)
+
+
 @blueprint.route("/<customer_code>", methods=["GET"])
 @requires("client")
 @fails(CustomerNotFound, *READ)
@@ -101,7 +113,7 @@ def get_customer(customer_code: str) -> Response:
 
 @blueprint.route("/<customer_code>", methods=["PUT"])
 @requires("client")
-@fails(PreconditionFailed, PossibleDuplicateCustomer, RefusedByForeignIndex)
+@fails(BankDetailsProtected, PreconditionFailed, PossibleDuplicateCustomer, RefusedByForeignIndex)
 @fails(*changes.FAILURES, NotStored, IndexesMissing, EncryptionNotConfigured, *READ)
 @blueprint.arguments(CustomerFormSchema(), example=examples.SAVED_FORM)
 @blueprint.arguments(ConfirmSchema(), location="query")
@@ -119,8 +131,9 @@ def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str)
         posted=posted,
         confirmed=_is_confirmed(query),
         if_match=if_match(),
+        may_change_banking=caller().may(parts().config.bank_changes),
     )
-    return _customer_reply(customer, status=201 if created else 200)
+    return _customer_reply(customer, brought=posted, status=201 if created else 200)
 
 
 @blueprint.route("/<customer_code>/deactivate", methods=["POST"])
@@ -159,9 +172,13 @@ def _is_confirmed(query: dict[str, str]) -> bool:
     return query["confirm_duplicate"] == "true"
 
 
-def _customer_reply(customer: Customer, *, status: int = 200, replayed: bool = False) -> Response:
+def _customer_reply(
+    customer: Customer, *, brought: PostedForm | None = None, status: int = 200, replayed: bool = False
+) -> Response:
+    in_full = caller().may("accountant")
+    if in_full:
+        service.record_numbers_read(parts().db, asked(), customer, brought=brought)
     headers = {"ETag": f'"{etag_of(customer)}"'}
     if status == 201:
         headers["Location"] = f"/api/v1/customers/{customer['customer_code']}"
-    shown = dump_customer(customer, in_full=caller().may("accountant"))
-    return reply(shown, status=status, headers=headers, replayed=replayed)
+    return reply(dump_customer(customer, in_full=in_full), status=status, headers=headers, replayed=replayed)

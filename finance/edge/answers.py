@@ -1,6 +1,22 @@
 """What several kinds of answers have in common: what was changed, when and by whom."""
 
+from typing import Any
+
 from marshmallow import Schema, fields
+
+
+class KeyId(fields.String):
+    """The id of the API key that did something."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"description": "The id of the API key, or the command."}, **kwargs)
+
+
+class KeyName(fields.String):
+    """What that key was called then; null where it had no name, and in what earlier versions stored."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_none=True, metadata={"description": "What the key was called then."}, **kwargs)
 
 
 class ChangeSchema(Schema):
@@ -14,7 +30,8 @@ class HistoryEntrySchema(Schema):
     """One change. Why it was made, or by which payment, stands where it applies."""
 
     at = fields.DateTime(required=True)
-    by = fields.String(required=True)
+    by = KeyId(required=True)
+    by_name = KeyName(required=True)
     action = fields.String(required=True)
     reason = fields.String()
     payment_number = fields.String()

@@ -8,8 +8,8 @@ from typing import Any
 ID = "6920c5a08f1d4b2e9a7c3d15"
 KEY_ID = "3f2a9c0d1e4b5a67"
 AT = "2026-11-20T12:00:00Z"
-CREATED = {"created_at": AT, "created_by": KEY_ID}
-UPDATED = {"updated_at": AT, "updated_by": KEY_ID}
+CREATED = {"created_at": AT, "created_by": KEY_ID, "created_by_name": None}
+UPDATED = {"updated_at": AT, "updated_by": KEY_ID, "updated_by_name": None}
 
 
 def page(*rows: dict[str, Any]) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def page(*rows: dict[str, Any]) -> dict[str, Any]:
 
 def entry(action: str, **changes: dict[str, Any]) -> dict[str, Any]:
     """Return an entry of a history."""
-    return {"at": AT, "by": KEY_ID, "action": action, "changes": changes}
+    return {"at": AT, "by": KEY_ID, "by_name": None, "action": action, "changes": changes}
 
 
 def change(before: Any, after: Any) -> dict[str, Any]:

@@ -10,16 +10,17 @@ from typing import Any, TypeVar
 
 from flask_smorest.utils import deepupdate
 
-from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, UnsupportedMediaType
+from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
 from finance.edge.problems import DatabaseUnavailable, InternalError, status_of
-from finance.errors import FinanceError, Invalid, wire_code
+from finance.errors import FinanceError, Invalid, NotParseable, RequestTimeout, wire_code
 from finance.once import OutcomeUnknown
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 MEMBER = "x-fails"  # of an operation, until its responses are made of it
 OF_ALL = (Invalid, InternalError)
-OF_A_BODY = (NotParseable, LengthRequired, BodyTooLarge, UnsupportedMediaType)
+OF_A_BODY = (NotParseable, RequestTimeout, LengthRequired, BodyTooLarge, UnsupportedMediaType)
+NAMED_MAX = 2
 NO_OPERATION = ("method_not_allowed", "not_found")  # an address or a method that isn't ours
 
 _SCHEMAS = "#/components/schemas"
@@ -67,13 +68,15 @@ def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any
 
 def _kinds_of(method: str, operation: dict[str, Any]) -> list[type[FinanceError]]:
     kinds = [*OF_ALL, DatabaseUnavailable if method == "get" else OutcomeUnknown, *operation.pop(MEMBER, ())]
+    if method == "post":
+        kinds.append(NotParseable)  # an Idempotency-Key that stands twice
     return [*kinds, *OF_A_BODY] if "requestBody" in operation else kinds
 
 
 def _name(operation_id: str, status: int, kinds: list[type[FinanceError]]) -> str:
-    """Return what a response is called: by its one failure, which operations share, or by the operation and status."""
-    if len(kinds) == 1:
-        return kinds[0].__name__
+    """Return what a response is called: by its failures where they are few, as then operations share it."""
+    if len(kinds) <= NAMED_MAX:
+        return "Or".join(kind.__name__ for kind in kinds)
     phrase = "Invalid" if status == 422 else http.HTTPStatus(status).phrase.title().replace(" ", "")
     return f"{operation_id[0].upper()}{operation_id[1:]}{phrase}"
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from finance import errors
 from finance.database import ConnectionLost, DriverError
-from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, UnsupportedMediaType
+from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
 from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
 from finance.once import OutcomeUnknown
@@ -32,16 +32,18 @@ class InternalError(FinanceError):
 
 
 STATUS_BY_KIND: dict[type[FinanceError], int] = {
-    NotParseable: 400,
+    errors.NotParseable: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.RequestTimeout: 408,
     errors.Conflict: 409,
     LengthRequired: 411,
     errors.PreconditionFailed: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     errors.Invalid: 422,
+    errors.TooManyRequests: 429,
     InternalError: 500,
     errors.Unavailable: 503,
 }
@@ -80,7 +82,7 @@ def status_of(kind: type[FinanceError]) -> int:
 def problem_of(error: FinanceError) -> Response:
     """Return the problem document of a named failure."""
     headers = {}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, (errors.Unavailable, errors.TooManyRequests)):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -12,13 +12,13 @@ from finance_client.api.payments import list_payments, record_payment, void_paym
 from finance_client.models import (
     AllocatedPayment,
     Currency,
+    IdempotencyKeyReusedOrInvalidProblem,
     InvalidProblem,
     Payment,
     PaymentMethod,
     PaymentPage,
     PaymentStatus,
     RecordPaymentConflictProblem,
-    RecordPaymentInvalidProblem,
     Void,
     VoidPaymentConflictProblem,
 )
@@ -49,7 +49,7 @@ def main(url: str, key: str) -> None:
 
     nothing = AllocatedPayment(amount="0", currency=Currency.EUR, payer="Ada Lovelace", method=PaymentMethod.CARD)
     wrong = record_payment.sync(client=client, body=nothing)
-    assert isinstance(wrong, RecordPaymentInvalidProblem)
+    assert isinstance(wrong, IdempotencyKeyReusedOrInvalidProblem)
 
     told = {
         "amount": amount,

@@ -23,8 +23,18 @@ BEFORE = {
     "getCreditNote": (*CHAIN[:3], "cancelInvoice"),
     "listCreditNotes": (*CHAIN[:3], "cancelInvoice"),
     "revokeKey": ("createKey",),
+    "listAuditEvents": ("createKey",),
 }
-RANDOM = ("id", "created_at", "created_by", "updated_by", "by", "key_id", "key")  # what no two answers share
+RANDOM = (
+    "id",
+    "created_at",
+    "created_by",
+    "updated_by",
+    "by",
+    "key_id",
+    "key",
+    "object_id",
+)  # what no two answers share
 
 Operation = dict[str, Any]
 
