@@ -11,6 +11,7 @@ from finance.context import parts
 from finance.edge.blueprints import Blueprint
 from finance.edge.failures import fails
 from finance.edge.replies import reply
+from finance.once import IdempotencyKeyReused
 
 blueprint = Blueprint("keys", __name__, url_prefix="/api/v1/keys", description="API keys of your tenant")
 
@@ -26,7 +27,7 @@ def list_keys() -> Response:
 
 @blueprint.route("", methods=["POST"])
 @requires("admin")
-@fails(ApiKeyAlreadyShown)
+@fails(ApiKeyAlreadyShown, IdempotencyKeyReused)
 @blueprint.arguments(NewKeySchema(), example=examples.NEW_KEY)
 @blueprint.response(201, CreatedKeySchema(), example=examples.CREATED_KEY)
 def create_key(wanted: WantedKey) -> Response:
