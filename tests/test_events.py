@@ -83,12 +83,11 @@ def test_nothing_in_the_source_reaches_the_collection_but_to_insert_and_to_list(
     named = {
         path.relative_to(FINANCE).as_posix()
         for path in FINANCE.rglob("*.py")
-        if "audit_events" in path.read_text(encoding="utf-8").replace("finance.audit_events", "")
-        or "events(db)" in path.read_text(encoding="utf-8")
+        if "db.audit_events" in path.read_text(encoding="utf-8") or "events(db)" in path.read_text(encoding="utf-8")
     }
     changes = ("update_", "delete_", "replace_", "find_one_and", "bulk_write", ".drop(", "rename", "aggregate")
 
-    for name in named - {"indexes.py", "app.py", "__init__.py"}:
+    for name in named:
         source = (FINANCE / name).read_text(encoding="utf-8")
         assert not [change for change in changes if change in source], name
     assert "events.py" in named

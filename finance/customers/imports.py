@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from zipfile import BadZipFile
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
@@ -20,6 +20,7 @@ from finance.asked import Asked
 from finance.customers import saving, service, store
 from finance.customers.model import Book, Customer, Form, PostedForm, etag_of, form_of, identities_of, status_of
 from finance.customers.schemas import CustomerFormSchema
+from finance.edge.fields import Items
 from finance.errors import Conflict, Invalid, PreconditionFailed
 from finance.paging import PageWanted
 
@@ -175,13 +176,20 @@ def _parse_column(column: str) -> tuple[str, int | None, str | None]:
     if match is None or declared is None:
         raise UnreadableTable(f"There is no column {column[:60]!r}; see docs/customers.md for their names.")
     name, place, field = match.groups()
-    if not isinstance(declared, fields.Nested):
+    part, is_list = _part(declared)
+    if part is None:
         known = place is None and field is None
     else:
-        known = field in declared.schema.fields and (declared.many or place is None)
+        known = field in part.fields and (is_list or place is None)
     if not known:
         raise UnreadableTable(f"There is no column {column[:60]!r}; see docs/customers.md for their names.")
-    return name, (int(place or 1) if isinstance(declared, fields.Nested) and declared.many else None), field
+    return name, (int(place or 1) if is_list else None), field
+
+
+def _part(declared: fields.Field[Any]) -> tuple[Schema | None, bool]:
+    """Return the schema of a field that is a part of the form, if it is one, and whether there may be several."""
+    inner = declared.inner if isinstance(declared, Items) else declared
+    return (inner.schema if isinstance(inner, fields.Nested) else None), isinstance(declared, Items)
 
 
 def _require_columns(columns: list[str]) -> None:

@@ -50,6 +50,7 @@ EXAMPLES: dict[str, Example] = {
     "POST /customers/<customer_code>/activate": Example("accountant", 409, lambda: {"reason": MARK}),  # it is active
     "POST /customers/<customer_code>/deactivate": Example("accountant", 200, lambda: {"reason": MARK}),
     "GET /customers/<customer_code>/payments": Example("accountant"),
+    "POST /customers/search": Example("accountant", 200, dict),
     "POST /customers/codes": Example("client", 201, dict),
     "POST /invoices": Example("client", 201, lambda: {"shop": "own", "customer_name": MARK, "lines": LINES}, 422),
     "GET /invoices": Example("accountant"),
@@ -57,6 +58,7 @@ EXAMPLES: dict[str, Example] = {
     "POST /invoices/<invoice_number>/cancel": Example("accountant", 200, lambda: {"reason": MARK}),
     "GET /invoices/export.csv": Example("accountant"),
     "GET /invoices/export.xlsx": Example("accountant"),
+    "GET /audit-events": Example("admin"),
     "GET /keys": Example("admin"),
     "POST /keys": Example("admin", 201, lambda: {"role": "client"}),
     "DELETE /keys/<key_id>": Example("admin", 204),
