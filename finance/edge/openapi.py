@@ -68,7 +68,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
     }
     for method, operation in operations_of(document):
-        operation["responses"].pop("422", None)  # flask-smorest's own: ours follow
+        operation.setdefault("responses", {}).pop("422", None)  # flask-smorest's own: ours follow
         if method == "post":
             operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         _add_headers(method, operation)
