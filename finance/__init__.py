@@ -14,7 +14,8 @@ request, and it goes one way only:
     context.py      what the parts of one running app share
     edge/           where HTTP meets us: bodies, items, fields, characters, hints, headers, blueprints, problems,
                     replies, answers, cursors, lists, filters, exports, cells, frames (ids, deadlines, log lines),
-                    addresses, nearby, limits, worker (gunicorn's), openapi, probes
+                    addresses, nearby, limits, cors, worker (gunicorn's), openapi with failures (what an operation can
+                    answer), examples and docs (its pages), probes
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
     money.py        exact amounts

@@ -20,7 +20,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import cursors, exports, frames, limits, openapi, probes, problems, replies
+from finance.edge import cors, cursors, exports, frames, limits, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -68,6 +68,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.extensions[guard.EXTENSION] = _guard(db, config, clock)
     app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
+    cors.share_with(app, config.cors_origins)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
     for blueprint in (

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
@@ -23,6 +24,10 @@ RATE_AMOUNT_MAX = 1_000_000_000
 EXPORTS_AT_ONCE_MAX = 1_000
 TRUSTED_PROXIES = "127.0.0.1,::1"  # gunicorn's own default
 ENCRYPTION_KEY_BYTES = 96  # what MongoDB's field encryption takes as a local master key
+
+PORT_BY_SCHEME = {"http": 80, "https": 443}
+
+_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+", re.ASCII)
 
 
 class ConfigError(ValueError):
@@ -43,6 +48,7 @@ class Config:
     database_deadline_s: float = 8.0
     commit_deadline_s: float = 9.0  # every answer is given within 10 s
     key_cache_s: float = 3.0
+    cors_origins: tuple[str, ...] = ()  # of pages that may call the API from a browser
     encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)  # the first encrypts, all of them decrypt
     failed_keys_per_address: Rate | None = field(default_factory=lambda: limits.parse("30/minute"))  # None: no limit
     requests_per_key: Rate | None = field(default_factory=lambda: limits.parse("120000/minute"))
@@ -65,6 +71,7 @@ class Config:
             payment_numbering=_one_of(env, "PAYMENT_NUMBERING", get_args(PaymentNumbering), "standard"),  # type: ignore[arg-type]
             bank_changes=_one_of(env, "FINANCE_BANK_CHANGES", get_args(BankChanges), "client"),  # type: ignore[arg-type]
             log_level=_one_of(env, "FINANCE_LOG_LEVEL", LOG_LEVELS, "INFO"),
+            cors_origins=_cors_origins(env.get("FINANCE_CORS_ORIGINS") or ""),
             encryption_keys=_encryption_keys(_secret(env, "FINANCE_ENCRYPTION_KEY")),
             failed_keys_per_address=_rate(env, "FINANCE_FAILED_KEYS_PER_ADDRESS", "30/minute"),
             requests_per_key=_rate(env, "FINANCE_REQUESTS_PER_KEY", "120000/minute"),
@@ -113,6 +120,37 @@ def _timezone(value: str) -> ZoneInfo:
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(f"FINANCE_TIMEZONE={value!r} is not an IANA time zone such as Europe/Paris") from None
+
+
+def _cors_origins(value: str) -> tuple[str, ...]:
+    """Return the origins in `value`, with commas between them, each as browsers send it."""
+    origins = [part.strip() for part in value.split(",") if part.strip()]
+    for origin in origins:
+        if origin == "*":
+            raise ConfigError(
+                "FINANCE_CORS_ORIGINS=* would let every page there is call this API with a key that it got hold of: "
+                "name the origins of your pages, such as https://app.example.com"
+            )
+        right = _origin_of(origin)
+        if right != origin:
+            raise ConfigError(
+                f"FINANCE_CORS_ORIGINS: {origin.rpartition('@')[2]!r} is not an origin as browsers send it, "
+                + (f"which is {right}" if right else "such as https://app.example.com")
+            )
+    return tuple(origins)
+
+
+def _origin_of(address: str) -> str | None:
+    """Return the origin of an address (RFC 6454): its scheme, host and port, unless that is the scheme's own."""
+    try:
+        parts = urlsplit(address)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError:  # no port, no host name
+        return None
+    if parts.scheme not in PORT_BY_SCHEME or not _HOST.fullmatch(host):
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + ("" if port in (None, PORT_BY_SCHEME[parts.scheme]) else f":{port}")
 
 
 def _encryption_keys(value: str) -> tuple[bytes, ...]:

@@ -31,9 +31,13 @@ class FieldError:
 
 
 class FinanceError(Exception):
-    """The root of every named failure. `extra` members are shown beside the standard ones of a problem."""
+    """The root of every named failure. `extra` members are shown beside the standard ones of a problem.
+
+    `extra_members` names them for the OpenAPI document, with what each says; all are texts.
+    """
 
     detail_default = "The request could not be carried out."
+    extra_members: Mapping[str, str] = {}
 
     def __init__(
         self, detail: str | None = None, *, errors: Iterable[FieldError] = (), extra: Mapping[str, Any] | None = None

@@ -24,6 +24,7 @@ from finance.auth.model import NewKey, Role, WantedKey, new_key
 from finance.config import Config
 from finance.context import utc_now
 from finance.database import Db
+from tests.documented import assert_documented
 
 ENCRYPTION_KEY = b"only for tests! " * 6
 NOVEMBER = datetime(2026, 11, 20, 12, tzinfo=UTC)  # for tests that set the clock
@@ -128,7 +129,8 @@ class Client(Verbs):
         sent = {"Authorization": f"Bearer {self.key(role or 'accountant', tenant)}"}
         sent |= _with_key(headers, key)
         options.setdefault("buffered", True)  # the whole answer, and closed, as a server leaves it
-        return self.app.test_client().open(_whole(path), method=method, headers=sent, **options)
+        answer = self.app.test_client().open(_whole(path), method=method, headers=sent, **options)
+        return _documented(method, path, answer, lambda: answer.json)
 
     def later(self, **delta: float) -> None:
         """Put the clock forward."""
@@ -184,7 +186,8 @@ class HttpClient(Verbs):
         role = role or self._role
         sent = {**(self.headers(role) if role else {}), **_with_key(headers, key)}
         url = f"{self.api.url}{_whole(path)}"
-        return self._session.request(method, url, headers=sent, timeout=ANSWER_TIMEOUT_S, **options)
+        answer = self._session.request(method, url, headers=sent, timeout=ANSWER_TIMEOUT_S, **options)
+        return _documented(method, path, answer, answer.json)
 
     def post_until_answered(self, path: str, *, key: str, **options: Any) -> requests.Response:
         """Send it with the same Idempotency-Key until a reply comes that isn't a 503, as a careful client does."""
@@ -288,6 +291,14 @@ def poll(condition: Callable[[], Result], *, within_s: float, every_s: float = 0
 
 def _whole(path: str) -> str:
     return path if path.startswith(f"{BASE}/") else f"{BASE}{path}"
+
+
+def _documented(method: str, path: str, answer: Any, problem: Callable[[], Any]) -> Any:
+    """Return an answer that is as the OpenAPI document says."""
+    status = answer.status_code
+    shown = problem() if status >= 400 else None
+    assert_documented(method, _whole(path), status=status, headers=answer.headers, problem=shown)
+    return answer
 
 
 def _with_key(headers: Mapping[str, str] | None, key: str | None) -> dict[str, str]:

@@ -130,3 +130,47 @@ def test_what_is_wrong_in_a_file_is_told_without_what_stands_there(tmp_path: Pat
         with pytest.raises(ConfigError, match=name) as failure:
             Config.from_env({f"{name}_FILE": str(file)})
         assert "s3cret" not in str(failure.value)
+
+
+def test_no_other_origin_is_allowed_unless_one_is_named() -> None:
+    assert Config.from_env({}).cors_origins == ()
+    assert Config.from_env({"FINANCE_CORS_ORIGINS": " , "}).cors_origins == ()
+
+
+def test_origins_are_taken_as_browsers_send_them() -> None:
+    named = "https://app.example.com, http://localhost:5173,http://[::1]:3000,https://xn--bcher-kva.example"
+
+    assert Config.from_env({"FINANCE_CORS_ORIGINS": named}).cors_origins == (
+        "https://app.example.com",
+        "http://localhost:5173",
+        "http://[::1]:3000",
+        "https://xn--bcher-kva.example",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("*", "every page there is"),
+        ("https://app.example.com,*", "every page there is"),
+        ("https://app.example.com/", "which is https://app.example.com$"),
+        ("https://app.example.com/login?a=b", "which is https://app.example.com$"),
+        ("https://app.example.com:443", "which is https://app.example.com$"),
+        ("http://localhost:80", "which is http://localhost$"),
+        ("https://App.Example.com", "which is https://app.example.com$"),
+        ("https://bücher.example", "which is https://xn--bcher-kva.example$"),
+        ("https://user:secret@app.example.com", "which is https://app.example.com$"),
+        ("https://a.example;https://b.example", "such as"),
+        ("https://*.example.com", "such as"),
+        ("app.example.com", "such as"),
+        ("https://app.example.com:port", "such as"),
+        ("ftp://app.example.com", "such as"),
+        ("null", "such as"),
+        ("https://", "such as"),
+    ],
+)
+def test_what_is_not_an_origin_is_told_what_would_be_right(value: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"FINANCE_CORS_ORIGINS.*{told}") as refused:
+        Config.from_env({"FINANCE_CORS_ORIGINS": value})
+
+    assert "secret" not in str(refused.value)

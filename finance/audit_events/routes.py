@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response, request
 
-from finance.audit_events import service
+from finance.audit_events import examples, service
 from finance.audit_events.schemas import AuditEventListSchema, AuditEventPageSchema, dump_event, filters_of
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
@@ -22,7 +22,7 @@ _UNTOLD = frozenset(("payer", "customer_name", "reference", "idempotency_key"))
 @blueprint.route("", methods=["GET"])
 @requires("admin")
 @blueprint.arguments(AuditEventListSchema(), location="query")
-@blueprint.response(200, AuditEventPageSchema())
+@blueprint.response(200, AuditEventPageSchema(), example=examples.EVENTS)
 def list_audit_events(query: dict[str, Any]) -> Response:
     """List who did what, the newest first"""
     filters = filters_of(query, timezone=parts().config.timezone)

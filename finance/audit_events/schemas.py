@@ -25,11 +25,11 @@ class AuditEventListSchema(Schema):
 
     at_from = InstantOrDay(metadata={"description": "The first instant, or the first day, inclusive."})
     at_to = InstantOrDay(metadata={"description": "The last instant, or the last day, inclusive."})
-    action = Choice(ACTIONS)
+    action = Choice(ACTIONS, name="AuditAction")
     by = Text(100, metadata={"description": "The id of the API key that did it, or the command."})
     object_kind = Text(60, metadata={"description": "Such as key or customer; beside object_id."})
     object_id = Text(200, metadata={"description": "Such as CUST-000001; beside object_kind."})
-    sort = Choice(SORTS, load_default="-at")
+    sort = Choice(SORTS, name="AuditEventSort", load_default="-at")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = PageCursor()
 
@@ -48,7 +48,7 @@ class AuditEventSchema(AnswerSchema):
     by = KeyId()
     by_name = KeyName()
     address = fields.String(allow_none=True, metadata={"description": "The client's; null for a command."})
-    action = fields.String(metadata={"enum": ACTIONS})
+    action = Choice(ACTIONS, name="AuditAction")
     object_kind = fields.String(metadata={"example": "customer"})
     object_id = fields.String(metadata={"example": "CUST-000001"})
     details = fields.Dict(keys=fields.String())

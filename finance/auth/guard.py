@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,19 +10,22 @@ from flask import Flask, current_app, g, request
 from flask_smorest.utils import deepupdate
 
 from finance.asked import Asked
-from finance.auth.model import Caller, Role, key_id_of
+from finance.auth.model import ROLES, Caller, Role, key_id_of
 from finance.auth.service import KeyRing
 from finance.context import parts
 from finance.edge import headers
+from finance.edge.failures import fails
 from finance.edge.frames import client_address
-from finance.edge.limits import FailedKeys, RequestsPerKey
-from finance.errors import Forbidden, Unauthenticated
+from finance.edge.limits import FailedKeys, RequestsPerKey, TooManyFailedKeys
+from finance.errors import Forbidden, TooManyRequests, Unauthenticated
 
 EXTENSION = "finance-guard"
 
 
 API = "/api/v1"
-WITHOUT_A_KEY = frozenset({f"{API}/openapi.json", f"{API}/docs", f"{API}/docs/start.js", f"{API}/docs/<name>"})
+WITHOUT_A_KEY = frozenset(
+    {API, f"{API}/", f"{API}/openapi.json", f"{API}/docs", f"{API}/docs/start.js", f"{API}/docs/<name>"}
+)
 
 
 class RouteWithoutRole(RuntimeError):
@@ -52,8 +56,9 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}
         guarded.role = role  # type: ignore[attr-defined]  # what wraps it keeps this
-        guarded._apidoc = deepupdate(getattr(view, "_apidoc", {}), {"manual_doc": documented})  # type: ignore[attr-defined]
-        return guarded
+        guarded._apidoc = deepupdate(deepcopy(getattr(view, "_apidoc", {})), {"manual_doc": documented})  # type: ignore[attr-defined]
+        refusals = (Unauthenticated, TooManyFailedKeys, TooManyRequests)
+        return fails(*refusals, *(() if role == ROLES[0] else (Forbidden,)))(guarded)
 
     return decorate
 

@@ -2,20 +2,23 @@
 
 from flask import Response
 
-from finance.auth import service
+from finance.auth import examples, service
 from finance.auth.guard import asked, caller, requires
 from finance.auth.model import WantedKey
 from finance.auth.schemas import CreatedKeySchema, KeyListSchema, NewKeySchema, dump_key, dump_new_key
+from finance.auth.service import ApiKeyAlreadyShown, ApiKeyNotFound
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
+from finance.edge.failures import fails
 from finance.edge.replies import reply
+from finance.once import IdempotencyKeyReused
 
 blueprint = Blueprint("keys", __name__, url_prefix="/api/v1/keys", description="API keys of your tenant")
 
 
 @blueprint.route("", methods=["GET"])
 @requires("admin")
-@blueprint.response(200, KeyListSchema())
+@blueprint.response(200, KeyListSchema(), example=examples.KEYS)
 def list_keys() -> Response:
     """List the keys, newest first"""
     documents = service.list_keys(parts().db, tenant=caller().tenant)
@@ -24,8 +27,9 @@ def list_keys() -> Response:
 
 @blueprint.route("", methods=["POST"])
 @requires("admin")
-@blueprint.arguments(NewKeySchema())
-@blueprint.response(201, CreatedKeySchema())
+@fails(ApiKeyAlreadyShown, IdempotencyKeyReused)
+@blueprint.arguments(NewKeySchema(), example=examples.NEW_KEY)
+@blueprint.response(201, CreatedKeySchema(), example=examples.CREATED_KEY)
 def create_key(wanted: WantedKey) -> Response:
     """Make a key; it is shown in this answer and never again"""
     return reply(dump_new_key(service.create_key(parts().db, asked(), wanted)), status=201)
@@ -33,6 +37,7 @@ def create_key(wanted: WantedKey) -> Response:
 
 @blueprint.route("/<key_id>", methods=["DELETE"])
 @requires("admin")
+@fails(ApiKeyNotFound)
 @blueprint.response(204)
 def revoke_key(key_id: str) -> Response:
     """Revoke a key; within five seconds no worker takes it any more"""

@@ -13,7 +13,7 @@ from finance.edge.fields import AnswerSchema, Choice, Instant, Text
 class NewKeySchema(Schema):
     """A key as asked for. Loading gives a WantedKey."""
 
-    role = Choice(ROLES, required=True)
+    role = Choice(ROLES, name="Role", required=True)
     name = Text(NAME_LENGTH_MAX, allow_none=True, metadata={"description": "What people know it by; no secret."})
     expires_at = Instant(allow_none=True, metadata={"description": "In the future; from then on it is refused."})
 
@@ -30,9 +30,9 @@ class NewKeySchema(Schema):
 class KeySchema(AnswerSchema):
     """A key as listed."""
 
-    key_id = fields.String()
+    key_id = fields.String(metadata={"example": "3f2a9c0d1e4b5a67"})
     tenant = fields.String()
-    role = fields.String(metadata={"enum": ROLES})
+    role = Choice(ROLES, name="Role")
     name = fields.String(allow_none=True)
     created_at = fields.DateTime()
     created_by = KeyId(allow_none=True)

@@ -16,6 +16,9 @@ class CustomerBusy(Unavailable):
     detail_default = "Others kept changing this customer, and nothing was changed by this request. A retry is safe."
 
 
+FAILURES = (store.CustomerHistoryFull, CustomerBusy, CustomerErased)  # what a change may meet
+
+
 def require_not_erased(customer: Customer | None) -> None:
     """Raise CustomerErased where nothing of the customer, if there is one, may change any more."""
     if customer is not None and customer.get("status") == "erased":

@@ -9,6 +9,7 @@ from finance.errors import Conflict, FieldError
 
 class PossibleDuplicateCustomer(Conflict):
     detail_default = "Another active customer has the same PAN or GSTIN."
+    extra_members = {"duplicate_of": "The code of the customer that has it."}
 
     @classmethod
     def of(cls, other: Customer, identities: Mapping[str, str]) -> "PossibleDuplicateCustomer":

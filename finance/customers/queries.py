@@ -27,8 +27,12 @@ class CustomerFiltersSchema(Schema):
     )
     customer_code = CustomerCode()
     customer_category = Text(60)
-    status = Choice(STATUSES)
-    sort = Choice(SORTS, metadata={"description": "Default: customer_name with that filter, otherwise -created_at."})
+    status = Choice(STATUSES, name="CustomerStatus")
+    sort = Choice(
+        SORTS,
+        name="CustomerSort",
+        metadata={"description": "Default: customer_name with that filter, otherwise -created_at."},
+    )
     cursor = PageCursor()
 
     @post_load

@@ -7,8 +7,10 @@ from flask import Response, request
 
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
-from finance.customers import activation, codes, erasure, saving, service
-from finance.customers.activation import StatusChange
+from finance.customers import activation, changes, codes, erasure, examples, saving, service
+from finance.customers.activation import CustomerAlreadyActive, CustomerAlreadyInactive, StatusChange
+from finance.customers.banking import BankDetailsProtected
+from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.model import Book, Customer, PostedForm, etag_of
 from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
 from finance.customers.schemas import (
@@ -21,12 +23,22 @@ from finance.customers.schemas import (
     dump_customer,
     dump_listed_customer,
 )
+from finance.customers.service import CustomerCodeTaken, CustomerNotFound
+from finance.database import IndexesMissing
 from finance.edge.blueprints import Blueprint
+from finance.edge.failures import fails
 from finance.edge.headers import if_match
 from finance.edge.lists import list_reply
+from finance.edge.openapi import ETAG, LOCATION
 from finance.edge.replies import reply
+from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
+from finance.errors import PreconditionFailed, Unavailable
+from finance.numbering.issue import NotStored, NumbersExhausted
+from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 
 blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
+
+READ = (EncryptionKeyWrong, Unavailable)  # what reading encrypted fields may meet
 
 _IF_MATCH = {
     "name": "If-Match",
@@ -46,9 +58,11 @@ def protect() -> None:
 
 @blueprint.route("", methods=["POST"])
 @requires("client")
-@blueprint.arguments(CustomerFormSchema())
+@fails(CustomerCodeTaken, PossibleDuplicateCustomer, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(NotStored, NumbersExhausted, IndexesMissing, EncryptionNotConfigured, *READ)
+@blueprint.arguments(CustomerFormSchema(), example=examples.FORM)
 @blueprint.arguments(ConfirmSchema(), location="query")
-@blueprint.response(201, CustomerSchema())
+@blueprint.response(201, CustomerSchema(), example=examples.CUSTOMER, headers=ETAG | LOCATION)
 def onboard_customer(posted: PostedForm, query: dict[str, str]) -> Response:
     """Onboard a customer, all parts of the form at once"""
     answer = service.onboard_customer(_book(), asked(), posted=posted, confirmed=_is_confirmed(query))
@@ -57,8 +71,9 @@ def onboard_customer(posted: PostedForm, query: dict[str, str]) -> Response:
 
 @blueprint.route("/codes", methods=["POST"])
 @requires("client")
-@blueprint.response(201, HandedOutCodeSchema())
-def hand_out_code() -> Response:
+@fails(NumbersExhausted, IndexesMissing)
+@blueprint.response(201, HandedOutCodeSchema(), example=examples.CODE)
+def hand_out_customer_code() -> Response:
     """Get a fresh code for a form that is being opened"""
     answer = codes.hand_out_code(parts().db, asked())
     return reply({"customer_code": answer.document}, status=201, replayed=answer.replayed)
@@ -66,8 +81,9 @@ def hand_out_code() -> Response:
 
 @blueprint.route("", methods=["GET"])
 @requires("accountant")
+@fails(*READ)
 @blueprint.arguments(CustomerListSchema(), location="query")
-@blueprint.response(200, CustomerPageSchema())
+@blueprint.response(200, CustomerPageSchema(), example=examples.CUSTOMERS)
 def list_customers(query: dict[str, Any]) -> Response:
     """List and search customers, the newest first"""
     list_page = partial(service.list_customers, _book(), tenant=caller().tenant, filters=filters_of(query))
@@ -76,8 +92,9 @@ def list_customers(query: dict[str, Any]) -> Response:
 
 @blueprint.route("/search", methods=["POST"])
 @requires("accountant")
-@blueprint.arguments(CustomerSearchSchema())
-@blueprint.response(200, CustomerPageSchema())
+@fails(*READ)
+@blueprint.arguments(CustomerSearchSchema(), example=examples.SEARCH)
+@blueprint.response(200, CustomerPageSchema(), example=examples.CUSTOMERS)
 def search_customers(posted: dict[str, Any]) -> Response:
     """Search customers by their PAN or a GSTIN too, which must not stand in an address"""
     list_page = partial(service.search_customers, _book(), asked(), filters=filters_of(posted))
@@ -87,7 +104,8 @@ def search_customers(posted: dict[str, Any]) -> Response:
 
 @blueprint.route("/<customer_code>", methods=["GET"])
 @requires("client")
-@blueprint.response(200, CustomerSchema())
+@fails(CustomerNotFound, *READ)
+@blueprint.response(200, CustomerSchema(), example=examples.CUSTOMER, headers=ETAG)
 def get_customer(customer_code: str) -> Response:
     """Show a customer"""
     return _customer_reply(service.get_customer(_book(), tenant=caller().tenant, customer_code=customer_code))
@@ -95,10 +113,14 @@ def get_customer(customer_code: str) -> Response:
 
 @blueprint.route("/<customer_code>", methods=["PUT"])
 @requires("client")
-@blueprint.arguments(CustomerFormSchema())
+@fails(BankDetailsProtected, PreconditionFailed, PossibleDuplicateCustomer, RefusedByForeignIndex)
+@fails(*changes.FAILURES, NotStored, IndexesMissing, EncryptionNotConfigured, *READ)
+@blueprint.arguments(CustomerFormSchema(), example=examples.SAVED_FORM)
 @blueprint.arguments(ConfirmSchema(), location="query")
-@blueprint.response(200, CustomerSchema())
-@blueprint.alt_response(201, schema=CustomerSchema(), description="Created under this code")
+@blueprint.response(200, CustomerSchema(), example=examples.SAVED, headers=ETAG)
+@blueprint.alt_response(
+    201, schema=CustomerSchema(), example=examples.SAVED, description="Created under this code", headers=ETAG | LOCATION
+)
 @blueprint.doc(parameters=[_IF_MATCH])
 def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str) -> Response:
     """Save the whole form again; a code that is new and free makes a new customer"""
@@ -116,8 +138,10 @@ def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str)
 
 @blueprint.route("/<customer_code>/deactivate", methods=["POST"])
 @requires("accountant")
-@blueprint.arguments(ReasonSchema())
-@blueprint.response(200, CustomerSchema())
+@fails(CustomerNotFound, CustomerAlreadyInactive, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(*changes.FAILURES, IndexesMissing, *READ)
+@blueprint.arguments(ReasonSchema(), example=examples.DEACTIVATE)
+@blueprint.response(200, CustomerSchema(), example=examples.DEACTIVATED, headers=ETAG)
 def deactivate_customer(posted: dict[str, str], customer_code: str) -> Response:
     """Deactivate a customer, with the reason; payments can't name it any more"""
     return _set_status(customer_code, StatusChange("inactive", posted["reason"]))
@@ -125,9 +149,11 @@ def deactivate_customer(posted: dict[str, str], customer_code: str) -> Response:
 
 @blueprint.route("/<customer_code>/activate", methods=["POST"])
 @requires("accountant")
-@blueprint.arguments(ReasonSchema())
+@fails(CustomerNotFound, CustomerAlreadyActive, PossibleDuplicateCustomer)
+@fails(IdempotencyKeyReused, RefusedByForeignIndex, *changes.FAILURES, IndexesMissing, *READ)
+@blueprint.arguments(ReasonSchema(), example=examples.ACTIVATE)
 @blueprint.arguments(ConfirmSchema(), location="query")
-@blueprint.response(200, CustomerSchema())
+@blueprint.response(200, CustomerSchema(), example=examples.ACTIVATED, headers=ETAG)
 def activate_customer(posted: dict[str, str], query: dict[str, str], customer_code: str) -> Response:
     """Make a deactivated customer active again, with the reason"""
     return _set_status(customer_code, StatusChange("active", posted["reason"], _is_confirmed(query)))

@@ -19,7 +19,8 @@ from finance.customers.model import (
     status_of,
     version_of,
 )
-from finance.edge.answers import KeyId, KeyName
+from finance.customers.parts import AnsweredProductServiceSchema, AnsweredTdsSchema, AnsweredTermsConditionsSchema
+from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -52,7 +53,7 @@ class CustomerCode(Checked):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(_parse_code, 40, **kwargs)
-        self.metadata = {**self.metadata, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", "example": "CUST-000123"}
+        self.metadata = {**self.metadata, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", "example": "CUST-000001"}
 
 
 class Secret(Checked):
@@ -158,20 +159,14 @@ class ConfirmSchema(Schema):
     confirm_duplicate = Choice(("true", "false"), load_default="false")
 
 
-class CustomerHistoryEntrySchema(Schema):
-    at = fields.DateTime(required=True)
-    by = KeyId(required=True)
-    by_name = KeyName(required=True)
-    action = fields.String(required=True)
-    reason = fields.String()
-    changes = fields.Dict(keys=fields.String(), required=True)
-
-
 class ListedCustomerSchema(CustomerFormSchema):
     """A customer as listed: numbers that are secret show their last four characters."""
 
     id = fields.String()
-    status = fields.String(metadata={"enum": STATUSES})
+    status = Choice(STATUSES, name="CustomerStatus")
+    products_services = Items(AnsweredProductServiceSchema(), PRODUCTS_SERVICES_MAX)
+    tds = fields.Nested(AnsweredTdsSchema)
+    terms_conditions = fields.Nested(AnsweredTermsConditionsSchema)
     status_reason = fields.String()
     erased_at = fields.DateTime()
     version = fields.Integer()
@@ -191,7 +186,7 @@ class ListedCustomerSchema(CustomerFormSchema):
 class CustomerSchema(ListedCustomerSchema):
     """A customer as answered. A client sees the last four characters of what is secret, an accountant all of it."""
 
-    history = fields.List(fields.Nested(CustomerHistoryEntrySchema))
+    history = fields.List(fields.Nested(HistoryEntrySchema))
 
 
 class CustomerPageSchema(PageSchema):
@@ -199,7 +194,7 @@ class CustomerPageSchema(PageSchema):
 
 
 class HandedOutCodeSchema(AnswerSchema):
-    customer_code = fields.String(metadata={"example": "CUST-000124"})
+    customer_code = fields.String()
 
 
 _LISTS = ("gst_details", "products_services", "banking")

@@ -40,6 +40,7 @@ class CustomerNotFound(NotFound):
 
 class CustomerCodeTaken(Conflict):
     detail_default = "This customer code already exists."
+    extra_members = {"suggested_code": "A fresh code, kept for this form."}
 
 
 def require_customer(db: Db, *, tenant: str, customer_code: str) -> None:

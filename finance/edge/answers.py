@@ -1,10 +1,8 @@
-"""What several kinds of answers have in common: who did something, and what was changed."""
+"""What several kinds of answers have in common: what was changed, when and by whom."""
 
 from typing import Any
 
-from marshmallow import fields
-
-from finance.edge.fields import AnswerSchema
+from marshmallow import Schema, fields
 
 
 class KeyId(fields.String):
@@ -21,11 +19,20 @@ class KeyName(fields.String):
         super().__init__(allow_none=True, metadata={"description": "What the key was called then."}, **kwargs)
 
 
-class HistoryEntrySchema(AnswerSchema):
-    """One change, as answered."""
+class ChangeSchema(Schema):
+    """What a field held before a change, where it held anything, and what it holds since."""
 
-    at = fields.DateTime()
-    by = KeyId()
-    by_name = KeyName()
-    action = fields.String()
-    changes = fields.Dict(keys=fields.String(), metadata={"description": "{field: {from, to}}"})
+    before = fields.Raw(data_key="from", allow_none=True)
+    after = fields.Raw(data_key="to", required=True, allow_none=True)
+
+
+class HistoryEntrySchema(Schema):
+    """One change. Why it was made, or by which payment, stands where it applies."""
+
+    at = fields.DateTime(required=True)
+    by = KeyId(required=True)
+    by_name = KeyName(required=True)
+    action = fields.String(required=True)
+    reason = fields.String()
+    payment_number = fields.String()
+    changes = fields.Dict(keys=fields.String(), values=fields.Nested(ChangeSchema), required=True)

@@ -4,11 +4,13 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, NoReturn
 
 import flask_smorest
 import marshmallow
 from flask import request
+from flask_smorest.utils import deepupdate
 from webargs.flaskparser import FlaskParser
 
 from finance.edge import hints
@@ -104,10 +106,20 @@ class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = StrictParser()
 
     def add_url_rule(self, rule: str, endpoint: Any = None, view_func: Any = None, *args: Any, **options: Any) -> None:
+        """Add a route under the name of its view, which is also its operationId: record_payment is recordPayment."""
+        view_func._apidoc = deepupdate(
+            deepcopy(getattr(view_func, "_apidoc", {})),
+            {"manual_doc": {"operationId": _camel_case(view_func.__name__)}},
+        )
         parameters = getattr(view_func, "_apidoc", {}).get("arguments", {}).get("parameters", [])
         if view_func is not None and not any(parameter.get("in") == "query" for parameter in parameters):
             view_func = _without_query(view_func)
         super().add_url_rule(rule, endpoint, view_func, *args, **options)
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _without_query(view: Callable[..., Any]) -> Callable[..., Any]:

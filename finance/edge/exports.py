@@ -17,6 +17,7 @@ from flask import Response, current_app, g
 from finance import database
 from finance.edge.blueprints import Blueprint
 from finance.edge.cells import csv_cell, write_cell
+from finance.edge.failures import fails
 from finance.errors import Invalid, TooManyRequests
 
 EXTENSION = "finance-exports"
@@ -84,8 +85,9 @@ def exported(
             served = functools.wraps(view)(_serving(view, table, dump, suffix, file_reply))
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
-            shape = {"type": "string", "contentMediaType": content_type}
+            shape = {"type": "string", "format": "binary", "contentMediaType": content_type}
             documented = blueprint.response(200, schema=shape, content_type=content_type)(served)
+            documented = fails(TooManyExports)(documented)
             blueprint.route(f"{path}.{suffix}", methods=["GET"])(documented)
 
     return decorate

@@ -69,10 +69,13 @@ class PageCursor(Text):
 
 
 class Choice(fields.String):
-    """One of a few texts."""
+    """One of a few texts; an enumeration that has a name is one type of generated clients, wherever it stands."""
 
-    def __init__(self, choices: Sequence[str], *, hint: str | None = None, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {}).update(enum=list(choices))
+    def __init__(
+        self, choices: Sequence[str], *, name: str | None = None, hint: str | None = None, **kwargs: Any
+    ) -> None:
+        named = {"x-name": name} if name else {}
+        kwargs.setdefault("metadata", {}).update(enum=list(choices), **named)
         super().__init__(error_messages=_REQUIRED, **kwargs)
         self._choices = tuple(choices)
         self._known = frozenset(choices)
@@ -96,7 +99,10 @@ class CurrencyCode(Choice):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            sorted(DECIMALS_BY_CURRENCY), hint="must be an ISO 4217 code in capitals, such as EUR.", **kwargs
+            sorted(DECIMALS_BY_CURRENCY),
+            name="Currency",
+            hint="must be an ISO 4217 code in capitals, such as EUR.",
+            **kwargs,
         )
 
     def _nearest(self, value: str) -> str | None:

@@ -1,45 +1,18 @@
-"""The OpenAPI 3.1 document at /api/v1/openapi.json and its pages at /api/v1/docs, with no request to another host."""
+"""The OpenAPI 3.1 document at /api/v1/openapi.json: what blueprints say of their routes, and what all have in common.
 
-from pathlib import Path
+Names are for generated clients: an operation is called as its view is (`recordPayment`), an enumeration as its field
+says (`x-name`), a page of a list as its rows.
+"""
+
 from typing import Any
 
 import flask_smorest
 import orjson
-from flask import Blueprint, Flask, Response, send_from_directory
-from flask_swagger_ui import flask_swagger_ui
-from marshmallow import Schema, fields
+from flask import Flask
 
-from finance.errors import NotFound
+from finance.edge.docs import create_pages
+from finance.edge.failures import document_failures, operations_of
 
-_ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
-_ASSET_NAMES = ("swagger-ui.css", "index.css", "swagger-ui-bundle.js", "favicon-32x32.png")
-
-# Swagger UI draws with style attributes and data: images; scripts come from files alone.
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Finance API</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="/api/v1/docs/favicon-32x32.png">
-<link rel="stylesheet" href="/api/v1/docs/swagger-ui.css">
-<link rel="stylesheet" href="/api/v1/docs/index.css">
-<div id="swagger-ui"></div>
-<script src="/api/v1/docs/swagger-ui-bundle.js"></script>
-<script src="/api/v1/docs/start.js"></script>
-</html>
-"""
-_START = """SwaggerUIBundle({
-  url: "/api/v1/openapi.json",
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  validatorUrl: null,
-  presets: [SwaggerUIBundle.presets.apis],
-});
-"""
 _DESCRIPTION = """Record payments on MongoDB: numbers that are never given twice, requests that take effect once.
 
 Send `Authorization: Bearer <key>`. Send an `Idempotency-Key` with every POST: a repeat with the same key and body is
@@ -50,33 +23,26 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
+    # No example: the pages would send it, the same for everybody.
     "description": "1 to 255 visible ASCII characters, bare or in double quotes; it never expires.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
-
-
-class FieldErrorSchema(Schema):
-    pointer = fields.String(metadata={"description": "Where in the body (RFC 6901)."})
-    parameter = fields.String(metadata={"description": "Which query parameter or header."})
-    detail = fields.String(required=True)
-
-
-class ProblemSchema(Schema):
-    """What every error looks like (RFC 9457)."""
-
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String(required=True)
-    code = fields.String(required=True, metadata={"example": "idempotency_key_reused"})
-    request_id = fields.String(required=True)
-    errors = fields.List(fields.Nested(FieldErrorSchema), required=True)
+_HEADERS = {
+    "ETag": "What this state is called, for If-Match.",
+    "Idempotent-Replayed": '"true" where an earlier request with this Idempotency-Key was answered so already.',
+    "Link": 'Where there is more, the address of the next page: <…>; rel="next" (RFC 8288).',
+    "Location": "The address of what was made.",
+    "Retry-After": "After how many seconds to send the same again.",
+    "WWW-Authenticate": "Bearer",
+    "X-Request-Id": "What this request is called in the service's log.",
+}
+LOCATION, ETAG = ({name: {"$ref": f"#/components/headers/{name}"}} for name in ("Location", "ETag"))
 
 
 class Api(flask_smorest.Api):
     """flask-smorest's document; failures leave through `json_api`, not through its own handler."""
 
-    ERROR_SCHEMA = ProblemSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _register_error_handlers(self) -> None:
         pass
@@ -85,54 +51,109 @@ class Api(flask_smorest.Api):
 def create_api(app: Flask) -> Api:
     """Return the Api that blueprints are registered with."""
     app.config |= {"API_TITLE": "Finance", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.0"}
-    api = Api(app, spec_kwargs={"info": {"description": _DESCRIPTION}})
+    # A path alone: right behind whatever host and proxy.
+    api = Api(app, spec_kwargs={"info": {"description": _DESCRIPTION}, "servers": [{"url": "/"}]})
     api.spec.components.security_scheme("apiKey", {"type": "http", "scheme": "bearer"})
     return api
 
 
 def serve(api: Api, app: Flask) -> None:
     """Serve the document, made once after the last blueprint, and its pages."""
-    document = orjson.dumps(_complete(api.spec.to_dict()))
-    pages = _pages()
-
-    @pages.route("/openapi.json")
-    def openapi() -> Response:
-        return Response(document, mimetype="application/json")
-
-    app.register_blueprint(pages)
+    app.register_blueprint(create_pages(orjson.dumps(_complete(api.spec.to_dict()))))
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add what all operations share: the problem of every failure, and the Idempotency-Key of every POST."""
-    failure = {
-        "description": "Any failure; see its code.",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    """Add what all operations share, and bring it into the form that generators of clients make most of."""
+    document["components"]["headers"] = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
     }
-    document["components"]["responses"] = {"DEFAULT_ERROR": failure}
-    for path in document["paths"].values():
-        for method, operation in path.items():
-            if method == "post":
-                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-            if method in ("get", "post", "put", "patch", "delete"):
-                operation["responses"].pop("422", None)  # the default says it
+    for method, operation in operations_of(document):
+        operation.setdefault("responses", {}).pop("422", None)  # flask-smorest's own: ours follow
+        if method == "post":
+            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+        _add_headers(method, operation)
+    _add_path_examples(document)
+    _open_answers(document)
+    document_failures(document)
+    schemas = document["components"]["schemas"]
+    named: dict[str, Any] = {}
+    document = _with_named_enums(document, named)
+    document["components"]["schemas"] = schemas = document["components"]["schemas"] | named
+    for schema in schemas.values():
+        _tell_defaults(schema)
+    referred = _references(document)  # flask-smorest's own schemas aren't
+    document["components"]["schemas"] = {name: schemas[name] for name in sorted(schemas) if name in referred}
+    used = {tag for _, operation in operations_of(document) for tag in operation["tags"]}
+    document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
     return document
 
 
-def _pages() -> Blueprint:
-    pages = Blueprint("docs", __name__, url_prefix="/api/v1")
+def _add_headers(method: str, operation: dict[str, Any]) -> None:
+    """Document the headers that follow from what an operation is; the others stand beside its route."""
+    for response in operation["responses"].values():
+        names = ["X-Request-Id"]
+        if method == "post":
+            names.append("Idempotent-Replayed")
+        if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
+            names.append("Link")
+        headers = response.setdefault("headers", {})
+        headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
-    @pages.route("/docs")
-    def page() -> Response:
-        return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
 
-    @pages.route("/docs/start.js")
-    def start() -> Response:
-        return Response(_START, mimetype="text/javascript")
+def _add_path_examples(document: dict[str, Any]) -> None:
+    """Give a part of an address the example of the answers' member with the same name."""
+    examples = {
+        name: member["example"]
+        for schema in document["components"]["schemas"].values()
+        for name, member in schema.get("properties", {}).items()
+        if "example" in member
+    }
+    for path in document["paths"].values():
+        for parameter in path.get("parameters", []):
+            if parameter["name"] in examples:
+                parameter["example"] = examples[parameter["name"]]
 
-    @pages.route("/docs/<name>")
-    def asset(name: str) -> Any:
-        if name not in _ASSET_NAMES:
-            raise NotFound
-        return send_from_directory(_ASSETS, name, max_age=86_400)
 
-    return pages
+def _open_answers(document: dict[str, Any]) -> None:
+    """Leave it to bodies, and what is in them, to take no other members: answers may get more."""
+    schemas = document["components"]["schemas"]
+    waiting = [operation["requestBody"] for _, operation in operations_of(document) if "requestBody" in operation]
+    closed: set[str] = set()
+    while waiting:
+        for name in _references(waiting.pop()) - closed:
+            closed.add(name)
+            waiting.append(schemas[name])
+    for name in schemas.keys() - closed:
+        schemas[name].pop("additionalProperties", None)
+
+
+def _references(node: Any) -> set[str]:
+    """Return the names of the schemas that are referred to in a part of the document."""
+    if isinstance(node, dict):
+        found = {node["$ref"].rpartition("/")[2]} if "$ref" in node else set()
+        return found.union(*map(_references, node.values()))
+    return set().union(*map(_references, node)) if isinstance(node, list) else set()
+
+
+def _with_named_enums(node: Any, named: dict[str, Any]) -> Any:
+    """Return a copy in which each enumeration with an `x-name` is a schema of that name, put into `named`."""
+    if isinstance(node, list):
+        return [_with_named_enums(item, named) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if not isinstance(node.get("x-name"), str):
+        return {name: _with_named_enums(member, named) for name, member in node.items()}
+    rest = {name: member for name, member in node.items() if name not in ("x-name", "enum", "type")}
+    named[node["x-name"]] = {"type": "string", "enum": node["enum"]}
+    choices = [{"$ref": f"#/components/schemas/{node['x-name']}"}]
+    if "null" in node["type"]:
+        return {"anyOf": [*choices, {"type": "null"}], **rest}
+    return {"allOf": choices, **rest} if rest else choices[0]
+
+
+def _tell_defaults(schema: dict[str, Any]) -> None:
+    """Tell the defaults of a schema's members in words: generators take members with a `default` for always there."""
+    for member in schema.get("properties", {}).values():
+        if "default" in member:
+            default = orjson.dumps(member.pop("default")).decode().strip('"')
+            member["description"] = f"{member.get('description', '')} Default: {default}.".strip()

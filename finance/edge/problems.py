@@ -28,6 +28,10 @@ class DatabaseUnavailable(errors.Unavailable):
     detail_default = "The database did not answer in time. A retry is safe."
 
 
+class InternalError(FinanceError):
+    detail_default = "Something failed here that should not. With the same Idempotency-Key a retry is safe."
+
+
 STATUS_BY_KIND: dict[type[FinanceError], int] = {
     errors.NotParseable: 400,
     errors.Unauthenticated: 401,
@@ -41,6 +45,7 @@ STATUS_BY_KIND: dict[type[FinanceError], int] = {
     UnsupportedMediaType: 415,
     errors.Invalid: 422,
     errors.TooManyRequests: 429,
+    InternalError: 500,
     errors.Unavailable: 503,
 }
 
@@ -70,9 +75,13 @@ def problem(
     return response
 
 
+def status_of(kind: type[FinanceError]) -> int:
+    """Return the status that a kind of failure is answered with."""
+    return next(STATUS_BY_KIND[known] for known in kind.__mro__ if known in STATUS_BY_KIND)
+
+
 def problem_of(error: FinanceError) -> Response:
     """Return the problem document of a named failure."""
-    status = next(STATUS_BY_KIND[kind] for kind in type(error).__mro__ if kind in STATUS_BY_KIND)
     headers = {}
     if isinstance(error, errors.NotFound) and request.url_rule is not None:
         return _word_problem(error)
@@ -81,7 +90,12 @@ def problem_of(error: FinanceError) -> Response:
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return problem(
-        status, code=error.code, detail=error.detail, errors=error.errors, extra=error.extra, headers=headers
+        status_of(type(error)),
+        code=error.code,
+        detail=error.detail,
+        errors=error.errors,
+        extra=error.extra,
+        headers=headers,
     )
 
 
@@ -137,8 +151,4 @@ def _http_problem(error: HTTPException) -> Response | HTTPException:
 
 def _unexpected_problem(error: Exception) -> Response:
     log.error("Unexpected failure", exc_info=error)
-    return problem(
-        500,
-        code="internal_error",
-        detail="Something failed here that should not. With the same Idempotency-Key a retry is safe.",
-    )
+    return problem_of(InternalError())

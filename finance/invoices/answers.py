@@ -7,7 +7,7 @@ from marshmallow import fields
 
 from finance.database import Document
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
-from finance.edge.fields import AnswerSchema, PageSchema
+from finance.edge.fields import AnswerSchema, Choice, PageSchema
 from finance.history import shown as shown_history
 from finance.invoices.model import STATUSES, CreditNote, Invoice, Line
 from finance.money import DECIMALS_BY_CURRENCY, format_amount
@@ -62,7 +62,7 @@ class InvoiceSchema(_IssuedSchema):
     amount_paid = fields.String()
     outstanding = fields.String()
     notes = fields.String(allow_none=True)
-    status = fields.String(metadata={"enum": STATUSES})
+    status = Choice(STATUSES, name="InvoiceStatus")
     cancel_reason = fields.String(allow_none=True)
     cancelled_at = fields.DateTime(allow_none=True)
     credit_note_number = fields.String(allow_none=True)
@@ -86,7 +86,7 @@ class CreditNotePageSchema(PageSchema):
 
 
 class SequenceSchema(AnswerSchema):
-    kind = fields.String(metadata={"enum": ["invoice", "credit_note"]})
+    kind = Choice(("invoice", "credit_note"), name="SequenceKind")
     period = fields.String()
     newest_number = fields.String()
     newest_issued_on = fields.Date()

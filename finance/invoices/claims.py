@@ -25,6 +25,11 @@ class InvoiceIsCancelled(Conflict):
 class MoreThanOutstanding(Conflict):
     """Less is outstanding on the invoice than was to be allocated to it."""
 
+    extra_members = {
+        "invoice_number": "The invoice that has too little outstanding.",
+        "outstanding": "What is outstanding on it, in its currency.",
+    }
+
 
 class AllocationsFull(Conflict):
     """The invoice has as many allocations, or changes, as it can have."""

@@ -10,9 +10,11 @@ from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
+from finance.edge.failures import fails
 from finance.edge.lists import list_reply
+from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
-from finance.invoices import sequences, service
+from finance.invoices import examples, sequences, service
 from finance.invoices.answers import (
     CreditNotePageSchema,
     CreditNoteSchema,
@@ -23,6 +25,7 @@ from finance.invoices.answers import (
     dump_invoice,
     dump_sequence,
 )
+from finance.invoices.claims import InvoiceBusy
 from finance.invoices.model import Invoice
 from finance.invoices.schemas import (
     CancelSchema,
@@ -32,7 +35,18 @@ from finance.invoices.schemas import (
     NewInvoiceSchema,
     filters_of,
 )
-from finance.invoices.service import Settling
+from finance.invoices.sequences import IssuedOnBeforeLast
+from finance.invoices.service import (
+    CreditNoteNotFound,
+    InvoiceAlreadyCancelled,
+    InvoiceHasPayments,
+    InvoiceHistoryFull,
+    InvoiceNotFound,
+    Settling,
+)
+from finance.numbering import lane
+from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
+from finance.shops.service import ShopNotFound
 
 EXTENSION = "finance-settling"  # under which the app keeps what finishes what was left half done
 
@@ -52,8 +66,9 @@ EXPORTED = Table(
 
 @blueprint.route("/invoices", methods=["POST"])
 @requires("client")
-@blueprint.arguments(NewInvoiceSchema())
-@blueprint.response(201, InvoiceSchema())
+@fails(IssuedOnBeforeLast, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@blueprint.arguments(NewInvoiceSchema(), example=examples.NEW_INVOICE)
+@blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=LOCATION)
 def issue_invoice(posted: dict[str, Any]) -> Response:
     """Issue an invoice under the next number of its shop's sequence"""
     answer = service.issue_invoice(parts().db, asked(), submit=parts().submit_invoice, posted=posted)
@@ -63,7 +78,8 @@ def issue_invoice(posted: dict[str, Any]) -> Response:
 
 @blueprint.route("/invoices/<invoice_number>", methods=["GET"])
 @requires("client")
-@blueprint.response(200, InvoiceSchema())
+@fails(InvoiceNotFound, *lane.FAILURES)
+@blueprint.response(200, InvoiceSchema(), example=examples.PARTLY_PAID)
 def get_invoice(invoice_number: str) -> Response:
     """Show an invoice and what is outstanding of it"""
     invoice = service.get_invoice(
@@ -75,7 +91,7 @@ def get_invoice(invoice_number: str) -> Response:
 @blueprint.route("/invoices", methods=["GET"])
 @requires("accountant")
 @blueprint.arguments(InvoiceListSchema(), location="query")
-@blueprint.response(200, InvoicePageSchema())
+@blueprint.response(200, InvoicePageSchema(), example=examples.INVOICES)
 def list_invoices(query: dict[str, Any]) -> Response:
     """List invoices, the newest day first"""
     list_page = partial(
@@ -87,7 +103,7 @@ def list_invoices(query: dict[str, Any]) -> Response:
 @exported(blueprint, "/invoices/export", EXPORTED, dump_invoice)
 @requires("accountant")
 @blueprint.arguments(InvoiceExportSchema(), location="query")
-def export(query: dict[str, Any]) -> Iterator[list[Invoice]]:
+def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
     """Export every invoice of a list"""
     return service.export_invoices(
         parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], settling=_settling()
@@ -96,8 +112,10 @@ def export(query: dict[str, Any]) -> Iterator[list[Invoice]]:
 
 @blueprint.route("/invoices/<invoice_number>/cancel", methods=["POST"])
 @requires("accountant")
-@blueprint.arguments(CancelSchema())
-@blueprint.response(200, InvoiceSchema())
+@fails(InvoiceNotFound, InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHistoryFull, InvoiceBusy)
+@fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@blueprint.arguments(CancelSchema(), example=examples.CANCEL)
+@blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED)
 def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it"""
     answer = service.cancel_invoice(
@@ -108,7 +126,8 @@ def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
 
 @blueprint.route("/credit-notes/<credit_note_number>", methods=["GET"])
 @requires("client")
-@blueprint.response(200, CreditNoteSchema())
+@fails(CreditNoteNotFound)
+@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE)
 def get_credit_note(credit_note_number: str) -> Response:
     """Show a credit note"""
     note = service.get_credit_note(parts().db, tenant=caller().tenant, credit_note_number=credit_note_number)
@@ -118,16 +137,17 @@ def get_credit_note(credit_note_number: str) -> Response:
 @blueprint.route("/credit-notes", methods=["GET"])
 @requires("accountant")
 @blueprint.arguments(CreditNoteListSchema(), location="query")
-@blueprint.response(200, CreditNotePageSchema())
+@blueprint.response(200, CreditNotePageSchema(), example=examples.CREDIT_NOTES)
 def list_credit_notes(query: dict[str, Any]) -> Response:
     """List credit notes, the newest day first"""
     list_page = partial(service.list_credit_notes, parts().db, tenant=caller().tenant, filters=filters_of(query))
     return list_reply(query, list_page, dump_credit_note)
 
 
-@blueprint.route("/shops/<shop>/sequences", methods=["GET"])
+@blueprint.route("/shops/<shop>/sequences", methods=["GET"], tags=["shops"])
 @requires("accountant")
-@blueprint.response(200, SequenceListSchema())
+@fails(ShopNotFound)
+@blueprint.response(200, SequenceListSchema(), example=examples.SEQUENCES)
 def list_sequences(shop: str) -> Response:
     """Show each sequence of a shop: its newest number, its count, and whether no number is missing"""
     found = sequences.list_sequences(parts().db, tenant=caller().tenant, shop=shop.lower())

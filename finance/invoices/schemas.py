@@ -111,7 +111,7 @@ class InvoiceFiltersSchema(FiltersSchema):
     """Which invoices are meant; the same for lists and exports."""
 
     shop = ShopName()
-    status = Choice(STATUSES)
+    status = Choice(STATUSES, name="InvoiceStatus")
     customer_code = CustomerCode()
     currency = CurrencyCode()
     issued_from = Day(metadata={"description": "The first day, inclusive."})
@@ -126,7 +126,7 @@ class InvoiceListSchema(InvoiceFiltersSchema):
 
     fixed = OF_LISTS
 
-    sort = Choice(SORTS, load_default="-issued_on")
+    sort = Choice(SORTS, name="InvoiceSort", load_default="-issued_on")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = PageCursor()
 
@@ -134,7 +134,7 @@ class InvoiceListSchema(InvoiceFiltersSchema):
 class InvoiceExportSchema(InvoiceFiltersSchema):
     fixed = OF_EXPORTS
 
-    sort = Choice(SORTS, load_default="issued_on")
+    sort = Choice(SORTS, name="InvoiceSort", load_default="issued_on")
 
 
 class CreditNoteListSchema(FiltersSchema):

@@ -18,6 +18,8 @@ from finance.shops.model import Period, Rule, Shop, format_of_period, period_of
 class IssuedOnBeforeLast(Invalid):
     """The series is chronological: after an invoice of one day none of an earlier day can follow."""
 
+    extra_members = {"earliest": "The first day that is possible, YYYY-MM-DD."}
+
     def __init__(self, earliest: str) -> None:
         detail = f"must be {earliest} or later: the newest invoice of this sequence is of that day."
         super().__init__(

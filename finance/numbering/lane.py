@@ -16,9 +16,18 @@ from functools import partial
 from time import perf_counter
 
 from finance import metrics
-from finance.database import ConnectionLost
+from finance.database import ConnectionLost, IndexesMissing
 from finance.errors import FinanceError, Unavailable
-from finance.numbering.issue import Draft, Outcome, Stored, Taken
+from finance.numbering.issue import (
+    Draft,
+    NotStored,
+    NumbersExhausted,
+    NumberTakenElsewhere,
+    Outcome,
+    SeriesFull,
+    Stored,
+    Taken,
+)
 from finance.once import OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -35,6 +44,13 @@ class TooBusy(Unavailable):
     """More requests wait than can be stored in time. Nothing was stored."""
 
     detail_default = "Too many requests wait to be stored. Nothing was stored; a retry is safe."
+
+
+# What a document that is handed to a lane may meet.
+FAILURES = (
+    *(SeriesFull, NumberTakenElsewhere),
+    *(TooBusy, OutcomeUnknown, NotStored, NumbersExhausted, IndexesMissing),
+)
 
 
 class Lane:

@@ -40,6 +40,13 @@ class SamePaymentUnderWay(Unavailable):
     detail_default = "The same payment is being stored by another request. A retry with the same key is safe."
 
 
+# What a payment that names invoices may meet.
+FAILURES = (
+    *(claims.InvoiceIsCancelled, claims.MoreThanOutstanding, claims.AllocationsFull),
+    *(claims.InvoiceBusy, AllocationWithdrawn, SamePaymentUnderWay),
+)
+
+
 def pay_invoices(db: Db, draft: Draft, *, submit: Submit) -> Stored | Taken:
     """Store a payment together with what it pays of each invoice in its `allocations`.
 

@@ -9,11 +9,16 @@ from flask import Response
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers import service as customers
+from finance.customers.service import CustomerNotFound
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
+from finance.edge.failures import fails
 from finance.edge.lists import list_reply
+from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
-from finance.payments import service
+from finance.numbering import lane
+from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
+from finance.payments import allocations, examples, service
 from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
@@ -27,6 +32,7 @@ from finance.payments.schemas import (
     dump_payment,
     filters_of,
 )
+from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentHistoryFull, PaymentNotFound
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
 of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
@@ -44,8 +50,9 @@ EXPORTED = Table(
 
 @blueprint.route("", methods=["POST"])
 @requires("client")
-@blueprint.arguments(AllocatedPaymentSchema())
-@blueprint.response(201, PaymentSchema())
+@fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES, *allocations.FAILURES)
+@blueprint.arguments(AllocatedPaymentSchema(), example=examples.NEW_PAYMENT)
+@blueprint.response(201, PaymentSchema(), example=examples.PAYMENT, headers=LOCATION)
 def record_payment(posted: dict[str, Any]) -> Response:
     """Record a payment under the next number of its year"""
     shared, now_asked = parts(), asked()
@@ -57,7 +64,8 @@ def record_payment(posted: dict[str, Any]) -> Response:
 
 @blueprint.route("/<payment_number>", methods=["GET"])
 @requires("client")
-@blueprint.response(200, PaymentSchema())
+@fails(PaymentNotFound)
+@blueprint.response(200, PaymentSchema(), example=examples.PAYMENT)
 def get_payment(payment_number: str) -> Response:
     """Show the payment that has this number, or had it before a repair"""
     payment = service.get_payment(parts().db, tenant=caller().tenant, payment_number=payment_number)
@@ -67,7 +75,7 @@ def get_payment(payment_number: str) -> Response:
 @blueprint.route("", methods=["GET"])
 @requires("accountant")
 @blueprint.arguments(PaymentListSchema(), location="query")
-@blueprint.response(200, PaymentPageSchema())
+@blueprint.response(200, PaymentPageSchema(), example=examples.PAYMENTS)
 def list_payments(query: dict[str, Any]) -> Response:
     """List payments, the newest number first"""
     return _page(query, filters_of(query))
@@ -76,15 +84,16 @@ def list_payments(query: dict[str, Any]) -> Response:
 @exported(blueprint, "/export", EXPORTED, dump_payment)
 @requires("accountant")
 @blueprint.arguments(PaymentExportSchema(), location="query")
-def export(query: dict[str, Any]) -> Iterator[list[Payment]]:
+def export_payments(query: dict[str, Any]) -> Iterator[list[Payment]]:
     """Export every payment of a list"""
     return service.export_payments(parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"])
 
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])
 @requires("accountant")
-@blueprint.arguments(PaymentEditSchema())
-@blueprint.response(200, PaymentSchema())
+@fails(PaymentNotFound, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
+@blueprint.arguments(PaymentEditSchema(), example=examples.EDIT)
+@blueprint.response(200, PaymentSchema(), example=examples.EDITED)
 def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
     """Correct note, reference or metadata; nothing else of a payment ever changes"""
     return reply(dump_payment(service.edit_payment(parts().db, asked(), payment_number=payment_number, edits=edits)))
@@ -92,18 +101,21 @@ def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
 
 @blueprint.route("/<payment_number>/void", methods=["POST"])
 @requires("accountant")
-@blueprint.arguments(VoidSchema())
-@blueprint.response(200, PaymentSchema())
+@fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, RefusedByForeignIndex)
+@fails(IdempotencyKeyReused, PaymentBusy)
+@blueprint.arguments(VoidSchema(), example=examples.VOID)
+@blueprint.response(200, PaymentSchema(), example=examples.VOIDED)
 def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
     """Void a payment, with the reason; its number stays its own"""
     answer = service.void_payment(parts().db, asked(), payment_number=payment_number, reason=posted["reason"])
     return reply(dump_payment(answer.document), replayed=answer.replayed)
 
 
-@of_customers.route("/<customer_code>/payments", methods=["GET"])
+@of_customers.route("/<customer_code>/payments", methods=["GET"], tags=["payments"])
 @requires("accountant")
+@fails(CustomerNotFound)
 @of_customers.arguments(CustomerPaymentListSchema(), location="query")
-@of_customers.response(200, PaymentPageSchema())
+@of_customers.response(200, PaymentPageSchema(), example=examples.PAYMENTS)
 def list_customer_payments(query: dict[str, Any], customer_code: str) -> Response:
     """List the payments of one customer, the newest number first"""
     code = customers.get_code(parts().db, tenant=caller().tenant, customer_code=customer_code)

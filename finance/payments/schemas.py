@@ -62,8 +62,8 @@ class NewPaymentSchema(PaymentEditSchema):
     amount = AmountText(required=True)
     currency = CurrencyCode(required=True)
     payer = Text(200, required=True)
-    method = Choice(METHODS, required=True)
-    direction = Choice(DIRECTIONS, load_default="incoming")
+    method = Choice(METHODS, name="PaymentMethod", required=True)
+    direction = Choice(DIRECTIONS, name="PaymentDirection", load_default="incoming")
     paid_on = Day(allow_none=True, metadata={"description": "Default: today. 2000-01-01 to one year ahead."})
     customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
 
@@ -128,10 +128,10 @@ class PaymentFiltersSchema(FiltersSchema):
 
     paid_from = Day(metadata={"description": "The first day, inclusive."})
     paid_to = Day(metadata={"description": "The last day, inclusive."})
-    status = Choice(STATUSES)
+    status = Choice(STATUSES, name="PaymentStatus")
     currency = CurrencyCode()
-    method = Choice(METHODS)
-    direction = Choice(DIRECTIONS)
+    method = Choice(METHODS, name="PaymentMethod")
+    direction = Choice(DIRECTIONS, name="PaymentDirection")
     customer_code = CustomerCode()
     payer = Text(
         200, metadata={"description": "How the payer's name, or a word in it, begins; case and accents aside."}
@@ -160,7 +160,7 @@ class PaymentFiltersSchema(FiltersSchema):
 class PaymentExportSchema(PaymentFiltersSchema):
     fixed = OF_EXPORTS
 
-    sort = Choice(SORTS, load_default="payment_number")
+    sort = Choice(SORTS, name="PaymentSort", load_default="payment_number")
 
 
 class PaymentListSchema(PaymentFiltersSchema):
@@ -168,7 +168,7 @@ class PaymentListSchema(PaymentFiltersSchema):
 
     fixed = OF_LISTS
 
-    sort = Choice(SORTS, load_default="-payment_number")
+    sort = Choice(SORTS, name="PaymentSort", load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = PageCursor()
 
@@ -180,6 +180,11 @@ class CustomerPaymentListSchema(PaymentListSchema):
         exclude = ("customer_code",)
 
 
+class AnsweredAllocationSchema(AnswerSchema):
+    invoice_number = fields.String()
+    amount = fields.String()
+
+
 class PaymentSchema(AnswerSchema):
     """A payment as answered."""
 
@@ -188,15 +193,15 @@ class PaymentSchema(AnswerSchema):
     amount = fields.String(metadata={"example": "1250.50"})
     currency = fields.String(metadata={"example": "EUR"})
     payer = fields.String()
-    method = fields.String(metadata={"enum": METHODS})
-    direction = fields.String(metadata={"enum": DIRECTIONS})
+    method = Choice(METHODS, name="PaymentMethod")
+    direction = Choice(DIRECTIONS, name="PaymentDirection")
     paid_on = fields.Date()
     customer_code = fields.String(allow_none=True)
     reference = fields.String(allow_none=True)
     note = fields.String(allow_none=True)
     metadata = fields.Dict(keys=fields.String(), values=fields.String())
-    allocations = fields.List(fields.Nested(AllocationSchema()))
-    status = fields.String(metadata={"enum": STATUSES})
+    allocations = fields.List(fields.Nested(AnsweredAllocationSchema))
+    status = Choice(STATUSES, name="PaymentStatus")
     void_reason = fields.String(allow_none=True)
     voided_at = fields.DateTime(allow_none=True)
     previous_numbers = fields.List(fields.String())

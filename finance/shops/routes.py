@@ -5,20 +5,23 @@ from flask import Response
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
+from finance.edge.failures import fails
 from finance.edge.replies import reply
-from finance.shops import service
+from finance.shops import examples, service
 from finance.shops.model import Settings
 from finance.shops.schemas import ShopListSchema, ShopSchema, ShopSettingsSchema, dump_shop, shop_slug
+from finance.shops.service import ShopBusy, ShopHistoryFull, ShopNotFound
 
 blueprint = Blueprint("shops", __name__, url_prefix="/api/v1/shops", description="Shops and how they number invoices")
 
 
 @blueprint.route("/<shop>", methods=["PUT"])
 @requires("admin")
-@blueprint.arguments(ShopSettingsSchema())
-@blueprint.response(200, ShopSchema())
-@blueprint.alt_response(201, schema=ShopSchema(), description="A new shop")
-def put_shop(posted: Settings, shop: str) -> Response:
+@fails(ShopHistoryFull, ShopBusy)
+@blueprint.arguments(ShopSettingsSchema(), example=examples.SETTINGS)
+@blueprint.response(200, ShopSchema(), example=examples.SHOP)
+@blueprint.alt_response(201, schema=ShopSchema(), example=examples.SHOP, description="A new shop")
+def save_shop(posted: Settings, shop: str) -> Response:
     """Make or change a shop; a series that has numbers keeps its format until its period ends"""
     document, is_new = service.put_shop(parts().db, asked(), shop=shop_slug(shop), posted=posted)
     return reply(dump_shop(document), status=201 if is_new else 200)
@@ -26,7 +29,8 @@ def put_shop(posted: Settings, shop: str) -> Response:
 
 @blueprint.route("/<shop>", methods=["GET"])
 @requires("client")
-@blueprint.response(200, ShopSchema())
+@fails(ShopNotFound)
+@blueprint.response(200, ShopSchema(), example=examples.SHOP)
 def get_shop(shop: str) -> Response:
     """Show a shop"""
     return reply(dump_shop(service.get_shop(parts().db, tenant=caller().tenant, shop=shop.lower())))
@@ -34,7 +38,7 @@ def get_shop(shop: str) -> Response:
 
 @blueprint.route("", methods=["GET"])
 @requires("client")
-@blueprint.response(200, ShopListSchema())
+@blueprint.response(200, ShopListSchema(), example=examples.SHOPS)
 def list_shops() -> Response:
     """List the shops by name"""
     return reply({"data": [dump_shop(shop) for shop in service.list_shops(parts().db, tenant=caller().tenant)]})

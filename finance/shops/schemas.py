@@ -32,7 +32,7 @@ class ShopSettingsSchema(Schema):
     credit_note_format = Text(
         FORMAT_LENGTH_MAX, allow_none=True, metadata={"description": "Default: AV- in the place of FAC-."}
     )
-    reset = Choice(RESETS, load_default="month")
+    reset = Choice(RESETS, name="SequenceReset", load_default="month")
     max_length = WholeNumber(5, MAX_LENGTH_LARGEST, load_default=MAX_LENGTH)
     fiscal_year_start_month = WholeNumber(1, 12, load_default=1)
 
@@ -58,7 +58,7 @@ class ShopSchema(AnswerSchema):
     created_by_name = KeyName()
     invoice_format = fields.String()
     credit_note_format = fields.String()
-    reset = fields.String(metadata={"enum": RESETS})
+    reset = Choice(RESETS, name="SequenceReset")
     fiscal_year_start_month = fields.Integer()
 
 
@@ -74,7 +74,9 @@ def shop_slug(text: str) -> str:
     try:
         return require_slug(text)
     except ValueError:
-        raise Invalid.field("shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit.") from None
+        raise Invalid.parameter(
+            "shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit."
+        ) from None
 
 
 def dump_shop(shop: Shop) -> dict[str, object]:

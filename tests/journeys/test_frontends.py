@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from uuid import uuid4
 
 import pytest
 import requests
+
+from tests.node import NODE
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "frontends.md").read_text(encoding="utf-8")
 FORM = {"amount": "1250.50", "currency": "EUR", "payer": "Ada", "method": "card"}
@@ -83,7 +84,6 @@ def test_the_python_example_pays_once(shared_api: Any, bad_network: Any) -> None
     assert names["post_safely"](url, shared_api.key("client", tenant), "form-2", {}).status_code == 422
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="the TypeScript example needs node, which is not on the PATH")
 def test_the_typescript_example_pays_once(shared_api: Any, bad_network: Any, tmp_path: Path) -> None:
     url, seen = bad_network
     tenant = f"t-{uuid4().hex[:12]}"
@@ -96,7 +96,7 @@ def test_the_typescript_example_pays_once(shared_api: Any, bad_network: Any, tmp
     )
     script.write_text(f"{without_types(example('typescript'))}\n{calls}\n", encoding="utf-8")
 
-    ran = subprocess.run(["node", str(script)], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([NODE, str(script)], capture_output=True, text=True, timeout=60, check=False)
 
     assert ran.returncode == 0, ran.stderr
     first, again, refused = map(json.loads, ran.stdout.splitlines())

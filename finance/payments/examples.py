@@ -1,0 +1,48 @@
+"""Payments as the OpenAPI document shows them."""
+
+from typing import Any
+
+from finance.edge.examples import AT, CREATED, ID, change, entry, page
+
+NEW_PAYMENT = {
+    "amount": "1250.50",
+    "currency": "EUR",
+    "payer": "Ada Lovelace",
+    "method": "bank_transfer",
+    "paid_on": "2026-11-20",
+    "customer_code": "CUST-000001",
+    "reference": "VIR 2026-881",
+    "allocations": [{"invoice_number": "FAC-DKR1-202611-0001", "amount": "1000.00"}],
+}
+EDIT = {"note": "The rest follows in December."}
+VOID = {"reason": "The bank took it back."}
+
+PAYMENT: dict[str, Any] = {
+    **NEW_PAYMENT,
+    "id": ID,
+    "payment_number": "PAY20260001",
+    "direction": "incoming",
+    "note": None,
+    "metadata": {},
+    "status": "recorded",
+    "void_reason": None,
+    "voided_at": None,
+    "previous_numbers": [],
+    "history": [],
+    **CREATED,
+}
+EDITED = PAYMENT | EDIT | {"history": [entry("edited", note=change(None, EDIT["note"]))]}
+VOIDED = PAYMENT | {
+    "status": "voided",
+    "void_reason": VOID["reason"],
+    "voided_at": AT,
+    "history": [
+        entry(
+            "voided",
+            status=change("recorded", "voided"),
+            void_reason=change(None, VOID["reason"]),
+            voided_at=change(None, AT),
+        )
+    ],
+}
+PAYMENTS = page(PAYMENT)
