@@ -11,6 +11,7 @@ from finance.context import parts
 from finance.edge.blueprints import Blueprint
 from finance.edge.failures import fails
 from finance.edge.replies import reply
+from finance.events import NotRecorded
 from finance.once import IdempotencyKeyReused
 
 blueprint = Blueprint("keys", __name__, url_prefix="/api/v1/keys", description="API keys of your tenant")
@@ -27,7 +28,7 @@ def list_keys() -> Response:
 
 @blueprint.route("", methods=["POST"])
 @requires("admin")
-@fails(ApiKeyAlreadyShown, IdempotencyKeyReused)
+@fails(ApiKeyAlreadyShown, IdempotencyKeyReused, NotRecorded)
 @blueprint.arguments(NewKeySchema(), example=examples.NEW_KEY)
 @blueprint.response(201, CreatedKeySchema(), example=examples.CREATED_KEY)
 def create_key(wanted: WantedKey) -> Response:
@@ -37,7 +38,7 @@ def create_key(wanted: WantedKey) -> Response:
 
 @blueprint.route("/<key_id>", methods=["DELETE"])
 @requires("admin")
-@fails(ApiKeyNotFound)
+@fails(ApiKeyNotFound, NotRecorded)
 @blueprint.response(204)
 def revoke_key(key_id: str) -> Response:
     """Revoke a key; within five seconds no worker takes it any more"""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finance.edge.examples import CREATED, ID, UPDATED, change, entry, page
+from finance.edge.examples import AT, CREATED, ID, UPDATED, change, entry, page
 
 FORM: dict[str, Any] = {
     "customer_name": "Bharat Textiles Ltd",
@@ -30,12 +30,14 @@ SEARCH = {"pan_number": FORM["pan_number"]}
 SAVED_FORM = FORM | {"contact_person": "Meera Rao"}
 DEACTIVATE = {"reason": "Closed its business."}
 ACTIVATE = {"reason": "Opened again."}
+ERASE = {"reason": "Asked to be forgotten."}
 
 CUSTOMER = FORM | {
     "id": ID,
     "customer_code": "CUST-000001",
     "status": "active",
     "status_reason": None,
+    "erased_at": None,
     "version": 1,
     **CREATED,
     **UPDATED,
@@ -64,6 +66,21 @@ ACTIVATED = CUSTOMER | {
     "status_reason": ACTIVATE["reason"],
     "version": 3,
     "history": [_DEACTIVATION, _ACTIVATION],
+}
+ERASED = {
+    **dict.fromkeys(FORM),
+    "gst_details": [],
+    "products_services": [],
+    "banking": [],
+    "id": ID,
+    "customer_code": "CUST-000001",
+    "status": "erased",
+    "status_reason": ERASE["reason"],
+    "erased_at": AT,
+    "version": 2,
+    **CREATED,
+    **UPDATED,
+    "history": [ERASE | entry("erased")],
 }
 _LISTED = {name: member for name, member in CUSTOMER.items() if name != "history"}
 CUSTOMERS = page(

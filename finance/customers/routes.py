@@ -10,6 +10,7 @@ from finance.context import parts
 from finance.customers import activation, changes, codes, erasure, examples, saving, service
 from finance.customers.activation import CustomerAlreadyActive, CustomerAlreadyInactive, StatusChange
 from finance.customers.banking import BankDetailsProtected
+from finance.customers.changes import CustomerErased
 from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.model import Book, Customer, PostedForm, etag_of
 from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
@@ -33,12 +34,13 @@ from finance.edge.openapi import ETAG, LOCATION
 from finance.edge.replies import reply
 from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
 from finance.errors import PreconditionFailed, Unavailable
+from finance.events import NotRecorded
 from finance.numbering.issue import NotStored, NumbersExhausted
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 
 blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
 
-READ = (EncryptionKeyWrong, Unavailable)  # what reading encrypted fields may meet
+READ = (EncryptionKeyWrong, Unavailable, NotRecorded)  # what reading encrypted fields may meet
 
 _IF_MATCH = {
     "name": "If-Match",
@@ -58,7 +60,7 @@ def protect() -> None:
 
 @blueprint.route("", methods=["POST"])
 @requires("client")
-@fails(CustomerCodeTaken, PossibleDuplicateCustomer, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(CustomerCodeTaken, CustomerErased, PossibleDuplicateCustomer, IdempotencyKeyReused, RefusedByForeignIndex)
 @fails(NotStored, NumbersExhausted, IndexesMissing, EncryptionNotConfigured, *READ)
 @blueprint.arguments(CustomerFormSchema(), example=examples.FORM)
 @blueprint.arguments(ConfirmSchema(), location="query")
@@ -161,8 +163,9 @@ def activate_customer(posted: dict[str, str], query: dict[str, str], customer_co
 
 @blueprint.route("/<customer_code>/erase", methods=["POST"])
 @requires("admin")
-@blueprint.arguments(ReasonSchema())
-@blueprint.response(200, CustomerSchema())
+@fails(CustomerNotFound, IdempotencyKeyReused, *changes.FAILURES, IndexesMissing, *READ)
+@blueprint.arguments(ReasonSchema(), example=examples.ERASE)
+@blueprint.response(200, CustomerSchema(), example=examples.ERASED, headers=ETAG)
 def erase_customer(posted: dict[str, str], customer_code: str) -> Response:
     """Erase all that a person can be known by, for good; the code and the books stay"""
     answer = erasure.erase_customer(_book(), asked(), customer_code=customer_code, reason=posted["reason"])

@@ -19,6 +19,7 @@ from finance.edge.blueprints import Blueprint
 from finance.edge.cells import csv_cell, write_cell
 from finance.edge.failures import fails
 from finance.errors import Invalid, TooManyRequests
+from finance.events import NotRecorded
 
 EXTENSION = "finance-exports"
 RETRY_AFTER_S = 5
@@ -87,7 +88,7 @@ def exported(
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
             shape = {"type": "string", "format": "binary", "contentMediaType": content_type}
             documented = blueprint.response(200, schema=shape, content_type=content_type)(served)
-            documented = fails(TooManyExports)(documented)
+            documented = fails(TooManyExports, NotRecorded)(documented)
             blueprint.route(f"{path}.{suffix}", methods=["GET"])(documented)
 
     return decorate

@@ -60,7 +60,10 @@ CANCELLED = INVOICE | {
     "cancel_reason": CANCEL["reason"],
     "cancelled_at": AT,
     "credit_note_number": "AV-DKR1-202611-0001",
-    "history": [entry("cancelled", status=change("issued", "cancelled"), cancel_reason={"to": CANCEL["reason"]})],
+    "history": [
+        entry("cancelled", status=change("issued", "cancelled"), cancel_reason={"to": CANCEL["reason"]})
+        | {"payment_number": None}
+    ],
 }
 INVOICES = page(PARTLY_PAID)
 CREDIT_NOTE = _ISSUED | {

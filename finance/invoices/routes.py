@@ -8,6 +8,7 @@ from flask import Response, current_app
 
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
+from finance.customers.changes import CustomerErased
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
@@ -66,7 +67,7 @@ EXPORTED = Table(
 
 @blueprint.route("/invoices", methods=["POST"])
 @requires("client")
-@fails(IssuedOnBeforeLast, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@fails(IssuedOnBeforeLast, CustomerErased, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(NewInvoiceSchema(), example=examples.NEW_INVOICE)
 @blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=LOCATION)
 def issue_invoice(posted: dict[str, Any]) -> Response:

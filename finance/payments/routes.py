@@ -9,6 +9,7 @@ from flask import Response
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers import service as customers
+from finance.customers.changes import CustomerErased
 from finance.customers.service import CustomerNotFound
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
@@ -50,7 +51,7 @@ EXPORTED = Table(
 
 @blueprint.route("", methods=["POST"])
 @requires("client")
-@fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES, *allocations.FAILURES)
+@fails(CustomerErased, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES, *allocations.FAILURES)
 @blueprint.arguments(AllocatedPaymentSchema(), example=examples.NEW_PAYMENT)
 @blueprint.response(201, PaymentSchema(), example=examples.PAYMENT, headers=LOCATION)
 def record_payment(posted: dict[str, Any]) -> Response:
