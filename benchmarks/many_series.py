@@ -1,7 +1,8 @@
 """What many series cost beside one: `python -m benchmarks.many_series [--seconds 5] [--rounds 3] [--workers 1]`.
 
 64 connections post payments of one tenant, then of 64, and invoices of one shop, then of 16, in turn, so that the
-ratios come from the same minutes; beside the rates, what a request costs of the processor, which noise moves less. mongod, gunicorn and this client share the machine.
+ratios come from the same minutes; beside the rates, what a request costs of the processor, which noise moves less.
+mongod, gunicorn and this client share the machine.
 """
 
 import argparse

@@ -8,17 +8,19 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from bson import Decimal128
 from pymongo import ReturnDocument, UpdateOne
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from finance import metrics
 from finance.database import Db, Document
 from finance.errors import Unavailable
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
+from finance.numbering.side_by_side import side_by_side
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,57 @@ def reserve(db: Db, series: Series, count: int) -> range:
     return range(newest - count + 1, newest + 1)
 
 
+def reserve_each(db: Db, counts: Mapping[Series, int]) -> dict[Series, range | Exception]:
+    """Return the numbers of each series, as `reserve` does, or why there are none.
+
+    All counters are read at once, and counted up at once from what was read. One that another process counted up
+    meanwhile, or that isn't there yet, is reserved from by itself.
+    """
+    reserved: dict[Series, range | Exception] = {}
+    if len(counts) > 1:
+        try:
+            reserved = _count_up_together(db, counts)
+        except PyMongoError as error:
+            return dict.fromkeys(counts, error)
+    left = [series for series in counts if series not in reserved]
+    alone = side_by_side([partial(reserve, db, series, counts[series]) for series in left])
+    return reserved | dict(zip(left, alone, strict=True))
+
+
+def _count_up_together(db: Db, counts: Mapping[Series, int]) -> dict[Series, range | Exception]:
+    """Count up those counters that hold what was read of them; return the numbers that this gives."""
+    seqs = _stored_seqs(db, counts)
+    known = [(series, seq) for series in counts if (seq := whole_seq(seqs.get(series.counter_id))) is not None]
+    updates = [
+        UpdateOne(
+            {"_id": series.counter_id},
+            [{"$set": {"seq": _if_still(seq, seq + counts[series]), "reserved_at": "$$NOW"}}],
+        )
+        for series, seq in known
+    ]
+    failed: set[int] = set()
+    try:
+        if updates:
+            db.counters.bulk_write(updates, ordered=False)
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:
+            raise
+        failed = {write_error["index"] for write_error in error.details["writeErrors"]}
+    return {
+        series: range(seq + 1, seq + counts[series] + 1)
+        for position, (series, seq) in enumerate(known)
+        if position not in failed
+    }
+
+
+def _if_still(seq: int, after: int) -> dict[str, Any]:
+    """Return the expression that gives `after` where `seq` is as it was read, and refuses the update otherwise.
+
+    A condition in the filter would do the same, but MongoDB doesn't say of which updates the filter matched.
+    """
+    return {"$cond": [{"$eq": ["$seq", seq]}, {"$toLong": after}, {"$toLong": "counted up meanwhile"}]}
+
+
 def raise_to(db: Db, series: Series, number_seq: int) -> None:
     """Make the counter at least `number_seq`; a counter is never lowered."""
     db.counters.update_one({"_id": series.counter_id}, {"$max": {"seq": number_seq}}, upsert=True)
@@ -74,7 +127,9 @@ def raise_to(db: Db, series: Series, number_seq: int) -> None:
 
 def raise_all(db: Db, newest: Mapping[Series, int]) -> None:
     """Make the counter of each series at least its number, all in one round trip."""
-    if newest:
+    if len(newest) == 1:
+        raise_to(db, *next(iter(newest.items())))
+    elif newest:
         raised = [
             UpdateOne({"_id": series.counter_id}, {"$max": {"seq": number_seq}}, upsert=True)
             for series, number_seq in newest.items()
@@ -85,6 +140,22 @@ def raise_all(db: Db, newest: Mapping[Series, int]) -> None:
 def read(db: Db, series: Series) -> int:
     """Return the newest number the counter gave, 0 where there is no counter yet; raises CounterUnreadable."""
     return _require_seq(series, _stored_seq(db, series))
+
+
+def read_each(db: Db, series: Iterable[Series]) -> dict[Series, int | Exception]:
+    """Return what `read` does for each series, in one round trip; a failure stands in the place of its number."""
+    asked = list(series)
+    try:
+        seqs = _stored_seqs(db, asked)
+    except PyMongoError as error:
+        return dict.fromkeys(asked, error)
+    found: dict[Series, int | Exception] = {}
+    for one in asked:
+        try:
+            found[one] = _require_seq(one, seqs.get(one.counter_id, 0))
+        except CounterUnreadable as unreadable:
+            found[one] = unreadable
+    return found
 
 
 def peek(db: Db, series: Series) -> int | None:
@@ -152,6 +223,11 @@ def forget_gap(db: Db, series: Series, number_seq: int) -> int:
 def _stored_seq(db: Db, series: Series) -> object:
     counter = db.counters.find_one({"_id": series.counter_id}, {"seq": True})
     return (counter or {}).get("seq", 0)
+
+
+def _stored_seqs(db: Db, series: Iterable[Series]) -> dict[str, object]:
+    ids = [one.counter_id for one in series]
+    return {counter["_id"]: counter.get("seq", 0) for counter in db.counters.find({"_id": {"$in": ids}}, {"seq": True})}
 
 
 def _require_seq(series: Series, seq: object) -> int:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from pymongo.collection import Collection as MongoCollection
-from pymongo.errors import BulkWriteError, PyMongoError, ServerSelectionTimeoutError, WaitQueueTimeoutError
+from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from finance.database import DUPLICATE_KEY, Document
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 READ_BACK_ATTEMPTS_MAX = 50
 READ_BACK_PAUSE_S = 0.02
 TENANTS_LOOKED_UP = 16  # in one query, which seeks every key under every tenant
+SERIES_LOOKED_UP = 32
 
 # With these MongoDB says that it refused a document for good. After any other code (a failover passed on by mongos,
 # say) the document may be stored: nothing is claimed of it, and no gap recorded.
@@ -91,16 +92,48 @@ def find_newest(numbered: Numbered, series: Series) -> Document | None:
     """
     lasting = numbered.collection.with_options(read_concern=ReadConcern("majority"))
     return lasting.find_one(
-        {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gt": 0, "$lte": NUMBER_SEQ_MAX}},
+        _has_number_of(series),
         projection=dict.fromkeys(("number_seq", *numbered.kind.followed_fields), True),
         sort=[("number_seq", -1)],
     )
 
 
-def insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> WriteErrors | NothingStored | PyMongoError:
+def find_newest_of_each(numbered: Numbered, series: Sequence[Series]) -> dict[Series, Document | Exception | None]:
+    """Return what `find_newest` does for each of several series, some of them in one round trip."""
+    parts = [series[start : start + SERIES_LOOKED_UP] for start in range(0, len(series), SERIES_LOOKED_UP)]
+    newest: dict[Series, Document | Exception | None] = {}
+    for part, found in zip(parts, side_by_side([partial(_newest_of, numbered, part) for part in parts]), strict=True):
+        newest |= dict.fromkeys(part, found) if isinstance(found, Exception) else found
+    return newest
+
+
+def _newest_of(numbered: Numbered, series: Sequence[Series]) -> dict[Series, Document | Exception | None]:
+    lasting = numbered.collection.with_options(read_concern=ReadConcern("majority"))
+    first, *others = [_newest_stages(numbered, one, position) for position, one in enumerate(series)]
+    unions = [{"$unionWith": {"coll": numbered.kind.collection, "pipeline": stages}} for stages in others]
+    found = {document["position"]: document for document in lasting.aggregate([*first, *unions])}
+    return {one: found.get(position) for position, one in enumerate(series)}
+
+
+def _newest_stages(numbered: Numbered, series: Series, position: int) -> list[Document]:
+    shown = dict.fromkeys(("number_seq", *numbered.kind.followed_fields), 1)
+    return [
+        {"$match": _has_number_of(series)},
+        {"$sort": {"number_seq": -1}},
+        {"$limit": 1},
+        {"$project": {**shown, "position": {"$literal": position}}},
+    ]
+
+
+def _has_number_of(series: Series) -> Document:
+    return {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gt": 0, "$lte": NUMBER_SEQ_MAX}}
+
+
+def insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> WriteErrors | PyMongoError:
     """Insert all drafts in one round trip and return the write error of each position that has one.
 
-    Where MongoDB didn't say what became of them, the failure is returned: NothingStored where it was asked nothing.
+    Where MongoDB didn't say what became of them, the failure is returned. Whatever it is, the outcome is unknown: also
+    "no server was found" may be said of the driver's own second attempt.
     """
     try:
         numbered.collection.insert_many([draft.document for draft in drafts], ordered=ordered)
@@ -109,8 +142,6 @@ def insert(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> Wri
         if details.get("writeConcernErrors"):
             return error
         return {write_error["index"]: write_error for write_error in details["writeErrors"]}
-    except (ServerSelectionTimeoutError, WaitQueueTimeoutError) as error:  # there was no connection to ask by
-        return NothingStored.because_of(error)
     except PyMongoError as error:
         return error
     return {}

@@ -9,31 +9,30 @@ mended by the next request or the audit.
 """
 
 import logging
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from finance import database, metrics
 from finance.database import Document
 from finance.errors import FinanceError
 from finance.numbering import counters
+from finance.numbering.batches import NUMBERING_S, answer_repeats, by_series, firsts_of, give_number, outcomes_of
 from finance.numbering.documents import (
     failed_before_storing,
     find_newest,
-    find_repeats,
+    find_newest_of_each,
     insert,
     is_number_collision,
     newest_stored,
     refusal,
-    taken_by_key,
 )
 from finance.numbering.drafts import (
     Draft,
     Numbered,
-    NumbersExhausted,
     NumberTakenElsewhere,
     Outcome,
     SeriesFull,
@@ -50,9 +49,15 @@ log = logging.getLogger(__name__)
 ATTEMPTS_MAX = 5
 # Without gaps every collision means that somebody else's document was stored, so it ends; this bounds it all the same.
 NO_GAP_ATTEMPTS_MAX = 100
-NUMBERING_S = (
-    2.0  # half of what a batch has at least: the insert must not be left without time for numbers it was given
-)
+LONE_ONES_MIN = 2  # below that, together is the same as each by itself
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The newest number of a series, and the document that has it, if one does."""
+
+    document: Document | None
+    seq: int
 
 
 def issue_standard(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) -> list[Outcome]:
@@ -61,13 +66,13 @@ def issue_standard(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime
     Numbers are reserved from the counter first, so they are quick to get under any load; one that was reserved and
     then not used is recorded as a gap. Where the counter is behind the data it is raised to it.
     """
-    firsts = _firsts(numbered, drafts)
-    outcomes, waiting = _answer_repeats(numbered, firsts)
+    firsts = firsts_of(numbered, drafts)
+    outcomes, waiting = answer_repeats(numbered, firsts)
     for attempt in range(1, ATTEMPTS_MAX + 1):
         if waiting:
             waiting = _insert_together(numbered, _number_from_counters(numbered, waiting, outcomes), outcomes, now)
             _raise_counters(numbered, waiting, attempt)
-    return _outcomes_of(numbered, drafts, firsts, outcomes)
+    return outcomes_of(numbered, drafts, firsts, outcomes)
 
 
 def issue_no_gap(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) -> list[Outcome]:
@@ -75,68 +80,15 @@ def issue_no_gap(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) 
 
     Number k is only tried by who has seen k-1 stored, so no crash, refusal or race can leave a hole.
     """
-    firsts = _firsts(numbered, drafts)
-    outcomes, waiting = _answer_repeats(numbered, firsts)
-    groups = _by_series(waiting)
-    issued = side_by_side([partial(_issue_in_order, numbered, series, group) for series, group in groups.items()])
-    for group, ended in zip(groups.values(), issued, strict=True):
+    firsts = firsts_of(numbered, drafts)
+    outcomes, waiting = answer_repeats(numbered, firsts)
+    groups = by_series(waiting)
+    left = _insert_lone_ones(numbered, groups, outcomes)
+    issued = side_by_side([partial(_issue_in_order, numbered, series, group) for series, group in left.items()])
+    for group, ended in zip(left.values(), issued, strict=True):
         outcomes.update(failed_before_storing(group, ended) if isinstance(ended, Exception) else ended)
     _count_stored(numbered, groups, outcomes)
-    return _outcomes_of(numbered, drafts, firsts, outcomes)
-
-
-def _firsts(numbered: Numbered, drafts: Iterable[Draft]) -> dict[Hashable, Draft]:
-    """Return the first draft of each identity: a double click waits in the same batch, and must not cost a number."""
-    firsts: dict[Hashable, Draft] = {}
-    for draft in drafts:
-        firsts.setdefault(_identity(numbered, draft), draft)
-    return firsts
-
-
-def _identity(numbered: Numbered, draft: Draft) -> Hashable:
-    """Return what makes two drafts the same request: tenant and idempotency key, or the draft itself without one."""
-    key = draft.document.get(numbered.kind.key_field)
-    return draft if key is None else (draft.series.tenant, key)
-
-
-def _answer_repeats(numbered: Numbered, firsts: Mapping[Hashable, Draft]) -> tuple[dict[Draft, Outcome], list[Draft]]:
-    """Answer the drafts whose idempotency key is stored already, so that a repeat costs no number."""
-    with database.deadline(NUMBERING_S):
-        outcomes = find_repeats(numbered, firsts.values())
-    return outcomes, [draft for draft in firsts.values() if draft not in outcomes]
-
-
-def _outcomes_of(
-    numbered: Numbered, drafts: Sequence[Draft], firsts: Mapping[Hashable, Draft], outcomes: Mapping[Draft, Outcome]
-) -> list[Outcome]:
-    """Return one outcome per draft: a repeat inside the batch has that of its first, as a repeat."""
-    result: list[Outcome] = []
-    for draft in drafts:
-        first = firsts[_identity(numbered, draft)]
-        outcome = outcomes.get(first) or NumbersExhausted()
-        if draft is not first:
-            outcome = _as_repeat(numbered, outcome)
-        result.append(outcome)
-    return result
-
-
-def _as_repeat(numbered: Numbered, outcome: Outcome) -> Outcome:
-    if isinstance(outcome, Stored):
-        return taken_by_key(numbered, outcome.document)
-    return own(outcome) if isinstance(outcome, Exception) else outcome
-
-
-def _by_series(drafts: Iterable[Draft]) -> dict[Series, list[Draft]]:
-    groups: dict[Series, list[Draft]] = {}
-    for draft in drafts:
-        groups.setdefault(draft.series, []).append(draft)
-    return groups
-
-
-def _give_number(numbered: Numbered, draft: Draft, series: Series, number_seq: int) -> None:
-    draft.document["_id"] = ObjectId()
-    draft.document["number_seq"] = number_seq
-    draft.document[numbered.kind.number_field] = series.format(number_seq)
+    return outcomes_of(numbered, drafts, firsts, outcomes)
 
 
 # ---------------------------------------------------------------- standard
@@ -144,18 +96,17 @@ def _give_number(numbered: Numbered, draft: Draft, series: Series, number_seq: i
 
 def _number_from_counters(numbered: Numbered, drafts: Iterable[Draft], outcomes: dict[Draft, Outcome]) -> list[Draft]:
     """Give each draft a number from its series' counter; return those that have one, and note why others have none."""
-    groups = _by_series(drafts)
+    groups = by_series(drafts)
     with database.deadline(NUMBERING_S):
-        reserved = side_by_side(
-            [partial(counters.reserve, numbered.db, series, len(group)) for series, group in groups.items()]
-        )
+        reserved = counters.reserve_each(numbered.db, {series: len(group) for series, group in groups.items()})
     ready: list[Draft] = []
-    for (series, group), numbers in zip(groups.items(), reserved, strict=True):
+    for series, group in groups.items():
+        numbers = reserved[series]
         if isinstance(numbers, Exception):
             outcomes.update(failed_before_storing(group, numbers))
         else:
             for draft, number_seq in zip(group, numbers, strict=True):
-                _give_number(numbered, draft, series, number_seq)
+                give_number(numbered, draft, series, number_seq)
             ready += group
     return ready
 
@@ -166,7 +117,7 @@ def _insert_together(
     """Insert the drafts of all series at once, note what became of each, and return those whose number was taken."""
     errors = insert(numbered, drafts, ordered=False) if drafts else {}
     if isinstance(errors, Exception):
-        outcomes.update((draft, _of_failed_insert(errors)) for draft in drafts)
+        outcomes.update((draft, OutcomeUnknown.because_of(errors)) for draft in drafts)
         return []
     collided: list[Draft] = []
     unused: dict[str, list[tuple[Series, int]]] = {}
@@ -185,10 +136,6 @@ def _insert_together(
     return collided
 
 
-def _of_failed_insert(error: Exception) -> Outcome:
-    return own(error) if isinstance(error, NothingStored) else OutcomeUnknown.because_of(error)
-
-
 def _is_repeat(numbered: Numbered, outcome: Outcome) -> bool:
     return isinstance(outcome, Taken) and numbered.kind.key_field in outcome.fields
 
@@ -198,13 +145,13 @@ def _record_unused(numbered: Numbered, unused: Mapping[str, list[tuple[Series, i
     try:
         for reason, gaps in unused.items():
             counters.record_gaps(numbered.db, gaps, reason=reason, recorded_at=now)
-    except PyMongoError as error:
+    except Exception as error:  # noqa: BLE001  the others are stored, and must be told so
         _log_left_undone(numbered, "gaps were not recorded", error)
 
 
 def _raise_counters(numbered: Numbered, collided: Iterable[Draft], attempt: int) -> None:
     """Raise the counter of every series in which a number was taken; where that fails, the next attempt tries again."""
-    groups = _by_series(collided)
+    groups = by_series(collided)
     for group in groups.values():
         log.warning(
             "Duplicate %s number detected (attempt %d/%d): %s",
@@ -230,6 +177,65 @@ def _log_left_undone(numbered: Numbered, what: str, error: Exception) -> None:
 
 
 # ---------------------------------------------------------------- no gap
+
+
+def _insert_lone_ones(
+    numbered: Numbered, groups: Mapping[Series, Sequence[Draft]], outcomes: dict[Draft, Outcome]
+) -> dict[Series, Sequence[Draft]]:
+    """Insert the drafts that wait alone in their series in one round trip; return the groups that are left.
+
+    No hole can come of it: of each series there is one, and no other can be stored before it is. One whose number is
+    taken is left, to be tried in its order.
+    """
+    lone = {series: group[0] for series, group in groups.items() if len(group) == 1}
+    if len(lone) < LONE_ONES_MIN:
+        return dict(groups)
+    left: dict[Series, Sequence[Draft]] = {series: group for series, group in groups.items() if series not in lone}
+    with database.deadline(NUMBERING_S):
+        heads = _heads(numbered, list(lone))
+    ready: list[Draft] = []
+    for series, draft in lone.items():
+        head = heads[series]
+        if isinstance(head, Exception):
+            outcomes.update(failed_before_storing([draft], head))
+        else:
+            ready += _give_numbers_in_order(numbered, [draft], head.document, head.seq, outcomes)[0]
+    left |= {draft.series: [draft] for draft in _insert_each(numbered, ready, outcomes)}
+    return left
+
+
+def _heads(numbered: Numbered, series: Sequence[Series]) -> dict[Series, _Head | Exception]:
+    """Return the newest number of each series, or why it can't be told."""
+    # The counters first, as in `_insert_next`.
+    counted, newest = counters.read_each(numbered.db, series), find_newest_of_each(numbered, series)
+    heads: dict[Series, _Head | Exception] = {}
+    for one in series:
+        seq, document = counted[one], newest[one]
+        if isinstance(seq, Exception):
+            heads[one] = seq
+        elif isinstance(document, Exception):
+            heads[one] = document
+        else:
+            heads[one] = _Head(document, max(int(document["number_seq"]) if document else 0, seq))
+    return heads
+
+
+def _insert_each(numbered: Numbered, drafts: Sequence[Draft], outcomes: dict[Draft, Outcome]) -> list[Draft]:
+    """Insert one draft of each of several series at once; return those whose number was taken."""
+    errors = insert(numbered, drafts, ordered=False) if drafts else {}
+    if isinstance(errors, Exception):
+        outcomes.update((draft, OutcomeUnknown.because_of(errors)) for draft in drafts)
+        return []
+    collided: list[Draft] = []
+    for position, draft in enumerate(drafts):
+        error = errors.get(position)
+        if error is None:
+            outcomes[draft] = Stored(draft.document)
+        elif is_number_collision(numbered, error):
+            collided.append(draft)
+        else:
+            outcomes[draft] = refusal(numbered, error)
+    return collided
 
 
 def _issue_in_order(numbered: Numbered, series: Series, group: Sequence[Draft]) -> dict[Draft, Outcome]:
@@ -264,7 +270,7 @@ def _insert_next(
     run, later = _give_numbers_in_order(numbered, group, newest, newest_seq, outcomes)
     errors = insert(numbered, run, ordered=True) if run else {}
     if isinstance(errors, Exception):
-        outcomes.update((draft, _of_failed_insert(errors)) for draft in run)
+        outcomes.update((draft, OutcomeUnknown.because_of(errors)) for draft in run)
         outcomes.update((draft, NothingStored.because_of(errors)) for draft in later)
         return []
     position, error = next(iter(errors.items()), (len(run), None))
@@ -297,7 +303,7 @@ def _give_numbers_in_order(
                 return run, list(group[position:])
             outcomes[draft] = followed
             continue
-        _give_number(numbered, draft, followed, number_seq)
+        give_number(numbered, draft, followed, number_seq)
         run.append(draft)
         before = draft.document
     return run, []
@@ -340,5 +346,5 @@ def _count_stored(
             newest[series] = max(stored)
     try:
         counters.raise_all(numbered.db, newest)
-    except PyMongoError as error:
+    except Exception as error:  # noqa: BLE001  the documents are stored, and must be told so
         _log_left_undone(numbered, "counters were not raised", error)
