@@ -1,6 +1,7 @@
 """How gunicorn runs the app: `gunicorn wsgi:app` in this folder reads this file by itself."""
 
 import os
+import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -29,9 +30,17 @@ bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or '8
 # Workers wait for MongoDB nearly all of their time: with gevent one process serves hundreds of requests meanwhile, and
 # those that wait together are stored together. That was about twice the throughput of gthread. One process a core.
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-worker_class = "gevent"
+# What the class adds: a time for a body to arrive, and for an answer to be taken.
+worker_class = "finance.edge.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 0) or min(_cores, 8)
+# A connection costs a file and some memory. Those of slow clients end by themselves within the times below; how many
+# one address may have is the proxy's to say.
 worker_connections = 1000
+# They are more than many systems let a process have open (1,024) beside those to MongoDB.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+_files = 4 * worker_connections if _hard == resource.RLIM_INFINITY else min(4 * worker_connections, _hard)
+if _soft != resource.RLIM_INFINITY and _soft < _files:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_files, _hard))
 
 # Workers report by touching a file. On a disk that stalls, that would look as if they hung; this is memory.
 if os.access("/dev/shm", os.W_OK):
@@ -44,9 +53,17 @@ preload_app = False
 # requests are the app's (database 8 s, answer 10 s), so a graceful stop never has to wait longer than this.
 timeout = 60
 graceful_timeout = 15
-# A graceful stop waits this long for connections on which nothing is under way, so it is short. A proxy that keeps
-# connections longer has to repeat a request on a fresh one, or be told `keepalive_timeout` below this.
+# From one request to the whole head of the next, and to that of the first: one that trickles in is cut off by then,
+# without an answer. So it is short, and a graceful stop waits this long for connections on which nothing is under way.
+# A proxy that keeps connections longer has to repeat a request on a fresh one, or keep them for less than this.
 keepalive = 5
+# From the head on (finance/edge/worker.py) a body has 6 s to arrive as a whole (408), a client 20 s to take each piece
+# of an answer, and a refused one 2 s to stop sending. With the database's 8 s an answer comes within 10 s.
+
+# All of a head is searched again for its end with each packet, so it is small: ours have a key and a query.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 4094
 
 # The app logs each request as JSON; gunicorn only says what happens to itself, on stderr.
 accesslog = None

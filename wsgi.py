@@ -1,9 +1,10 @@
 """The WSGI entry: `gunicorn wsgi:app`."""
 
 from finance import logs
-from finance.app import create_app
+from finance.app import build_indexes, create_app
 from finance.config import Config
 
 config = Config.from_env()
 logs.configure(config.log_level)
 app = create_app(config)
+build_indexes(app)

@@ -17,8 +17,8 @@ from bson import ObjectId
 from pymongo import WriteConcern
 
 from benchmarks import serving
-from finance.database import Db
-from finance.edge.cursors import encode_cursor
+from finance.database import Db, shared_secret
+from finance.edge.cursors import Cursors
 from finance.paging import position_of
 from finance.payments import store
 from finance.payments.model import ORDER_BY_SORT, SORTS
@@ -88,7 +88,9 @@ def _cursor(db: Db, sort: str, *, skip: int) -> str:
     """Return the cursor of a page far down, without walking there page by page."""
     query = next(store.find_pages(db, tenant=serving.TENANT, filters={}, sort=sort, after=None))
     payment = next(query.skip(skip).limit(1))
-    return encode_cursor({"sort": sort}, position_of(payment, order=ORDER_BY_SORT[sort.removeprefix("-")]))
+    cursors = Cursors(lambda: shared_secret(db, name="cursors", fresh=b"for a benchmark"))
+    position = position_of(payment, order=ORDER_BY_SORT[sort.removeprefix("-")])
+    return cursors.encode(position, tenant=serving.TENANT, path="/api/v1/payments", query={"sort": sort})
 
 
 def _seconds(url: str, key: str, query: dict[str, str]) -> float:

@@ -9,7 +9,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,8 +19,11 @@ import pymongo  # noqa: E402
 from embedded_mongodb import EmbeddedMongodb  # noqa: E402
 
 from finance import database  # noqa: E402
+from finance.asked import Asked  # noqa: E402
 from finance.auth import service as keys  # noqa: E402
+from finance.auth.model import Role, WantedKey  # noqa: E402
 from finance.config import Config  # noqa: E402
+from finance.context import utc_now  # noqa: E402
 
 TENANT = "acme"
 
@@ -45,8 +47,8 @@ def fresh_database(uri: str) -> Iterator[database.Db]:
         db.client.close()
 
 
-def new_key(db: database.Db, role: str) -> str:
-    return keys.create_key(db, tenant=TENANT, role=role, now=datetime.now(UTC)).key
+def new_key(db: database.Db, role: Role) -> str:
+    return keys.create_key(db, Asked(TENANT, "benchmark", utc_now()), WantedKey(role)).key
 
 
 @contextlib.contextmanager

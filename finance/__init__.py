@@ -18,18 +18,19 @@ request, and it goes one way only:
     metrics.py      what Prometheus can ask
     money.py        exact amounts
     text.py         text as searches compare it
-    history.py      what documents remember of their changes
+    history.py      what documents remember of their changes, and of who made them
     events.py       who did what: the append-only audit events
     encryption.py   personal data, encrypted field by field
     paging.py       pages by position, each at the same cost
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
+    audit_events/   the list of who did what, for admins
     customers/ shops/ invoices/ payments/
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application
 
 Who may import whom, left from right (import-linter holds it):
 
-    app > maintenance > payments > invoices > shops > customers > auth > context > (edge | numbering) > paging
-        > (encryption | events) > database
-        > (money | config | metrics | logs | text | history | indexes | asked | once | contention) > errors
+    app > maintenance > payments > invoices > shops > (customers | audit_events) > auth > context
+        > (edge | numbering) > paging > (encryption | events) > (database | history)
+        > (money | config | metrics | logs | text | indexes | asked | once | contention) > errors
 """

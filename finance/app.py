@@ -1,13 +1,18 @@
 """`create_app(config)`: the one place where parts are put together."""
 
+import itertools
 import logging
+import secrets
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from flask import Flask
 
 from finance import context, database
+from finance.audit_events import routes as audit_events_routes
 from finance.auth import guard
 from finance.auth import routes as auth_routes
 from finance.auth.service import KeyRing
@@ -15,7 +20,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import frames, openapi, probes, problems, replies
+from finance.edge import cursors, exports, frames, limits, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -31,11 +36,15 @@ from finance.shops import routes as shops_routes
 
 log = logging.getLogger(__name__)
 
+BUILD_S = 3_600.0  # how long indexes may take to build, on a database that holds millions of payments already
+BUILD_PAUSES_S = (0.5, 1, 2, 5, 10, 30)  # and then the last one, until they stand
+
 
 def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) -> Flask:
     """Return the WSGI app for `config`. A MongoDB that can't be reached yet is not an error: /readyz tells."""
     app = _SyncFlask("finance", static_folder=None)
     app.json = replies.OrjsonProvider(app)
+    app.url_map.merge_slashes = False  # "//payments" would be redirected, to whatever host the client wrote
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
     protect = _protection(db)
@@ -54,8 +63,12 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         submit=submit_invoice,
         resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
     )
-    app.extensions[guard.EXTENSION] = KeyRing(db, cache_s=config.key_cache_s)
-    frames.frame_requests(app, database_deadline_s=config.database_deadline_s)
+    app.extensions[cursors.EXTENSION] = cursors.Cursors(
+        lambda: database.shared_secret(db, name="cursors", fresh=secrets.token_bytes(32))
+    )
+    app.extensions[guard.EXTENSION] = _guard(db, config, clock)
+    app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
+    frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
     for blueprint in (
@@ -65,11 +78,35 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         invoices_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
+        audit_events_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)
     app.register_blueprint(probes.create_probes(db))
+    guard.require_roles(app)
     return app
+
+
+def build_indexes(app: Flask) -> None:
+    """Have the indexes that are missing built beside what else this process does; readiness waits for them.
+
+    Any number of processes may do so at the same time. Tried again for as long as MongoDB is away.
+    """
+    protect = app.extensions[context.EXTENSION].protect
+    Thread(target=_build_until_done, args=(protect,), name="indexes", daemon=True).start()
+
+
+def _build_until_done(protect: Callable[[], None]) -> None:
+    for pause_s in itertools.chain(BUILD_PAUSES_S, itertools.repeat(BUILD_PAUSES_S[-1])):
+        try:
+            with database.deadline(BUILD_S):
+                protect()
+            return
+        except database.IndexesMissing as missing:
+            log.error("The unique indexes do not stand: %s", missing.detail)
+        except database.DriverError as error:
+            log.warning("The indexes can't be built yet: %s", type(error).__name__)
+        time.sleep(pause_s)
 
 
 class _SyncFlask(Flask):
@@ -90,6 +127,15 @@ def _protection(db: Db) -> Callable[[], None]:
             protected = True
 
     return protect
+
+
+def _guard(db: Db, config: Config, clock: Clock) -> guard.Guard:
+    counts = limits.SharedCounts(db)
+    return guard.Guard(
+        key_ring=KeyRing(db, cache_s=config.key_cache_s, clock=clock),
+        failed_keys=limits.FailedKeys(config.failed_keys_per_address, counts),
+        requests_per_key=limits.RequestsPerKey(config.requests_per_key, counts),
+    )
 
 
 def _field_cipher(db: Db, config: Config) -> FieldCipher:

@@ -1,6 +1,7 @@
 """What can be set from outside. `Config.from_env` is the only reader of the environment."""
 
 import base64
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -8,8 +9,17 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import limits
+
 PaymentNumbering = Literal["standard", "no_gap"]
+BankChanges = Literal["client", "accountant"]  # the least of the roles that may change stored bank accounts
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+Rate = limits.RateLimitItem  # so many in so many seconds
+RATE_SECONDS_MAX = 86_400
+RATE_AMOUNT_MAX = 1_000_000_000
+EXPORTS_AT_ONCE_MAX = 1_000
+TRUSTED_PROXIES = "127.0.0.1,::1"  # gunicorn's own default
 ENCRYPTION_KEY_BYTES = 96  # what MongoDB's field encryption takes as a local master key
 
 
@@ -25,12 +35,17 @@ class Config:
     database_name: str = "finance_suite"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     payment_numbering: PaymentNumbering = "standard"
+    bank_changes: BankChanges = "client"
     log_level: str = "INFO"
     body_bytes_max: int = 1024 * 1024
     database_deadline_s: float = 8.0
     commit_deadline_s: float = 9.0  # every answer is given within 10 s
     key_cache_s: float = 3.0
     encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)  # the first encrypts, all of them decrypt
+    failed_keys_per_address: Rate | None = field(default_factory=lambda: limits.parse("30/minute"))  # None: no limit
+    requests_per_key: Rate | None = field(default_factory=lambda: limits.parse("120000/minute"))
+    exports_at_once: int = 4  # of one process
+    trusted_proxies: tuple[IpNetwork, ...] = field(default_factory=lambda: _networks(TRUSTED_PROXIES))
 
     @property
     def address(self) -> str:
@@ -46,8 +61,13 @@ class Config:
             database_name=_database_name(env.get("FINANCE_DATABASE") or cls.database_name),
             timezone=_timezone(env.get("FINANCE_TIMEZONE") or "UTC"),
             payment_numbering=_one_of(env, "PAYMENT_NUMBERING", get_args(PaymentNumbering), "standard"),  # type: ignore[arg-type]
+            bank_changes=_one_of(env, "FINANCE_BANK_CHANGES", get_args(BankChanges), "client"),  # type: ignore[arg-type]
             log_level=_one_of(env, "FINANCE_LOG_LEVEL", LOG_LEVELS, "INFO"),
             encryption_keys=_encryption_keys(env.get("FINANCE_ENCRYPTION_KEY") or ""),
+            failed_keys_per_address=_rate(env, "FINANCE_FAILED_KEYS_PER_ADDRESS", "30/minute"),
+            requests_per_key=_rate(env, "FINANCE_REQUESTS_PER_KEY", "120000/minute"),
+            exports_at_once=_count(env, "FINANCE_EXPORTS_AT_ONCE", cls.exports_at_once, at_most=EXPORTS_AT_ONCE_MAX),
+            trusted_proxies=_networks(env.get("FORWARDED_ALLOW_IPS") or TRUSTED_PROXIES),
         )
 
 
@@ -84,6 +104,45 @@ def _encryption_keys(value: str) -> tuple[bytes, ...]:
             f"(make one: openssl rand -base64 {ENCRYPTION_KEY_BYTES} | tr -d '\\n')"
         )
     return keys
+
+
+def _rate(env: Mapping[str, str], name: str, default: str) -> Rate | None:
+    """Return the limit that a setting names, None for `off`."""
+    value = (env.get(name) or default).strip()
+    if value.lower() == "off":
+        return None
+    try:
+        [rate] = limits.parse_many(value)
+    except ValueError:  # not the notation, or several limits
+        rate = None
+    if rate is None or not (0 < rate.amount <= RATE_AMOUNT_MAX and rate.get_expiry() <= RATE_SECONDS_MAX):
+        raise ConfigError(
+            f"{name}={value!r} must be a number and a time up to a day, such as 30/minute or 500/10second, or off"
+        )
+    return rate
+
+
+def _count(env: Mapping[str, str], name: str, default: int, *, at_most: int) -> int:
+    value = (env.get(name) or str(default)).strip()
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= at_most):
+        raise ConfigError(f"{name}={value!r} must be a whole number from 1 to {at_most}")
+    return int(value)
+
+
+def _networks(value: str) -> tuple[IpNetwork, ...]:
+    """Return the networks of FORWARDED_ALLOW_IPS, which gunicorn reads as well; `*` is every address."""
+    named = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return tuple(
+            ipaddress.ip_network(network)
+            for part in named
+            for network in (("0.0.0.0/0", "::/0") if part == "*" else (part,))
+        )
+    except ValueError:
+        raise ConfigError(
+            f"FORWARDED_ALLOW_IPS={value!r} must be addresses or networks with commas between them, "
+            "such as 127.0.0.1,10.0.0.0/8"
+        ) from None
 
 
 def _one_of(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:

@@ -4,6 +4,7 @@ Nothing is acknowledged before a majority has it in its journal (`w: majority`, 
 there after any one process or node is killed.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,8 @@ from typing import Any, TypeVar
 
 import pymongo
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from finance.config import Config
 from finance.errors import Unavailable
@@ -95,6 +97,18 @@ def before_writing(look: Callable[[], T]) -> Callable[[], T]:
             raise NothingStored.because_of(error) from error
 
     return looked
+
+
+def shared_secret(db: Db, *, name: str, fresh: bytes) -> bytes:
+    """Return the secret of this name that all processes share: `fresh`, made by the caller, where there is none yet."""
+    kept = db.secrets.find_one({"_id": name})
+    if kept is None:
+        with contextlib.suppress(DuplicateKeyError):  # another process made it just now
+            db.secrets.update_one({"_id": name}, {"$setOnInsert": {"secret": fresh}}, upsert=True)
+        kept = db.secrets.with_options(read_concern=ReadConcern("local")).find_one({"_id": name})
+    if kept is None:
+        raise Unavailable
+    return bytes(kept["secret"])
 
 
 def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:

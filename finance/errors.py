@@ -62,6 +62,16 @@ class Invalid(FinanceError):
         return cls(f"{name}: {detail}", errors=[FieldError(detail, parameter=name)])
 
 
+class NotParseable(FinanceError):
+    """Nothing that can be read, or something that two readers could understand differently."""
+
+
+class RequestTimeout(FinanceError):
+    """Announced, and not sent in time."""
+
+    detail_default = "The whole of the body did not arrive in time. Nothing was stored; send it again."
+
+
 class NotFound(FinanceError):
     """No such thing, or none that this tenant may know of."""
 
@@ -90,6 +100,16 @@ class Forbidden(FinanceError):
     """Somebody we know, who may not do this."""
 
     detail_default = "This API key's role does not allow this."
+
+
+class TooManyRequests(FinanceError):
+    """Too often, or too many at once. `retry_after_s` says when another try is worth it."""
+
+    detail_default = "Too many requests. Wait for the seconds in Retry-After, then send this again."
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(FinanceError):

@@ -1,18 +1,25 @@
 """Who did what: the append-only collection `audit_events`. Nothing here changes or removes an event.
 
 An event is recorded *before* what it tells of is done or shown: an event too many says that somebody tried, one too few
-would hide that somebody did. Where it can't be stored, nothing is done.
+would hide that somebody did. Where it can't be stored, nothing is done. A request that is refused leaves none.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict, cast, get_args
 
 from bson import ObjectId
 from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
 
 from finance.asked import Asked
 from finance.database import Db
+from finance.text import without_private
+
+EVERY_TENANT = "*"  # the tenant of what operators do to no tenant's data alone; no tenant can be called so
 
 Action = Literal[
     "key_created",
@@ -23,9 +30,11 @@ Action = Literal[
     "customer_erased",
     "exported",
     "imported",
+    "import_finished",
     "repaired",
     "repair_undone",
     "indexes_migrated",
+    "sequences_taken_over",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
@@ -49,24 +58,53 @@ class AuditEvent(TypedDict):
 
 
 def record_event(
-    db: Db, asked: Asked, *, action: Action, of: tuple[str, str], details: Mapping[str, Any] | None = None
+    db: Db,
+    asked: Asked,
+    *,
+    action: Action,
+    of: tuple[str, str],
+    details: Mapping[str, Any] | None = None,
+    once: str | None = None,
 ) -> None:
-    """Store an event about `of`, the kind and the id of an object, such as ("customer", "CUST-000001")."""
+    """Store an event about `of`, the kind and the id of an object, such as ("customer", "CUST-000001").
+
+    With `once`, a text that names the request, the same caller records the same of it a single time, however often
+    and at how many places at once it is repeated. In `details` all that could be a PAN, an account or a key is masked;
+    of names of people and other free text only put in what may stay for ever.
+    """
     object_kind, object_id = of
     event: AuditEvent = {
         "tenant": asked.tenant,
         "at": asked.now,
         "by": asked.by,
-        "by_name": asked.by_name,
+        "by_name": None if asked.by_name is None else without_private(asked.by_name),
         "address": asked.address,
         "action": action,
         "object_kind": object_kind,
         "object_id": object_id,
-        "details": dict(details or {}),
+        "details": {name: _without_private(value) for name, value in (details or {}).items()},
     }
-    events(db).insert_one(event)
+    if once is None:
+        events(db).insert_one(event)
+        return
+    event["_id"] = _id_of(asked.tenant, asked.by, asked.by_name or "", action, object_kind, object_id, once)
+    with suppress(DuplicateKeyError):  # the same request has recorded it
+        events(db).insert_one(event)
 
 
 def events(db: Db) -> Collection[AuditEvent]:
     """Return the collection, for those who list it."""
     return cast("Collection[AuditEvent]", db.audit_events)
+
+
+def _id_of(*parts: str) -> ObjectId:
+    """Return the id that these texts always lead to; only its being the same matters, it tells no time."""
+    return ObjectId(hashlib.sha256(json.dumps(parts).encode()).digest()[:12])
+
+
+def _without_private(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_private(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_private(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | datetime) else without_private(str(value))

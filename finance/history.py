@@ -1,19 +1,25 @@
 """What documents remember of their changes, and how they were before them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict, TypeVar, cast
+
+from finance.asked import Asked
 
 T = TypeVar("T", bound=Mapping[str, Any])
 
 
 class HistoryEntry(TypedDict):
-    """One change: when, by whom, what was done, and {field: {"from": …, "to": …}}."""
+    """One change: when, by whom, what was done, and {field: {"from": …, "to": …}}.
+
+    `by_name` is what the key `by` was called then; entries of earlier versions have none.
+    """
 
     at: datetime
     by: str
     action: str
     changes: dict[str, Any]
+    by_name: NotRequired[str | None]
     # Where they apply: why it was done, which payment did it, and what a repeat of the request is known by.
     reason: NotRequired[str]
     payment_number: NotRequired[str]
@@ -21,9 +27,19 @@ class HistoryEntry(TypedDict):
     request_hash: NotRequired[str]
 
 
-def changed(entry_at: datetime, *, by: str, action: str, changes: Mapping[str, Any]) -> HistoryEntry:
+def changed(asked: Asked, *, action: str, changes: Mapping[str, Any]) -> HistoryEntry:
     """Return the history entry of a change; `changes` is {field: {"from": …, "to": …}}."""
-    return {"at": entry_at, "by": by, "action": action, "changes": dict(changes)}
+    return {"at": asked.now, "by": asked.by, "by_name": asked.by_name, "action": action, "changes": dict(changes)}
+
+
+def created_by(asked: Asked) -> dict[str, str]:
+    """Return what a new document tells of who made it; a key without a name leaves none."""
+    return {"created_by": asked.by} | ({} if asked.by_name is None else {"created_by_name": asked.by_name})
+
+
+def shown(history: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Return a stored history as it is answered: each entry has `by_name`, though perhaps None."""
+    return [{"by_name": None, **entry} for entry in history or ()]
 
 
 def changes_to(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

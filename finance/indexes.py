@@ -91,6 +91,7 @@ INDEXES: tuple[Index, ...] = (
     unique("customers", "identity_claim_unique", "tenant identity_claims", where=_exists("identity_claims")),
     index("customers", "created_at_order", "tenant created_at _id"),
     index("customers", "name_order", "tenant name_folded _id"),
+    index("customers", "name_words", "tenant name_words _id"),
     index("customers", "inactive", "tenant status created_at _id", where={"status": "inactive"}),
     index("customers", "category", "tenant customer_category? created_at _id"),
     index("customers", "pan_number", "tenant pan_number", where=_exists("pan_number")),

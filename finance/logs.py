@@ -1,7 +1,8 @@
-"""JSON logs, one object a line on stderr, each with the id of the request it belongs to."""
+"""JSON logs, one object a line on stderr, each with the id of the request it belongs to, and none with an API key."""
 
 import logging
 import os
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,20 @@ request_id_now: ContextVar[str | None] = ContextVar("request_id", default=None)
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+# An API key (auth/model.py) wherever it stands, in whatever case and percent-encoded however often; its id may be
+# shown. And what has the length of its secret, for half a key.
+def _encoded(characters: str) -> str:
+    """Return a pattern for each of these characters, as it is or percent-encoded."""
+    return "".join(f"(?:{character}|%(?:25)*{ord(character):x})" for character in characters)
+
+
+_HEX_DIGIT = "(?:[0-9a-f]|%(?:25)*(?:3[0-9]|[46][1-6]))"
+_KEY = re.compile(f"({_encoded('fin_')}{_HEX_DIGIT}{{16}}{_encoded('_')}){_HEX_DIGIT}+", re.IGNORECASE)
+_SECRET = re.compile(f"{_HEX_DIGIT}{{64,}}", re.IGNORECASE)
+_LONG_HEX = re.compile("[0-9a-f]{64}")
+_PATH = re.compile(r"(/api/v1/)[^\s'\"]*")
+
+
 class JsonHandler(logging.Handler):
     """Writes a record as one JSON line: time, level, logger, message, request_id, whatever `extra` holds, error.
 
@@ -23,9 +38,34 @@ class JsonHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            os.write(STDERR, orjson.dumps(line_of(record), default=str, option=orjson.OPT_APPEND_NEWLINE))
+            os.write(STDERR, text_of(record))
         except OSError:  # nobody reads stderr any more; the request must not fail for it
             self.handleError(record)
+
+
+class _Redacting(logging.Formatter):
+    """Another's format, without keys, and without what a path or a query may hold."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _PATH.sub(r"\1…", redacted(self._inner.format(record)))
+
+
+def redacted(text: str) -> str:
+    """Return a text with … for the secret of each API key in it."""
+    lower = text.lower()
+    if "fin_" not in lower and "%" not in lower and _LONG_HEX.search(lower) is None:
+        return text  # nearly all lines, at a third of the cost
+    return _SECRET.sub("…", _KEY.sub(r"\1…", text))
+
+
+def text_of(record: logging.LogRecord) -> bytes:
+    """Return what is written of a record: this is where every line is made."""
+    line = orjson.dumps(line_of(record), default=str, option=orjson.OPT_APPEND_NEWLINE)
+    return redacted(line.decode()).encode()
 
 
 def line_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -47,8 +87,10 @@ def line_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def configure(level: str) -> None:
-    """Send everything from `level` up to stderr as JSON."""
+    """Send everything from `level` up to stderr as JSON. What gunicorn's worker says of itself keeps its form."""
     logging.basicConfig(level=level, handlers=[JsonHandler()], force=True)
+    for handler in logging.getLogger("gunicorn.error").handlers:
+        handler.setFormatter(_Redacting(handler.formatter or logging.Formatter()))
     logging.getLogger("pymongo").setLevel(logging.WARNING)
     # What no line shows is not looked up: the calling frame and the thread (a third of the cost of a line).
     logging._srcfile = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from bson import ObjectId
@@ -16,7 +16,13 @@ from finance.errors import Invalid
 T = TypeVar("T", bound=Mapping[str, Any])
 
 # The type of each field that an order may name; all others are text.
-_TYPE_BY_FIELD: dict[str, type] = {"number_seq": int, "number_year": int, "created_at": datetime, "_id": ObjectId}
+_TYPE_BY_FIELD: dict[str, type] = {
+    "number_seq": int,
+    "number_year": int,
+    "created_at": datetime,
+    "at": datetime,
+    "_id": ObjectId,
+}
 _INT64_MAX = 2**63 - 1
 
 
@@ -96,7 +102,7 @@ def _values(order: Sequence[str], after: Sequence[Any]) -> list[Any]:
     """Return a position's values with the types they have in the database."""
     try:
         return [_value(field, value) for field, value in zip(order, after, strict=True)]
-    except (TypeError, ValueError, InvalidId):
+    except (TypeError, ValueError, OverflowError, InvalidId):  # OverflowError: an offset at the years 1 and 9999
         raise Invalid.parameter("cursor", "must be the next_cursor of the page before.") from None
 
 
@@ -109,7 +115,7 @@ def _value(field: str, value: Any) -> Any:
     if not isinstance(value, str):
         raise TypeError
     if wanted is datetime:
-        return datetime.fromisoformat(value)
+        return datetime.fromisoformat(value).astimezone(UTC)
     return ObjectId(value) if wanted is ObjectId else value
 
 

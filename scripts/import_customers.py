@@ -7,7 +7,8 @@
 The columns are the fields of the form: customer_name, pan_number, …, tds.rate, terms_conditions.credit_limit, and for
 the parts that may be several gst_details.1.gstin, gst_details.2.gstin, banking.1.account_number, … (docs/customers.md).
 A row is known again by its customer_code, else by its pan_number, so a second run changes nothing. Each row is stored
-whole or not at all. The exit code is 1 where a row was refused.
+whole or not at all. The exit code is 1 where a row was refused. What --apply does is recorded in audit_events before it
+begins, with the name of the file and of whoever runs it (user@host), and again with its counts when it has ended.
 
 MONGODB_URI, FINANCE_DATABASE and FINANCE_ENCRYPTION_KEY are those of the API; without them, those of scripts/serve.
 """
@@ -15,8 +16,10 @@ MONGODB_URI, FINANCE_DATABASE and FINANCE_ENCRYPTION_KEY are those of the API; w
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import entry
@@ -44,6 +47,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from finance.customers.imports import IMPORTED_BY, import_rows, read_table
     from finance.customers.model import Book
     from finance.encryption import FieldCipher
+    from finance.events import record_event
+    from finance.maintenance.cli import whoami
     from finance.numbering.series import require_slug
 
     try:
@@ -55,9 +60,14 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     db = database.connect(config)
     if options.apply:
         database.protect(db)
+    asked = Asked(tenant, IMPORTED_BY, utc_now(), by_name=whoami())
+    run = ("import", f"{asked.now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}")
+    if options.apply:
+        about = {"file": options.file.name, "rows": len(rows)}
+        record_event(db, asked, action="imported", of=run, details=about)
     verdicts = import_rows(
         Book(db, FieldCipher(db, master_keys=config.encryption_keys)),
-        Asked(tenant, IMPORTED_BY, utc_now()),
+        asked,
         rows=rows,
         apply=options.apply,
         confirmed=options.confirm_duplicates,
@@ -71,7 +81,9 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     print(
         ", ".join(f"{count} {_words(verdict, options.apply)}" for verdict, count in sorted(counts.items())) or "no rows"
     )
-    if not options.apply:
+    if options.apply:
+        record_event(db, replace(asked, now=utc_now()), action="import_finished", of=run, details={**about, **counts})
+    else:
         print("Nothing was written. Add --apply to store this.", file=sys.stderr)
     return EXIT_REFUSED if counts["refused"] else 0
 

@@ -14,7 +14,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,9 +23,9 @@ import pytest
 from embedded_mongodb import EmbeddedMongodb
 
 from finance import database
-from finance.auth import service as keys
 from finance.config import Config
-from tests.clients import ENCRYPTION_KEY, Client
+from tests.clients import ENCRYPTION_KEY, Client, make_key
+from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
@@ -65,6 +64,19 @@ def db(mongodb_uri: str) -> Iterator[database.Db]:
         yield fresh
 
 
+@pytest.fixture
+def commands() -> Commands:
+    """What MongoDB was asked through `watched`."""
+    return Commands()
+
+
+@pytest.fixture
+def watched(db: database.Db, mongodb_uri: str, commands: Commands) -> Iterator[database.Db]:
+    """The database of this test on another client, whose `commands` are noted."""
+    with pymongo.MongoClient(mongodb_uri, event_listeners=[commands], tz_aware=True) as client:
+        yield client[db.name]
+
+
 class Api:
     """A running gunicorn with the app on `url`. `db` is its database, for seeding and for looking behind it."""
 
@@ -93,7 +105,7 @@ class Api:
 
     def key(self, role: str = "client", tenant: str | None = None) -> str:
         """Make an API key and return it."""
-        return keys.create_key(self.db, tenant=tenant or self.tenant, role=role, now=datetime.now(UTC)).key
+        return make_key(self.db, role, tenant=tenant or self.tenant).key
 
     def headers(self, role: str = "client", tenant: str | None = None) -> dict[str, str]:
         """Return the header that carries a new key."""
@@ -118,12 +130,13 @@ def serve_api(mongodb_uri: str, tmp_path: Path) -> Iterator[Callable[..., Api]]:
     """`serve_api(workers=3, **env)` starts a real gunicorn on a free port and waits until it is ready.
 
     The database is a fresh one unless `FINANCE_DATABASE` names one (`db.name`, to serve what a test has seeded);
-    `MONGODB_URI=own_mongod.uri` uses a mongod that the test may kill.
+    `MONGODB_URI=own_mongod.uri` uses a mongod that the test may kill; `has_indexes=False` leaves them to the workers.
     """
     with contextlib.ExitStack() as stack:
 
-        def serve(workers: int = 3, **env: str) -> Api:
-            api = stack.enter_context(_serving(mongodb_uri, tmp_path / f"api-{uuid4().hex[:8]}", workers, env))
+        def serve(workers: int = 3, *, has_indexes: bool = True, **env: str) -> Api:
+            folder = tmp_path / f"api-{uuid4().hex[:8]}"
+            api = stack.enter_context(_serving(mongodb_uri, folder, workers, env, has_indexes=has_indexes))
             stack.callback(api.kill)  # a graceful stop would cost every test a second or two
             return api
 
@@ -181,10 +194,11 @@ def _drop(uri: str, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _serving(uri: str, folder: Path, workers: int, env: dict[str, str]) -> Iterator[Api]:
+def _serving(uri: str, folder: Path, workers: int, env: dict[str, str], *, has_indexes: bool = True) -> Iterator[Api]:
     uri = env.get("MONGODB_URI", uri)
     with _fresh_database(uri, env.get("FINANCE_DATABASE")) as fresh:
-        database.create_indexes(fresh)
+        if has_indexes:
+            database.create_indexes(fresh)
         port = processes.free_port()
         settings = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         settings |= {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}

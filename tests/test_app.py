@@ -2,15 +2,23 @@
 
 import json
 import logging
+import threading
 import urllib.request
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from embedded_mongodb import EmbeddedMongodb
 
 from finance import database
 from finance.app import create_app
+from finance.auth.guard import RouteWithoutRole
 from finance.config import Config
-from tests.clients import Client
+from finance.edge.blueprints import Blueprint
+from finance.edge.probes import Readiness
+from finance.indexes import INDEXES
+from tests.clients import Client, at_once
+from tests.commands import Commands
 from tests.conftest import Api
 
 PAYMENT = {"amount": "1250.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "bank_transfer"}
@@ -32,13 +40,80 @@ def test_without_mongodb_the_process_lives_but_is_not_ready() -> None:
     assert (ready.status_code, ready.json["code"], ready.headers["Retry-After"]) == (503, "not_ready", "1")
 
 
-def test_a_new_database_is_made_ready_by_asking_whether_it_is(client: Client) -> None:
+def test_without_an_index_it_is_not_ready_and_the_question_builds_none(client: Client) -> None:
     client.db.payments.drop_index("payment_number_unique")
 
     ready = client.app.test_client().get("/readyz")
 
-    assert ready.status_code == 200
-    assert client.db.payments.index_information()["payment_number_unique"]["unique"]
+    assert (ready.status_code, ready.json["code"]) == (503, "not_ready")
+    assert "payments.payment_number_unique" in ready.json["detail"]
+    assert "payment_number_unique" not in client.db.payments.index_information()
+
+
+def test_a_flood_of_probes_asks_mongodb_once(watched: database.Db, commands: Commands) -> None:
+    http = create_app(Config(), db=watched).test_client()
+    assert http.get("/readyz").status_code == 200
+    asked_for_one = len(commands.names)
+
+    assert {http.get("/readyz").status_code for _probe in range(100)} == {200}
+
+    assert len(commands.names) - asked_for_one <= 2
+
+
+def test_probes_at_the_same_time_wait_for_one_answer(watched: database.Db, commands: Commands) -> None:
+    app = create_app(Config(), db=watched)
+
+    assert set(at_once(50, lambda _probe: app.test_client().get("/readyz").status_code)) == {200}
+
+    assert commands.names.count("listIndexes") == len({index.collection for index in INDEXES if index.unique})
+
+
+def test_an_answer_holds_for_a_second(watched: database.Db, commands: Commands) -> None:
+    seconds = [100.0]
+    readiness = Readiness(watched, clock_s=lambda: seconds[0])
+    assert readiness.find_obstacle() is None
+    commands.names.clear()
+
+    seconds[0] += 1.1
+    assert readiness.find_obstacle() is None
+    assert commands.names == ["ping"]
+
+    watched.payments.drop_index("payment_number_unique")
+    seconds[0] += 31
+    obstacle = readiness.find_obstacle()
+    assert obstacle is not None
+    assert "payments.payment_number_unique" in obstacle
+
+    database.create_indexes(watched)
+    seconds[0] += 1.1
+    assert readiness.find_obstacle() is None
+
+
+def test_a_new_database_is_made_ready_by_the_workers_that_start_on_it(serve_api: Callable[..., Any]) -> None:
+    api = serve_api(workers=3, has_indexes=False)
+
+    assert database.find_unprotected(api.db) == []
+    assert len(list(api.db.payments.list_indexes())) == len([i for i in INDEXES if i.collection == "payments"]) + 1
+
+
+def test_workers_that_start_before_mongodb_become_ready(
+    own_mongod: EmbeddedMongodb, serve_api: Callable[..., Any]
+) -> None:
+    own_mongod.stop()
+    threading.Timer(4, own_mongod.start).start()
+
+    api = serve_api(workers=2, has_indexes=False, MONGODB_URI=own_mongod.uri)
+
+    assert database.find_unprotected(api.db) == []
+
+
+def test_a_route_without_a_role_is_no_start(db: database.Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten = Blueprint("forgotten", __name__, url_prefix="/api/v1/forgotten")
+    forgotten.add_url_rule("/<name>", view_func=lambda name: name)
+    monkeypatch.setattr("finance.app.auth_routes.blueprint", forgotten)
+
+    with pytest.raises(RouteWithoutRole, match="/api/v1/forgotten/<name> has no role"):
+        create_app(Config(), db=db)
 
 
 def test_with_a_wrong_index_in_the_way_it_is_not_ready_and_says_what_to_do(client: Client) -> None:

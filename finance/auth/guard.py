@@ -2,19 +2,39 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, g, request
+from flask import Flask, current_app, g, request
 from flask_smorest.utils import deepupdate
 
 from finance.asked import Asked
-from finance.auth.model import Caller, Role
+from finance.auth.model import Caller, Role, key_id_of
 from finance.auth.service import KeyRing
 from finance.context import parts
 from finance.edge import headers
+from finance.edge.frames import client_address
+from finance.edge.limits import FailedKeys, RequestsPerKey
 from finance.errors import Forbidden, Unauthenticated
 
-EXTENSION = "finance-key-ring"
+EXTENSION = "finance-guard"
+
+
+API = "/api/v1"
+WITHOUT_A_KEY = frozenset({f"{API}/openapi.json", f"{API}/docs", f"{API}/docs/start.js", f"{API}/docs/<name>"})
+
+
+class RouteWithoutRole(RuntimeError):
+    """A route that anybody could ask, without being one of those meant for everybody."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What the guard of one app asks: who has this key, and whether there were too many."""
+
+    key_ring: KeyRing
+    failed_keys: FailedKeys
+    requests_per_key: RequestsPerKey
 
 
 def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -23,17 +43,32 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            key_ring: KeyRing = current_app.extensions[EXTENSION]
-            g.caller = found = key_ring.get_caller(_bearer_key())
+            guard: Guard = current_app.extensions[EXTENSION]
+            g.caller = found = _get_caller(guard, _bearer_key())
+            guard.requests_per_key.count(found.key_id)
             if not found.may(role):
                 raise Forbidden(f"This needs a key with the role '{role}'; yours is '{found.role}'.")
             return view(*args, **kwargs)
 
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}
+        guarded.role = role  # type: ignore[attr-defined]  # what wraps it keeps this
         guarded._apidoc = deepupdate(getattr(view, "_apidoc", {}), {"manual_doc": documented})  # type: ignore[attr-defined]
         return guarded
 
     return decorate
+
+
+def require_roles(app: Flask) -> None:
+    """Raise RouteWithoutRole where a route of the API has no `@requires` and is not one of `WITHOUT_A_KEY`."""
+    for rule in app.url_map.iter_rules():
+        is_ours = rule.rule == API or rule.rule.startswith(f"{API}/")
+        if is_ours and rule.rule not in WITHOUT_A_KEY and role_of(app, rule.endpoint) is None:
+            raise RouteWithoutRole(f"{rule.rule} has no role: put @requires(…) on its view, {rule.endpoint}.")
+
+
+def role_of(app: Flask, endpoint: str) -> Role | None:
+    """Return the role that a route asks for, None where it asks for no key."""
+    return getattr(app.view_functions[endpoint], "role", None)
 
 
 def caller() -> Caller:
@@ -43,12 +78,32 @@ def caller() -> Caller:
 
 
 def asked() -> Asked:
-    """Return what the caller asks for now: tenant, key id, instant and Idempotency-Key; only behind `requires`.
+    """Return what the caller asks for now: tenant, key id and name, instant, Idempotency-Key; only behind `requires`.
 
     Only a POST has such a key: the other methods have the same effect however often they are sent (RFC 9110, 9.2.2).
     """
     key = headers.idempotency_key() if request.method == "POST" else None
-    return Asked(caller().tenant, caller().key_id, parts().clock(), key)
+    who = caller()
+    return Asked(who.tenant, who.key_id, parts().clock(), key, by_name=who.name, address=client_address())
+
+
+def _get_caller(guard: Guard, key: str) -> Caller:
+    """Return whose key this is; raises TooManyFailedKeys instead of looking one up for who has sent too many others.
+
+    A key that was taken here before is looked up all the same: who shares an address with a flood goes on working.
+    """
+    address = client_address()
+    refusal = guard.failed_keys.find_refusal(address)
+    if refusal is not None and not guard.key_ring.knows(key):
+        g.claimed_key_id = key_id_of(key)
+        raise refusal
+    try:
+        return guard.key_ring.get_caller(key)
+    except Unauthenticated:
+        g.claimed_key_id = key_id_of(key)
+        if g.claimed_key_id is not None:  # what isn't even a key was not looked up
+            guard.failed_keys.count(address)
+        raise
 
 
 def _bearer_key() -> str:

@@ -1,16 +1,13 @@
 """`/keys`: an admin makes, lists and revokes the keys of their own tenant."""
 
-from dataclasses import asdict
-
 from flask import Response
 
 from finance.auth import service
-from finance.auth.guard import caller, requires
-from finance.auth.model import Role
-from finance.auth.schemas import CreatedKeySchema, KeyListSchema, NewKeySchema, dump_key
+from finance.auth.guard import asked, caller, requires
+from finance.auth.model import WantedKey
+from finance.auth.schemas import CreatedKeySchema, KeyListSchema, NewKeySchema, dump_key, dump_new_key
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
-from finance.edge.headers import idempotency_key
 from finance.edge.replies import reply
 
 blueprint = Blueprint("keys", __name__, url_prefix="/api/v1/keys", description="API keys of your tenant")
@@ -29,12 +26,9 @@ def list_keys() -> Response:
 @requires("admin")
 @blueprint.arguments(NewKeySchema())
 @blueprint.response(201, CreatedKeySchema())
-def create_key(posted: dict[str, Role]) -> Response:
+def create_key(wanted: WantedKey) -> Response:
     """Make a key; it is shown in this answer and never again"""
-    new_key = service.create_key(
-        parts().db, tenant=caller().tenant, role=posted["role"], now=parts().clock(), idempotency_key=idempotency_key()
-    )
-    return reply(asdict(new_key), status=201)
+    return reply(dump_new_key(service.create_key(parts().db, asked(), wanted)), status=201)
 
 
 @blueprint.route("/<key_id>", methods=["DELETE"])
@@ -42,5 +36,5 @@ def create_key(posted: dict[str, Role]) -> Response:
 @blueprint.response(204)
 def revoke_key(key_id: str) -> Response:
     """Revoke a key; within five seconds no worker takes it any more"""
-    service.revoke_key(parts().db, tenant=caller().tenant, key_id=key_id, now=parts().clock())
+    service.revoke_key(parts().db, asked(), key_id=key_id)
     return Response(status=204)

@@ -1,30 +1,56 @@
 """API keys as they are posted and answered."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validates
 
-from finance.auth.model import ROLES, ApiKey
-from finance.edge.fields import AnswerSchema
+from finance.auth.model import NAME_LENGTH_MAX, ROLES, ApiKey, NewKey, WantedKey, holds_key
+from finance.edge.fields import AnswerSchema, Choice, Instant, Text
 
 
 class NewKeySchema(Schema):
-    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    """A key as asked for. Loading gives a WantedKey."""
+
+    role = Choice(ROLES, required=True)
+    name = Text(NAME_LENGTH_MAX, allow_none=True, metadata={"description": "What people know it by; no secret."})
+    expires_at = Instant(allow_none=True, metadata={"description": "In the future; from then on it is refused."})
+
+    @validates("name")
+    def _check_name(self, value: str | None, **kwargs: object) -> None:
+        if value is not None and holds_key(value):
+            raise ValidationError("must not hold an API key: names are shown to everyone.")
+
+    @post_load
+    def _to_wanted(self, posted: dict[str, Any], **kwargs: object) -> WantedKey:
+        return WantedKey(**posted)
 
 
 class KeySchema(AnswerSchema):
+    """A key as listed."""
+
     key_id = fields.String()
     tenant = fields.String()
-    role = fields.String()
+    role = fields.String(metadata={"enum": ROLES})
+    name = fields.String(allow_none=True)
     created_at = fields.DateTime()
+    created_by = fields.String(
+        allow_none=True, metadata={"description": "The id of the key that made it, or the command."}
+    )
+    created_by_name = fields.String(allow_none=True)
+    expires_at = fields.DateTime(allow_none=True)
+    last_used_at = fields.DateTime(
+        allow_none=True, metadata={"description": "The hour in which the last use that is known began."}
+    )
     revoked_at = fields.DateTime(allow_none=True)
+    revoked_by = fields.String(allow_none=True)
+    revoked_by_name = fields.String(allow_none=True)
 
 
-class CreatedKeySchema(AnswerSchema):
-    key_id = fields.String()
+class CreatedKeySchema(KeySchema):
+    """A key just made."""
+
     key = fields.String(metadata={"description": "Shown once; only its hash is stored."})
-    tenant = fields.String()
-    role = fields.String()
 
 
 class KeyListSchema(AnswerSchema):
@@ -38,3 +64,7 @@ def dump_key(document: ApiKey) -> dict[str, object]:
     """Return a stored key as it is answered, without its hash."""
     known: Mapping[str, object] = {**document, "key_id": document["_id"]}
     return {name: known.get(name) for name in _ANSWERED}
+
+
+def dump_new_key(new_key: NewKey) -> dict[str, object]:
+    return dump_key(new_key.document) | {"key": new_key.key}

@@ -1,17 +1,24 @@
 """Making, listing, revoking and recognising API keys."""
 
 import hmac
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
+from finance.asked import Asked
 from finance.auth import store
-from finance.auth.model import ApiKey, Caller, NewKey, Role, hash_key, key_id_of, make_key
-from finance.database import Db
-from finance.errors import Conflict, NotFound, Unauthenticated
+from finance.auth.model import ApiKey, Caller, NewKey, WantedKey, hash_key, key_id_of, new_key
+from finance.database import Db, DriverError
+from finance.errors import Conflict, Invalid, NotFound, Unauthenticated
+from finance.events import record_event
 from finance.numbering.series import require_slug
+from finance.once import IdempotencyKeyReused
 
 CACHED_CALLERS_MAX = 10_000
+
+log = logging.getLogger(__name__)
 
 
 class ApiKeyNotFound(NotFound):
@@ -25,23 +32,24 @@ class ApiKeyAlreadyShown(Conflict):
     )
 
 
-def create_key(db: Db, *, tenant: str, role: Role, now: datetime, idempotency_key: str | None = None) -> NewKey:
-    """Make and store a key. The answer holds the key itself, which can't be had again; only its hash is stored."""
-    tenant = require_slug(tenant)
-    key_id, key = make_key()
-    document: ApiKey = {
-        "_id": key_id,
-        "tenant": tenant,
-        "role": role,
-        "key_hash": hash_key(key),
-        "created_at": now,
-        "revoked_at": None,
-    }
-    if idempotency_key is not None:
-        document["idempotency_key"] = idempotency_key
-    if not store.insert_key(db, document):
+def create_key(db: Db, asked: Asked, wanted: WantedKey) -> NewKey:
+    """Make and store a key of the tenant that asks. It is in the answer and can't be had again.
+
+    Raises Invalid where its end isn't in the future, ApiKeyAlreadyShown, IdempotencyKeyReused.
+    """
+    asked = replace(asked, tenant=require_slug(asked.tenant))
+    if asked.key is not None:
+        _require_none(store.find_key_by_idempotency_key(db, tenant=asked.tenant, idempotency_key=asked.key), wanted)
+    if wanted.expires_at is not None and wanted.expires_at <= asked.now:
+        raise Invalid.field("expires_at", "must be in the future.")
+    made = new_key(asked, wanted)
+    about = {"role": wanted.role, "name": wanted.name, "expires_at": wanted.expires_at}
+    record_event(db, asked, action="key_created", of=("key", made.key_id), details=about, once=asked.key)
+    if not store.insert_key(db, made.document):  # the other request of a double click was faster
+        if asked.key is not None:
+            _require_none(store.read_key_by_idempotency_key(db, tenant=asked.tenant, idempotency_key=asked.key), wanted)
         raise ApiKeyAlreadyShown
-    return NewKey(key_id=key_id, key=key, tenant=tenant, role=role)
+    return made
 
 
 def list_keys(db: Db, *, tenant: str | None) -> list[ApiKey]:
@@ -49,37 +57,105 @@ def list_keys(db: Db, *, tenant: str | None) -> list[ApiKey]:
     return store.list_keys(db, tenant=tenant)
 
 
-def revoke_key(db: Db, *, tenant: str | None, key_id: str, now: datetime) -> None:
-    """Revoke a key; every worker refuses it within `Config.key_cache_s`. Raises ApiKeyNotFound."""
-    if not store.revoke_key(db, tenant=tenant, key_id=key_id, revoked_at=now):
+def get_key(db: Db, *, tenant: str | None, key_id: str) -> ApiKey:
+    """Return a key of the tenant (of any for None); raises ApiKeyNotFound."""
+    found = store.find_key(db, key_id=key_id)
+    if found is None or (tenant is not None and found["tenant"] != tenant):
         raise ApiKeyNotFound
+    return found
+
+
+def revoke_key(db: Db, asked: Asked, *, key_id: str) -> None:
+    """Revoke a key; every worker refuses it within `Config.key_cache_s`. Who did it first stays. Raises ApiKeyNotFound.
+
+    Of two that do it at once both are recorded as having asked for it; one stands at the key.
+    """
+    key = get_key(db, tenant=asked.tenant, key_id=key_id)
+    if key.get("revoked_at") is not None:
+        return
+    about = {"role": key["role"], "name": key.get("name")}
+    record_event(db, asked, action="key_revoked", of=("key", key_id), details=about, once="revoke")
+    store.revoke_key(db, asked, key_id=key_id)
+
+
+def _require_none(made: ApiKey | None, wanted: WantedKey) -> None:
+    """Raise what a repeat of the request that made this key is answered with: a key is shown once."""
+    if made is None:
+        return
+    # One of an earlier version doesn't tell what was asked for.
+    if made.get("request_hash", wanted.hash()) != wanted.hash():
+        raise IdempotencyKeyReused
+    raise ApiKeyAlreadyShown
 
 
 class KeyRing:
     """Recognises callers by their keys. Each is remembered for `cache_s` seconds: so long a revoked key may work."""
 
-    def __init__(self, db: Db, *, cache_s: float, clock_s: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, db: Db, *, cache_s: float, clock: Callable[[], datetime], clock_s: Callable[[], float] = monotonic
+    ) -> None:
         self._db = db
         self._cache_s = cache_s
+        self._clock = clock
         self._clock_s = clock_s
         self._callers: dict[str, tuple[Caller, float]] = {}
+        self._used: dict[str, datetime] = {}  # the hour that was noted last, by key id
 
     def get_caller(self, key: str) -> Caller:
-        """Return whose key this is; raises Unauthenticated where it is none of ours, or revoked."""
+        """Return whose key this is; raises Unauthenticated where it is none of ours, revoked, or has ended."""
         key_hash = hash_key(key)
         now_s = self._clock_s()
         known = self._callers.get(key_hash)
         if known is not None and known[1] > now_s:
             return known[0]
-        caller = self._look_up(key, key_hash)
-        if len(self._callers) >= CACHED_CALLERS_MAX:
-            self._callers.clear()
-        self._callers[key_hash] = (caller, now_s + self._cache_s)
+        try:
+            document, now = self._look_up(key, key_hash), self._clock()
+            left_s = self._left_s(document, now)
+        except Unauthenticated:
+            self._callers.pop(key_hash, None)
+            raise
+        caller = Caller(document["tenant"], document["role"], document["_id"], document.get("name"))
+        self._remember(key_hash, caller, now_s + left_s)
+        self._note_use(document, now)
         return caller
 
-    def _look_up(self, key: str, key_hash: str) -> Caller:
+    def knows(self, key: str) -> bool:
+        """Return whether this key was one of ours when it was last looked up here."""
+        return hash_key(key) in self._callers
+
+    def _left_s(self, document: ApiKey, now: datetime) -> float:
+        """Return for how long the key may be remembered: not beyond its end."""
+        ends = document.get("expires_at")
+        if ends is None:
+            return self._cache_s
+        if ends <= now:
+            raise Unauthenticated
+        return min(self._cache_s, (ends - now).total_seconds())
+
+    def _remember(self, key_hash: str, caller: Caller, until_s: float) -> None:
+        self._callers.pop(key_hash, None)  # so that it becomes the newest
+        while len(self._callers) >= CACHED_CALLERS_MAX:
+            oldest, _until_s = self._callers.pop(next(iter(self._callers)))
+            self._used.pop(oldest.key_id, None)
+        self._callers[key_hash] = (caller, until_s)
+
+    def _look_up(self, key: str, key_hash: str) -> ApiKey:
         key_id = key_id_of(key)
         document = store.find_key(self._db, key_id=key_id) if key_id else None
         if document is None or document.get("revoked_at") or not hmac.compare_digest(document["key_hash"], key_hash):
             raise Unauthenticated
-        return Caller(tenant=document["tenant"], role=document["role"], key_id=document["_id"])
+        return document
+
+    def _note_use(self, document: ApiKey, now: datetime) -> None:
+        """Store the hour of this use, once an hour; a failure costs the request a moment and is tried an hour later."""
+        hour, key_id = now.replace(minute=0, second=0, microsecond=0), document["_id"]
+        if self._used.get(key_id) == hour:
+            return
+        self._used[key_id] = hour
+        noted = document.get("last_used_at")
+        if noted is not None and noted >= hour:
+            return  # another process has
+        try:
+            store.note_use(self._db, key_id=key_id, hour=hour)
+        except DriverError as error:
+            log.warning("The last use of key %s could not be stored: %s", key_id, type(error).__name__)

@@ -16,7 +16,7 @@ def entry_of(asked: Asked, customer: Customer, values: Mapping[str, object], *, 
     """Return the history entry of setting `values` on the customer."""
     before: Mapping[str, object] = customer
     changes = {name: {"from": before.get(name), "to": value} for name, value in values.items()}
-    return {"at": asked.now, "by": asked.by, "action": action, "changes": changes}
+    return {"at": asked.now, "by": asked.by, "by_name": asked.by_name, "action": action, "changes": changes}
 
 
 def store_change(
@@ -25,5 +25,5 @@ def store_change(
     """Set `values` and add `entry` to the history; see store.update_customer. Raises CustomerHistoryFull."""
     if len(customer.get("history", [])) >= HISTORY_MAX:
         raise store.CustomerHistoryFull
-    stamped = {**values, "updated_at": entry["at"], "updated_by": entry["by"]}
+    stamped = {**values, "updated_at": entry["at"], "updated_by": entry["by"], "updated_by_name": entry.get("by_name")}
     return store.update_customer(book, customer, values=stamped, entry=entry)

@@ -1,16 +1,22 @@
 """What is to be checked on a form as a whole, and against what is stored."""
 
+from collections.abc import Mapping, Sequence
+from typing import cast
+
 from finance.customers.checks import pan_in_gstin
-from finance.customers.model import Form, is_masked, map_secrets, mask, secrets_in
+from finance.customers.model import Form, is_masked, map_secrets, mask, masked, secrets_in
 from finance.encryption import FieldCipher
 from finance.errors import FieldError, Invalid
+
+_ROWS_WITH_SECRETS = ("gst_details", "banking")
+Row = Mapping[str, object]
 
 
 def unmask(form: Form, stored: Form) -> Form:
     """Return the form with the stored number wherever the posted one is masked as we showed it.
 
-    Who may only see the last four characters can so save a form again that they have loaded. Raises Invalid where
-    nothing stored fits, or more than one number does.
+    Who may only see the last four characters can so save a form again that they have loaded. A row that is all as it
+    was shown is the stored row. Raises Invalid where nothing stored fits, or more than one number does.
     """
     known = set(secrets_in(stored))
     refused: list[FieldError] = []
@@ -24,10 +30,34 @@ def unmask(form: Form, stored: Form) -> Form:
         refused.append(FieldError("is masked, and it is not clear what it stands for; write it in full.", pointer))
         return text
 
-    unmasked = map_secrets(form, in_full)
+    unmasked = map_secrets(_with_rows_as_stored(form, stored), in_full)
     if refused:
         raise Invalid(errors=refused)
     return unmasked
+
+
+def _with_rows_as_stored(form: Form, stored: Form) -> Form:
+    before, after = cast(Mapping[str, list[Row]], stored), cast(dict[str, list[Row]], dict(form))
+    for part in _ROWS_WITH_SECRETS:
+        if part in before and part in after:
+            shown = [_as_posted(masked(row), part) for row in before[part]]
+            after[part] = [_row_as_stored(after[part], place, before[part], shown) for place in range(len(after[part]))]
+    return cast(Form, after)
+
+
+def _row_as_stored(rows: Sequence[Row], place: int, stored: Sequence[Row], shown: Sequence[Row]) -> Row:
+    """Return the stored row that was shown as this one; the row itself where none was.
+
+    Rows that look alike are told apart by their order, but only where none of them is missing.
+    """
+    row = rows[place]
+    alike = [candidate for candidate, candidate_shown in zip(stored, shown, strict=True) if candidate_shown == row]
+    return alike[rows[:place].count(row)] if len(alike) == rows.count(row) else row
+
+
+def _as_posted(row: Row, part: str) -> Row:
+    """Return a stored row as a form that is posted has it: older versions stored no `primary`."""
+    return {"primary": False, **row} if part == "banking" else row
 
 
 def require_consistent(form: Form) -> None:

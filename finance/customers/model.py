@@ -2,9 +2,10 @@
 
 Stored: tenant, customer_code, number_seq (of codes that the server could have given), the fields of the form (amounts
 as `unit_price_minor` and `credit_limit_minor`), status, status_reason, version, history, created_at, created_by,
-updated_at, updated_by; `name_folded` serves the search, `identity_claims` (PAN and GSTINs) keeps two customers from
-being made of one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET
-names is encrypted wherever it stands, in the history too.
+updated_at, updated_by (and what these keys were called: created_by_name, updated_by_name); `name_folded` serves the
+order by name and `name_words` the search, `identity_claims` (PAN and GSTINs) keeps two customers from being made of
+one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET names is encrypted
+wherever it stands, in the history too.
 """
 
 import re
@@ -18,7 +19,7 @@ from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.history import as_of
 from finance.numbering.series import Series
-from finance.text import fold
+from finance.text import fold, words_of
 
 KIND = "customer"
 CODE_PREFIX = "CUST-"
@@ -104,6 +105,7 @@ class Entry(TypedDict, total=False):
 
     at: Required[datetime]
     by: Required[str]
+    by_name: str | None
     action: Required[str]
     changes: Required[dict[str, Any]]
     reason: str
@@ -111,14 +113,20 @@ class Entry(TypedDict, total=False):
     request_hash: str
 
 
-class Customer(Form, total=False):
+class NameFields(TypedDict, total=False):
+    """What is made of the name. An older version stored no `name_words`."""
+
+    name_folded: str
+    name_words: list[str]
+
+
+class Customer(Form, NameFields, total=False):
     """A stored customer. One that an older system left may have no more than a tenant and a code."""
 
     _id: object
     tenant: Required[str]
     customer_code: Required[str]
     number_seq: int
-    name_folded: str
     identity_claims: list[str]
     idempotency_key: str
     request_hash: str
@@ -129,8 +137,10 @@ class Customer(Form, total=False):
     history: list[Entry]
     created_at: datetime
     created_by: str
+    created_by_name: str | None
     updated_at: datetime
     updated_by: str
+    updated_by_name: str | None
 
 
 class HandedOutCode(TypedDict):
@@ -187,14 +197,16 @@ def new_customer(
     customer: Customer = {
         "tenant": asked.tenant,
         **form,
-        "name_folded": fold(form["customer_name"]),
+        **name_fields(form),
         "status": "active",
         "version": 1,
         "history": [],
         "created_at": asked.now,
         "created_by": asked.by,
+        "created_by_name": asked.by_name,
         "updated_at": asked.now,
         "updated_by": asked.by,
+        "updated_by_name": asked.by_name,
         "customer_code": customer_code,
     }
     identities = identities_of(form)
@@ -208,6 +220,12 @@ def new_customer(
     return customer
 
 
+def name_fields(form: Form) -> NameFields:
+    """Return what the order of names and the search by name compare."""
+    folded = fold(form["customer_name"])
+    return {"name_folded": folded, "name_words": words_of(folded)}
+
+
 def form_of(customer: Customer | PostedForm | None) -> Form:
     """Return what the form of a customer holds; none holds nothing."""
     held: Mapping[str, object] = customer or {}
@@ -218,8 +236,11 @@ def as_of_version(customer: Customer, version: int) -> Customer:
     """Return the customer as it was at this version: what a repeat is answered with."""
     earlier = cast(Customer, as_of(dict(customer), history_length=version - 1))
     last = earlier["history"][-1:]
-    at, by = (last[0]["at"], last[0]["by"]) if last else (customer["created_at"], customer["created_by"])
-    return {**earlier, "version": version, "updated_at": at, "updated_by": by}
+    if last:
+        at, by, by_name = last[0]["at"], last[0]["by"], last[0].get("by_name")
+    else:
+        at, by, by_name = customer["created_at"], customer["created_by"], customer.get("created_by_name")
+    return {**earlier, "version": version, "updated_at": at, "updated_by": by, "updated_by_name": by_name}
 
 
 def etag_of(customer: Customer) -> str:
@@ -260,6 +281,11 @@ def mask(text: str) -> str:
     """Return a secret as those may see it who may not see all of it: its last four characters."""
     shown = text[-SHOWN_MAX:] if len(text) > SHOWN_MAX else ""
     return "*" * (len(text) - len(shown)) + shown
+
+
+def masked(value: T) -> T:
+    """Return a copy in which each secret shows its last four characters."""
+    return map_secrets(value, lambda _name, text, _pointer: mask(text))
 
 
 def is_masked(text: str) -> bool:

@@ -10,17 +10,16 @@ from finance.context import parts
 from finance.customers import activation, codes, saving, service
 from finance.customers.activation import StatusChange
 from finance.customers.model import Book, Customer, PostedForm, etag_of
+from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
 from finance.customers.schemas import (
     ConfirmSchema,
     CustomerFormSchema,
-    CustomerListSchema,
     CustomerPageSchema,
     CustomerSchema,
     HandedOutCodeSchema,
     ReasonSchema,
     dump_customer,
     dump_listed_customer,
-    filters_of,
 )
 from finance.edge.blueprints import Blueprint
 from finance.edge.headers import if_match
@@ -53,7 +52,7 @@ def protect() -> None:
 def onboard_customer(posted: PostedForm, query: dict[str, str]) -> Response:
     """Onboard a customer, all parts of the form at once"""
     answer = service.onboard_customer(_book(), asked(), posted=posted, confirmed=_is_confirmed(query))
-    return _customer_reply(answer.document, status=201, replayed=answer.replayed)
+    return _customer_reply(answer.document, brought=posted, status=201, replayed=answer.replayed)
 
 
 @blueprint.route("/codes", methods=["POST"])
@@ -72,6 +71,17 @@ def hand_out_code() -> Response:
 def list_customers(query: dict[str, Any]) -> Response:
     """List and search customers, the newest first"""
     list_page = partial(service.list_customers, _book(), tenant=caller().tenant, filters=filters_of(query))
+    return list_reply(query, list_page, dump_listed_customer)
+
+
+@blueprint.route("/search", methods=["POST"])
+@requires("accountant")
+@blueprint.arguments(CustomerSearchSchema())
+@blueprint.response(200, CustomerPageSchema())
+def search_customers(posted: dict[str, Any]) -> Response:
+    """Search customers by their PAN or a GSTIN too, which must not stand in an address"""
+    list_page = partial(service.search_customers, _book(), asked(), filters=filters_of(posted))
+    query = service.sealed_query(_book(), tenant=caller().tenant, query=posted)
     return list_reply(query, list_page, dump_listed_customer)
 
 
@@ -99,8 +109,9 @@ def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str)
         posted=posted,
         confirmed=_is_confirmed(query),
         if_match=if_match(),
+        may_change_banking=caller().may(parts().config.bank_changes),
     )
-    return _customer_reply(customer, status=201 if created else 200)
+    return _customer_reply(customer, brought=posted, status=201 if created else 200)
 
 
 @blueprint.route("/<customer_code>/deactivate", methods=["POST"])
@@ -135,9 +146,13 @@ def _is_confirmed(query: dict[str, str]) -> bool:
     return query["confirm_duplicate"] == "true"
 
 
-def _customer_reply(customer: Customer, *, status: int = 200, replayed: bool = False) -> Response:
+def _customer_reply(
+    customer: Customer, *, brought: PostedForm | None = None, status: int = 200, replayed: bool = False
+) -> Response:
+    in_full = caller().may("accountant")
+    if in_full:
+        service.record_numbers_read(parts().db, asked(), customer, brought=brought)
     headers = {"ETag": f'"{etag_of(customer)}"'}
     if status == 201:
         headers["Location"] = f"/api/v1/customers/{customer['customer_code']}"
-    shown = dump_customer(customer, in_full=caller().may("accountant"))
-    return reply(shown, status=status, headers=headers, replayed=replayed)
+    return reply(dump_customer(customer, in_full=in_full), status=status, headers=headers, replayed=replayed)

@@ -2,7 +2,7 @@
 
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
-from finance.customers import store
+from finance.customers import banking, store
 from finance.customers.changes import CustomerBusy, entry_of, store_change
 from finance.customers.forms import require_cipher, require_consistent, unmask
 from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
@@ -14,12 +14,12 @@ from finance.customers.model import (
     etag_of,
     form_of,
     identities_of,
+    name_fields,
     new_customer,
     parse_code,
     status_of,
 )
 from finance.errors import Invalid, PreconditionFailed
-from finance.text import fold
 
 
 def save_customer(
@@ -30,11 +30,13 @@ def save_customer(
     posted: PostedForm,
     confirmed: bool,
     if_match: frozenset[str] | None,
+    may_change_banking: bool = True,
 ) -> tuple[Customer, bool]:
     """Make the customer hold exactly what was posted, and return it and whether it is new.
 
     Saving what is stored already changes nothing. Raises Invalid, PreconditionFailed (where `if_match` doesn't name
-    the present state), PossibleDuplicateCustomer (unless `confirmed`), CustomerHistoryFull, CustomerBusy.
+    the present state), BankDetailsProtected (where stored accounts change, unless `may_change_banking`),
+    PossibleDuplicateCustomer (unless `confirmed`), CustomerHistoryFull, CustomerBusy.
     """
     code = _code_of(posted, customer_code)
 
@@ -46,6 +48,8 @@ def save_customer(
         # A repeat of the save that made the present state is no conflict (RFC 9110, 13.1.1): its answer was lost.
         if stored is None or form_of(stored) != form:
             _require_match(stored, if_match)
+        if stored is not None and not may_change_banking:
+            banking.require_unchanged(form_of(stored), form)
         if stored is None:
             saved = _create(book, asked, code, form, confirmed=confirmed)
         else:
@@ -105,7 +109,8 @@ def _replace(book: Book, asked: Asked, stored: Customer, form: Form, *, confirme
     entry = entry_of(asked, stored, values, action="saved")
     held = stored.get("identity_claims", [])
     claims = [i for i in identities if i in held or i in added] if status_of(stored) == "active" else []
-    values |= {"identity_claims": claims or None, "name_folded": fold(form["customer_name"])}
+    values |= {"identity_claims": claims or None, **name_fields(form)}
+    banking.record_change(book, asked, stored["customer_code"], before, form)
     changed = store_change(book, stored, values, entry)
     if isinstance(changed, store.Taken):
         raise PossibleDuplicateCustomer.of(changed.customer, identities)

@@ -1,22 +1,20 @@
 """Customers as they are posted, asked for and answered."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers import checks
 from finance.customers.model import (
     BANKING_MAX,
     GST_DETAILS_MAX,
     PRODUCTS_SERVICES_MAX,
-    SORTS,
     STATUSES,
     Customer,
     Entry,
     is_masked,
-    map_secrets,
-    mask,
+    masked,
     parse_code,
     status_of,
     version_of,
@@ -26,22 +24,17 @@ from finance.edge.fields import (
     AnswerSchema,
     Checked,
     Choice,
-    Count,
     CurrencyCode,
     Flag,
+    Items,
     PageSchema,
     Text,
     WholeNumber,
 )
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
-from finance.text import fold
 
-PAGE_SIZE = 50
-PAGE_SIZE_MAX = 200
 PAYMENT_TERMS_DAYS_MAX = 3_650
-
-T = TypeVar("T")
 
 
 def _parse_code(text: str) -> str:
@@ -127,14 +120,10 @@ class CustomerFormSchema(Schema):
     contact_person = Text(200, allow_none=True)
     email_address = Checked(checks.parse_email, checks.EMAIL_LENGTH_MAX, allow_none=True)
     contact_number = Checked(checks.parse_phone, 30, allow_none=True)
-    gst_details = fields.Nested(
-        GstDetailSchema, many=True, allow_none=True, validate=validate.Length(max=GST_DETAILS_MAX)
-    )
-    products_services = fields.Nested(
-        ProductServiceSchema, many=True, allow_none=True, validate=validate.Length(max=PRODUCTS_SERVICES_MAX)
-    )
+    gst_details = Items(GstDetailSchema(), GST_DETAILS_MAX, allow_none=True)
+    products_services = Items(ProductServiceSchema(), PRODUCTS_SERVICES_MAX, allow_none=True)
     tds = fields.Nested(TdsSchema, allow_none=True)
-    banking = fields.Nested(BankingSchema, many=True, allow_none=True, validate=validate.Length(max=BANKING_MAX))
+    banking = Items(BankingSchema(), BANKING_MAX, allow_none=True)
     terms_conditions = fields.Nested(TermsConditionsSchema, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
@@ -162,25 +151,10 @@ class ConfirmSchema(Schema):
     confirm_duplicate = Choice(("true", "false"), load_default="false")
 
 
-class CustomerListSchema(Schema):
-    customer_name = Text(200, metadata={"description": "How the name begins, case and accents aside."})
-    customer_code = CustomerCode()
-    customer_category = Text(60)
-    pan_number = Checked(checks.parse_pan, 40)
-    gstin = Checked(checks.parse_gstin, 40)
-    status = Choice(STATUSES)
-    sort = Choice(SORTS, metadata={"description": "Default: customer_name with that filter, otherwise -created_at."})
-    limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
-
-    @post_load
-    def _choose_sort(self, query: dict[str, Any], **kwargs: object) -> dict[str, Any]:
-        return {"sort": "customer_name" if "customer_name" in query else "-created_at", **query}
-
-
 class CustomerHistoryEntrySchema(Schema):
     at = fields.DateTime(required=True)
     by = fields.String(required=True)
+    by_name = fields.String(required=True, allow_none=True, metadata={"description": "What the key was called then."})
     action = fields.String(required=True)
     reason = fields.String()
     changes = fields.Dict(keys=fields.String(), required=True)
@@ -195,8 +169,10 @@ class ListedCustomerSchema(CustomerFormSchema):
     version = fields.Integer()
     created_at = fields.DateTime()
     created_by = fields.String()
+    created_by_name = fields.String()
     updated_at = fields.DateTime()
     updated_by = fields.String()
+    updated_by_name = fields.String()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Every member is always there; what was left out is null, or an empty list."""
@@ -223,36 +199,24 @@ _NEVER_NULL = (*_LISTS, "id", "customer_code", "status", "version", "history")
 _LISTED = tuple(ListedCustomerSchema().fields)
 
 
-def filters_of(query: Mapping[str, str]) -> dict[str, str]:
-    """Return a loaded query as the store's filters."""
-    filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}
-    if "customer_name" in filters:
-        filters["name_folded"] = fold(filters.pop("customer_name"))
-    return filters
-
-
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
     """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
-    history = _masked([_dump_entry(entry) for entry in customer.get("history", [])])
+    history = masked([_dump_entry(entry) for entry in customer.get("history", [])])
     return dump_listed_customer(customer, in_full=in_full) | {"history": history}
 
 
 def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[str, Any]:
     """Return a stored customer without its history; what an older system left out is null."""
-    known: Mapping[str, object] = customer if in_full else _masked(customer)
+    known: Mapping[str, object] = customer if in_full else masked(customer)
     shown = {"id": str(customer["_id"])} | {name: _dump_form_value(known.get(name)) for name in _LISTED if name != "id"}
     shown |= {name: shown[name] or [] for name in _LISTS}
     return shown | {"status": status_of(customer), "version": version_of(customer)}
 
 
-def _masked(value: T) -> T:
-    return map_secrets(value, lambda _name, text, _pointer: mask(text))
-
-
 def _dump_entry(entry: Entry) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
-    shown = {name: value for name, value in entry.items() if name in ("at", "by", "action", "reason")}
-    return shown | {"changes": _dump_form_value(entry.get("changes", {}))}
+    shown = {name: value for name, value in entry.items() if name in ("at", "by", "by_name", "action", "reason")}
+    return {"by_name": None, **shown} | {"changes": _dump_form_value(entry.get("changes", {}))}
 
 
 def _dump_form_value(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from finance.asked import Asked
 from finance.customers import codes, store
@@ -19,13 +20,17 @@ from finance.customers.model import (
     identities_of,
     new_customer,
     parse_code,
+    secrets_in,
 )
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
+from finance.events import record_event
 from finance.numbering.drafts import NumbersExhausted
 from finance.numbering.issue import ATTEMPTS_MAX
 from finance.once import Answer, first_result, request_hash, require_same_request
 from finance.paging import Page, PageWanted
+
+ANY_CUSTOMER = "search"  # what an event is about that concerns no customer in particular; codes are in capitals
 
 
 class CustomerNotFound(NotFound):
@@ -65,6 +70,31 @@ def get_customer(book: Book, *, tenant: str, customer_code: str) -> Customer:
 def list_customers(book: Book, *, tenant: str, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:
     """Return one page of the customers that the filters mean."""
     return store.list_customers(book, tenant=tenant, filters=filters, wanted=wanted)
+
+
+def search_customers(book: Book, asked: Asked, *, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:
+    """Return one page as list_customers does. A search by PAN or GSTIN is on record before it is answered."""
+    page = store.list_customers(book, tenant=asked.tenant, filters=filters, wanted=wanted)
+    by = [name for name in ("pan_number", "gstin") if name in filters]
+    if by:
+        found = [customer["customer_code"] for customer in page.rows]
+        of = ("customer", found[0] if len(found) == 1 else ANY_CUSTOMER)
+        record_event(book.db, asked, action="customers_searched_by_pan", of=of, details={"by": by, "found": found})
+    return page
+
+
+def record_numbers_read(db: Db, asked: Asked, customer: Customer, *, brought: PostedForm | None = None) -> None:
+    """Put on record which numbers of the customer are shown in full, but for those that the request itself brought."""
+    shown = {*secrets_in(form_of(customer))} - {*secrets_in(brought)}
+    if shown:
+        of = ("customer", customer["customer_code"])
+        fields = sorted({name for name, _number in shown})
+        record_event(db, asked, action="numbers_read_in_full", of=of, details={"fields": fields})
+
+
+def sealed_query(book: Book, *, tenant: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query as a cursor may be bound to it; see store.sealed_query."""
+    return store.sealed_query(book, tenant=tenant, query=query)
 
 
 def onboard_customer(book: Book, asked: Asked, *, posted: PostedForm, confirmed: bool) -> Answer[Customer]:

@@ -32,6 +32,7 @@ from finance.numbering.documents import read_back
 from finance.numbering.drafts import NotStored
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
+from finance.text import beginning
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ RUN_PAGE = 10_000
 RUN_PAGES_MAX = 100
 _TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge, and what an update answers
 _UNIQUE_FIELDS = frozenset(("customer_code", "idempotency_key", "action_keys", "identity_claims"))
-_NOT_LISTED = {"history": False, "request_hash": False, "identity_claims": False}
+_NOT_LISTED = {"history": False, "request_hash": False, "identity_claims": False, "name_words": False}
 
 
 class CustomerHistoryFull(Conflict):
@@ -155,6 +156,14 @@ def find_pages(
     )
 
 
+def sealed_query(book: Book, *, tenant: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query with its numbers as they are stored, for what outlives the request: who has a PAN's digest can
+    find the PAN by trying all there are.
+    """
+    sealed = _sealed(book.cipher, query, tenant=tenant)
+    return {name: value.hex() if is_ciphertext(value) else value for name, value in sealed.items()}
+
+
 def end_of_run(db: Db, *, tenant: str, number_seq: int) -> int:
     """Return the last number of the run of stored numbers, one after the other, that `number_seq` is in."""
     last = number_seq
@@ -246,7 +255,8 @@ def _query(cipher: FieldCipher, tenant: str, filters: Mapping[str, str]) -> Docu
         name: filters[name] for name in ("customer_code", "customer_category", "status") if name in filters
     }
     if "name_folded" in filters:
-        query["name_folded"] = {"$gte": filters["name_folded"], "$lt": filters["name_folded"] + "\U0010ffff"}
+        found = beginning(filters["name_folded"])
+        query["$or"] = [{"name_words": found}, {"name_folded": found}]  # the second for what an older version stored
     for name, field in (("pan_number", "pan_number"), ("gstin", "gst_details.gstin")):
         if name in filters:
             query[field] = cipher.encrypt(filters[name], tenant=tenant, searchable=True)

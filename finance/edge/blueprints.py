@@ -1,6 +1,7 @@
 """Routes with strict arguments: a body or a query is loaded by its schema, or refused field by field."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -10,9 +11,10 @@ from flask import request
 from webargs.flaskparser import FlaskParser
 
 from finance.edge.bodies import read_json_object
+from finance.edge.fields import ERRORS_MAX
 from finance.errors import FieldError, Invalid
 
-ERRORS_SHOWN_MAX = 100
+PARAMETERS_MAX = 100  # of one query: more than any of ours has
 
 
 class StrictParser(FlaskParser):
@@ -24,6 +26,9 @@ class StrictParser(FlaskParser):
         return read_json_object()
 
     def load_querystring(self, req: Any, schema: Any) -> Any:
+        if len(req.args) > PARAMETERS_MAX:
+            name = next(itertools.islice(req.args, PARAMETERS_MAX, None))
+            raise Invalid.parameter(name, f"is one too many: at most {PARAMETERS_MAX} parameters are taken.")
         for name, values in req.args.lists():
             if len(values) > 1:
                 raise Invalid.parameter(name, "must be given once.")
@@ -36,12 +41,12 @@ class StrictParser(FlaskParser):
 
 def _body_errors(messages: Any) -> list[FieldError]:
     found = [FieldError(detail, pointer=pointer) for pointer, detail in _flatten(messages, "")]
-    return found[:ERRORS_SHOWN_MAX]
+    return found[:ERRORS_MAX]
 
 
 def _query_errors(messages: Any) -> list[FieldError]:
     found = [FieldError(detail, parameter=pointer.strip("/")) for pointer, detail in _flatten(messages, "")]
-    return found[:ERRORS_SHOWN_MAX]
+    return found[:ERRORS_MAX]
 
 
 def _flatten(messages: Any, pointer: str) -> Iterator[tuple[str, str]]:

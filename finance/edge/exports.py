@@ -7,17 +7,21 @@ import io
 import itertools
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
 import xlsxwriter
-from flask import Response, g
+from flask import Response, current_app, g
 
 from finance import database
 from finance.edge.blueprints import Blueprint
-from finance.errors import Invalid
+from finance.errors import Invalid, TooManyRequests
+
+EXTENSION = "finance-exports"
+RETRY_AFTER_S = 5
 
 XLSX_ROWS_MAX = 1_048_575  # of a sheet, below its header
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -27,6 +31,41 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK_ROWS = 200
 _CHUNK_BYTES = 64 * 1024
 _DIGITS_EXACT = 15  # as many as a spreadsheet keeps of a number; longer amounts stay text
+
+
+class TooManyExports(TooManyRequests):
+    detail_default = "Too many files are being written now. Wait for those that you asked for, then try again."
+
+
+class Slots:
+    """How many files may be written at a time; of those one tenant has at most half."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._of_one_tenant_max = max(1, at_once // 2)
+        self._taken: Counter[str] = Counter()
+
+    def take(self, tenant: str) -> Callable[[], None]:
+        """Take a slot and return what gives it back, once; raises TooManyExports."""
+        if self._taken.total() >= self._at_once or self._taken[tenant] >= self._of_one_tenant_max:
+            raise TooManyExports(retry_after_s=RETRY_AFTER_S)
+        self._taken[tenant] += 1
+        is_held = [True]
+
+        def give_back() -> None:
+            if is_held:
+                is_held.clear()
+                self._taken -= Counter({tenant: 1})  # and forgets who has none
+
+        return give_back
+
+
+class Exports:
+    """What all exports of an app share: their slots, and what records that a table is taken away in a format."""
+
+    def __init__(self, at_once: int, record: Callable[[str, str], None]) -> None:
+        self.slots = Slots(at_once)
+        self.record = record
 
 
 @dataclass(frozen=True)
@@ -45,7 +84,7 @@ def exported(
 
     def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
         for suffix, content_type, file_reply in (("csv", "text/csv", csv_reply), ("xlsx", XLSX_TYPE, xlsx_reply)):
-            served = functools.wraps(view)(_serving(view, table, dump, file_reply))
+            served = functools.wraps(view)(_serving(view, table, dump, suffix, file_reply))
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
             shape = {"type": "string", "contentMediaType": content_type}
@@ -59,11 +98,22 @@ def _serving(
     view: Callable[..., Iterator[list[Any]]],
     table: Table,
     dump: Callable[[Any], Mapping[str, Any]],
+    file_format: str,
     file_reply: Callable[[Table, Iterable[Mapping[str, Any]]], Response],
 ) -> Callable[..., Response]:
     def serve(*args: Any, **kwargs: Any) -> Response:
         pages = each_in_time(view(*args, **kwargs), deadline_s=g.frame.deadline_s)
-        return file_reply(table, (dump(document) for page in pages for document in page))
+        exports: Exports = current_app.extensions[EXTENSION]
+        give_back = exports.slots.take(g.caller.tenant)  # the guard around the view has set who asks
+        try:
+            # Allowed and understood by now, and not a row read yet.
+            exports.record(table.name, file_format)
+            answer = file_reply(table, (dump(document) for page in pages for document in page))
+        except BaseException:
+            give_back()
+            raise
+        answer.call_on_close(give_back)  # when it was sent, and when the client has left
+        return answer
 
     return serve
 

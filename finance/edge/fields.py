@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +10,15 @@ from marshmallow import Schema, ValidationError, fields
 
 from finance.money import DECIMALS_BY_CURRENCY
 
+CURSOR_LENGTH_MAX = 2000
+EXPONENT_MAX = 100  # 0.0000001 has seven decimals; Decimal itself would write it as 1E-7
+ERRORS_MAX = 100  # collected of one list, and shown of one request
 METADATA_KEYS_MAX = 20
 METADATA_KEY_LENGTH_MAX = 40
 METADATA_VALUE_LENGTH_MAX = 500
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _EXACT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -59,6 +63,13 @@ class Text(fields.String):
         return value
 
 
+class PageCursor(Text):
+    """Where a list goes on."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(CURSOR_LENGTH_MAX, metadata={"description": "The next_cursor of the page before."}, **kwargs)
+
+
 class Choice(fields.String):
     """One of a few texts."""
 
@@ -93,10 +104,9 @@ class AmountText(fields.String):
         super().__init__(error_messages=_REQUIRED, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        if isinstance(value, str):
-            return value
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            return str(value)
+        written = _as_written(value)
+        if isinstance(written, str):
+            return written
         raise ValidationError('must be a decimal number, such as "1250.50".')
 
 
@@ -113,6 +123,37 @@ class Day(fields.Date):
         except ValueError:
             pass
         raise ValidationError("must be a day that exists, written YYYY-MM-DD.")
+
+
+class Instant(fields.DateTime):
+    """An instant as RFC 3339 writes it, with Z or an offset; loading gives it in UTC, in whole milliseconds."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(error_messages=_REQUIRED, **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            if isinstance(value, str) and _INSTANT.fullmatch(value):
+                instant = datetime.fromisoformat(value).astimezone(UTC)
+                return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+        except (ValueError, OverflowError):  # no such day, or none in UTC
+            pass
+        raise ValidationError("must be an instant with Z or an offset, such as 2027-01-31T12:00:00Z.")
+
+
+class InstantOrDay(Instant):
+    """An instant as above, or a day; loading gives a `datetime` in UTC, or a `date`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            if isinstance(value, str) and _DAY.fullmatch(value):
+                return date.fromisoformat(value)
+            return super()._deserialize(value, attr, data, **kwargs)
+        except (ValueError, ValidationError):
+            raise ValidationError(
+                "must be a day such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z "
+                "(the + of an offset is written %2B in an address)."
+            ) from None
 
 
 class Count(fields.Integer):
@@ -168,9 +209,7 @@ class Checked(Text):
             self.metadata = {**self.metadata, "type": ["string", "number"]}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        if self._numeric and isinstance(value, int | Decimal) and not isinstance(value, bool):
-            value = str(value)
-        text = super()._deserialize(value, attr, data, **kwargs)
+        text = super()._deserialize(_as_written(value) if self._numeric else value, attr, data, **kwargs)
         try:
             return self._parse(text)
         except ValueError as refused:
@@ -188,9 +227,8 @@ class ExactNumber(fields.String):
         self._limits = (digits_max, decimals_max)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            value = str(value)
-        match = _EXACT.fullmatch(value) if isinstance(value, str) else None
+        written = _as_written(value)
+        match = _EXACT.fullmatch(written) if isinstance(written, str) else None
         if match is None:
             raise ValidationError('must be a decimal number written in digits, such as "12.5".')
         major, minor = match[1].lstrip("0") or "0", (match[2] or "").rstrip("0")
@@ -222,6 +260,56 @@ class Metadata(fields.Dict):
         if errors:
             raise ValidationError(errors)
         return dict(value)
+
+
+class Items(fields.List):
+    """A list of objects. Its length is judged before any of them is looked at, and no more errors are collected than
+    are shown: what is wrong thousands of times costs no more than what is wrong a hundred times.
+    """
+
+    def __init__(self, schema: Schema, length_max: int, *, length_min: int = 0, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(minItems=length_min, maxItems=length_max)
+        super().__init__(fields.Nested(schema), error_messages=_REQUIRED, **kwargs)
+        self._lengths = (length_min, length_max)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        length_min, length_max = self._lengths
+        if not isinstance(value, list):
+            raise ValidationError("must be a list.")
+        if not length_min <= len(value) <= length_max:
+            raise ValidationError(f"must hold {length_min} to {length_max} items.")
+        loaded: list[Any] = []
+        errors: dict[int, Any] = {}
+        collected = 0
+        for position, item in enumerate(value):
+            try:
+                loaded.append(self.inner.deserialize(item, **kwargs))
+            except ValidationError as refused:
+                errors[position] = refused.messages
+                collected += _count(refused.messages)
+                if collected >= ERRORS_MAX:
+                    break
+        if errors:
+            raise ValidationError(errors)
+        return loaded
+
+
+def _count(messages: Any) -> int:
+    if isinstance(messages, Mapping):
+        return sum(map(_count, messages.values()))
+    return len(messages) if isinstance(messages, list) else 1
+
+
+def _as_written(value: Any) -> Any:
+    """Return a JSON number as text, in the digits that it was written with; anything else as it is.
+
+    An exponent stays one, so that 1e999999 doesn't become a million digits; what is no plain number, nor a text of
+    digits, is for the field to refuse.
+    """
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        return f"{value:f}" if isinstance(exponent, int) and -EXPONENT_MAX <= exponent <= 0 else str(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _metadata_problem(name: str, text: Any) -> str | None:

@@ -5,9 +5,11 @@ import random
 import re
 from time import perf_counter
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Response, g, request
 
 from finance import database, logs, metrics
+from finance.config import IpNetwork
+from finance.edge import addresses
 
 access_log = logging.getLogger("finance.access")
 
@@ -15,7 +17,7 @@ _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-def frame_requests(app: Flask, *, database_deadline_s: float) -> None:
+def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: tuple[IpNetwork, ...]) -> None:
     """Give every request an id, a deadline for what it asks of MongoDB, a log line and its place in the metrics."""
 
     @app.before_request
@@ -23,7 +25,9 @@ def frame_requests(app: Flask, *, database_deadline_s: float) -> None:
         sent = request.headers.get("X-Request-Id")
         # Not a secret, so the quick generator will do; gunicorn seeds it in each worker.
         request_id = sent if sent and _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
-        g.frame = _Frame(request_id, database_deadline_s)
+        peer, forwarded_for = request.environ.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", "")
+        address = addresses.client_address(peer, forwarded_for, trusted_proxies)
+        g.frame = _Frame(request_id, address, database_deadline_s)
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -35,12 +39,11 @@ def frame_requests(app: Flask, *, database_deadline_s: float) -> None:
         headers.setdefault("Cache-Control", "no-store")
         seconds = perf_counter() - frame.began_s
         route = asked.url_rule.rule if asked.url_rule else "unknown"
-        metrics.requests.labels(
-            asked.method if asked.method in _METHODS else "other", route, response.status_code
-        ).inc()
+        method = asked.method if asked.method in _METHODS else "other"
+        metrics.requests.labels(method, route, response.status_code).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         if access_log.isEnabledFor(logging.INFO):
-            _log_access(asked, response, route, seconds)
+            _log_access(method, route, response.status_code, seconds)
         return response
 
     @app.teardown_request
@@ -50,13 +53,20 @@ def frame_requests(app: Flask, *, database_deadline_s: float) -> None:
             frame.close()
 
 
+def client_address() -> str | None:
+    """Return the address that this request comes from; None where it isn't known."""
+    frame: _Frame = g.frame
+    return frame.address
+
+
 class _Frame:
-    """What surrounds one request: its id, its deadline, and when it began."""
+    """What surrounds one request: its id, whose address it comes from, its deadline, and when it began."""
 
-    __slots__ = ("began_s", "deadline", "deadline_s", "request_id", "token")
+    __slots__ = ("address", "began_s", "deadline", "deadline_s", "request_id", "token")
 
-    def __init__(self, request_id: str, deadline_s: float) -> None:
+    def __init__(self, request_id: str, address: str | None, deadline_s: float) -> None:
         self.request_id = request_id
+        self.address = address
         self.token = logs.request_id_now.set(request_id)
         self.deadline_s = deadline_s
         self.deadline = database.deadline(deadline_s)
@@ -68,10 +78,17 @@ class _Frame:
         logs.request_id_now.reset(self.token)
 
 
-def _log_access(asked: Request, response: Response, route: str, seconds: float) -> None:
-    status = response.status_code
-    fields = {"route": route, "status": status, "milliseconds": round(seconds * 1000, 1)}
+def _log_access(method: str, route: str, status: int, seconds: float) -> None:
+    """Log a request by its route: a path can hold whatever somebody took for a number of ours."""
+    fields = {
+        "route": route,
+        "status": status,
+        "milliseconds": round(seconds * 1000, 1),
+        "address": client_address(),
+    }
     caller = g.get("caller")  # set by the guard, above this layer
     if caller is not None:
         fields |= {"tenant": caller.tenant, "key_id": caller.key_id}
-    access_log.info("%s %s %d", asked.method, asked.path, status, extra=fields)
+    elif g.get("claimed_key_id") is not None:  # of a key that was refused
+        fields["claimed_key_id"] = g.claimed_key_id
+    access_log.info("%s %s %d", method, route, status, extra=fields)

@@ -4,20 +4,31 @@ import re
 
 from flask import request
 
-from finance.errors import Invalid
+from finance.errors import Invalid, NotParseable
 
-IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# What the server sets in the environ (edge/worker.py): WSGI joins a header that stands twice with a comma, and a key
+# may hold one.
+REPEATED_HEADERS = "finance.repeated_headers"
+
+_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")  # no quote inside: it would be unclear where the key ends
 
 
 def idempotency_key() -> str | None:
-    """Return the request's Idempotency-Key, without the quotes it may stand in, or None; raises Invalid."""
+    """Return the request's Idempotency-Key, without the quotes it may stand in, or None.
+
+    Raises Invalid, or NotParseable where there are two.
+    """
     value = request.headers.get("Idempotency-Key")
     if value is None:
         return None
+    if "IDEMPOTENCY-KEY" in request.environ.get(REPEATED_HEADERS, ()):
+        raise NotParseable("The header Idempotency-Key stands twice.")
     if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
         value = value[1:-1]
-    if IDEMPOTENCY_KEY.fullmatch(value) is None:
-        raise Invalid.parameter("Idempotency-Key", "must be 1 to 255 visible ASCII characters.")
+    if _KEY.fullmatch(value) is None:
+        raise Invalid.parameter(
+            "Idempotency-Key", "must be 1 to 255 visible ASCII characters, bare or between two double quotes."
+        )
     return value
 
 

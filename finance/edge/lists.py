@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from flask import Response, request
-from werkzeug.urls import iri_to_uri
+from flask import Response, current_app, g, request
 
-from finance.edge.cursors import decode_cursor, encode_cursor
+from finance.edge import cursors
+from finance.edge.cursors import Cursors
 from finance.edge.replies import reply
 from finance.paging import ListPage, PageWanted
 
@@ -19,13 +19,19 @@ def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[
 
     Raises Invalid where the cursor isn't one of ours, or of another list.
     """
-    after = decode_cursor(query, query["cursor"]) if "cursor" in query else None
+    ours: Cursors = current_app.extensions[cursors.EXTENSION]
+    # The guard, above this layer, has set the caller.
+    this_list = {"tenant": g.caller.tenant, "path": request.path, "query": query}
+    after = ours.decode(query["cursor"], **this_list) if "cursor" in query else None
     page = list_page(wanted=PageWanted(query.get("sort", ""), after, query["limit"]))
-    next_cursor = encode_cursor(query, page.position) if page.position else None
+    next_cursor = ours.encode(page.position, **this_list) if page.position else None
     body = {"data": [dump(row) for row in page.rows], "has_more": next_cursor is not None, "next_cursor": next_cursor}
-    return reply(body, headers={} if next_cursor is None else {"Link": _link_to_next(next_cursor)})
+    if next_cursor is None or request.method == "POST":  # of a POST the cursor goes into the next body
+        return reply(body)
+    return reply(body, headers={"Link": _link_to_next(next_cursor)})
 
 
 def _link_to_next(cursor: str) -> str:
-    address = urlencode({**request.args.to_dict(), "cursor": cursor})
-    return f'<{iri_to_uri(request.base_url)}?{address}>; rel="next"'
+    """Return the Link without scheme and host: those of the request are whatever the client wrote into `Host`."""
+    path = quote(request.root_path + request.path)
+    return f'<{path}?{urlencode({**request.args.to_dict(), "cursor": cursor})}>; rel="next"'

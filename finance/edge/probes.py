@@ -1,5 +1,9 @@
 """`/healthz`, `/readyz` and `/metrics`, for those who run the service. They need no key: keep them off the internet."""
 
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+
 from flask import Blueprint, Response
 
 from finance import database, metrics
@@ -8,13 +12,16 @@ from finance.edge.problems import problem
 from finance.edge.replies import reply
 
 ANSWER_S = 2.0
+KEPT_S = 1.0  # an answer holds for all that ask meanwhile
+INDEXES_KEPT_S = 30.0  # those that stand are not removed by themselves
+NAMED_MAX = 3
 
 
 def create_probes(db: Db) -> Blueprint:
     """Return the three addresses, over the database that requests use."""
     blueprint = Blueprint("probes", __name__)
     blueprint.add_url_rule("/healthz", view_func=healthz)
-    blueprint.add_url_rule("/readyz", view_func=readyz, defaults={"db": db})
+    blueprint.add_url_rule("/readyz", view_func=readyz, defaults={"readiness": Readiness(db)})
     blueprint.add_url_rule("/metrics", view_func=prometheus)
     return blueprint
 
@@ -24,19 +31,46 @@ def healthz() -> Response:
     return reply({"status": "alive"})
 
 
-def readyz(db: Db) -> Response:
-    """Say whether MongoDB answers and the unique indexes stand, building them on a new database.
-
-    Without them nothing may be numbered. A gate that waits for this lets no request through that would build them.
-    """
-    try:
-        with database.deadline(ANSWER_S):
-            database.protect(db)
-    except database.IndexesMissing as missing:
-        return _not_ready(missing.detail)
-    except database.DriverError:
-        return _not_ready("MongoDB does not answer.")
+def readyz(readiness: "Readiness") -> Response:
+    """Say whether MongoDB answers and the unique indexes stand; without them nothing may be numbered."""
+    obstacle = readiness.find_obstacle()
+    if obstacle is not None:
+        return problem(503, code="not_ready", detail=obstacle, headers={"Retry-After": "1"})
     return reply({"status": "ready"})
+
+
+class Readiness:
+    """What is in the way of serving requests. However many ask, MongoDB is asked once a second and builds nothing."""
+
+    def __init__(self, db: Db, *, clock_s: Callable[[], float] = monotonic) -> None:
+        self._db = db
+        self._clock_s = clock_s
+        self._one_asks = Lock()
+        self._obstacle: str | None = None
+        self._kept_until_s = 0.0
+        self._protected_until_s = 0.0
+
+    def find_obstacle(self) -> str | None:
+        """Return what is in the way, None where nothing is."""
+        with self._one_asks:
+            if self._clock_s() >= self._kept_until_s:
+                self._obstacle = self._look()
+                self._kept_until_s = self._clock_s() + KEPT_S
+            return self._obstacle
+
+    def _look(self) -> str | None:
+        try:
+            with database.deadline(ANSWER_S):
+                if self._clock_s() < self._protected_until_s:
+                    self._db.command("ping")
+                    return None
+                missing = database.find_unprotected(self._db)
+        except database.DriverError:
+            return "MongoDB does not answer."
+        if missing:
+            return _missing(missing)
+        self._protected_until_s = self._clock_s() + INDEXES_KEPT_S
+        return None
 
 
 def prometheus() -> Response:
@@ -45,5 +79,9 @@ def prometheus() -> Response:
     return Response(body, content_type=content_type)
 
 
-def _not_ready(detail: str) -> Response:
-    return problem(503, code="not_ready", detail=detail, headers={"Retry-After": "1"})
+def _missing(indexes: list[str]) -> str:
+    named = ", ".join(indexes[:NAMED_MAX]) + (" and more" if len(indexes) > NAMED_MAX else "")
+    return (
+        f"Unique indexes do not stand: {named}. Each worker builds them when it starts; if this lasts, see what "
+        "scripts/migrate_indexes.py says of them."
+    )

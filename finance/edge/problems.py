@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from finance import errors
 from finance.database import ConnectionLost, DriverError
-from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, UnsupportedMediaType
+from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
 from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
 from finance.once import OutcomeUnknown
@@ -28,16 +28,18 @@ class DatabaseUnavailable(errors.Unavailable):
 
 
 STATUS_BY_KIND: dict[type[FinanceError], int] = {
-    NotParseable: 400,
+    errors.NotParseable: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.RequestTimeout: 408,
     errors.Conflict: 409,
     LengthRequired: 411,
     errors.PreconditionFailed: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     errors.Invalid: 422,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -71,7 +73,7 @@ def problem_of(error: FinanceError) -> Response:
     """Return the problem document of a named failure."""
     status = next(STATUS_BY_KIND[kind] for kind in type(error).__mro__ if kind in STATUS_BY_KIND)
     headers = {}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, (errors.Unavailable, errors.TooManyRequests)):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -7,7 +7,7 @@ from marshmallow import fields
 
 from finance.database import Document
 from finance.edge.fields import AnswerSchema, PageSchema
-from finance.history import HistoryEntry
+from finance.history import shown as shown_history
 from finance.invoices.model import STATUSES, CreditNote, Invoice, Line
 from finance.money import DECIMALS_BY_CURRENCY, format_amount
 
@@ -43,7 +43,8 @@ class _IssuedSchema(AnswerSchema):
     total_tax = fields.String()
     total = fields.String()
     created_at = fields.DateTime()
-    created_by = fields.String()
+    created_by = fields.String(metadata={"description": "The id of the API key."})
+    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
 
 
 class InvoiceSchema(_IssuedSchema):
@@ -103,7 +104,7 @@ def dump_invoice(invoice: Invoice) -> dict[str, Any]:
     shown = _dump_issued(invoice, _INVOICE)
     shown["amount_paid"] = format_amount(invoice["paid_minor"], currency)
     shown["outstanding"] = format_amount(outstanding_minor, currency)
-    shown["history"] = [_dump_entry(entry, currency) for entry in invoice["history"]]
+    shown["history"] = [_dump_entry(entry, currency) for entry in shown_history(invoice["history"])]
     return shown
 
 
@@ -165,7 +166,7 @@ def _with_decimals(number: str, currency: str) -> str:
     return f"{major}.{minor}" if minor else major
 
 
-def _dump_entry(entry: HistoryEntry, currency: str) -> dict[str, Any]:
+def _dump_entry(entry: dict[str, Any], currency: str) -> dict[str, Any]:
     """Return a history entry with amounts as they are answered."""
     changes = dict(entry["changes"])
     if "paid_minor" in changes:

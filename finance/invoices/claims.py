@@ -3,10 +3,10 @@
 The order in which payments do it, and why that is right whenever they are killed: docs/decisions/0003-allocations.md.
 """
 
-from datetime import datetime
-
+from finance.asked import Asked
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, Unavailable
+from finance.history import changed
 from finance.invoices import store
 from finance.invoices.model import ALLOCATIONS_MAX, HISTORY_MAX, Claim, Invoice
 from finance.money import format_amount
@@ -75,9 +75,9 @@ def unsettled_claims_of(invoice: Invoice) -> list[Claim]:
     ]
 
 
-def count_as_paid(db: Db, claim: Claim, *, payment_number: str, by: str, now: datetime) -> None:
+def count_as_paid(db: Db, claim: Claim, *, payment_number: str, asked: Asked) -> None:
     """Settle a claim: it counts as paid, because its payment is stored. Doing it again changes nothing."""
-    entry: dict[str, object] = {"at": now, "by": by, "action": "paid", "payment_number": payment_number}
+    entry = changed(asked, action="paid", changes={}) | {"payment_number": payment_number}
     store.mark_settled(db, claim, entry=entry)
 
 
@@ -86,9 +86,9 @@ def mark_returning(db: Db, claim: Claim) -> None:
     store.mark_returning(db, claim)
 
 
-def give_back(db: Db, claim: Claim, *, payment_number: str, by: str, now: datetime) -> None:
+def give_back(db: Db, claim: Claim, *, payment_number: str, asked: Asked) -> None:
     """Give back what a payment paid; it is voided. Doing it again changes nothing."""
-    entry: dict[str, object] = {"at": now, "by": by, "action": "given_back", "payment_number": payment_number}
+    entry = changed(asked, action="given_back", changes={}) | {"payment_number": payment_number}
     store.release_claim(db, claim, states=("claimed", "settled", "returning"), entry=entry)
 
 

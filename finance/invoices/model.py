@@ -7,7 +7,7 @@ from typing import Any, NotRequired, Protocol, TypedDict, cast
 
 from finance.asked import Asked
 from finance.database import Document
-from finance.history import HistoryEntry
+from finance.history import HistoryEntry, created_by
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash
@@ -92,6 +92,7 @@ class _Issued(Totals):
     issued_on: str
     created_at: datetime
     created_by: str
+    created_by_name: NotRequired[str]
     customer_code: NotRequired[str]
     customer_name: NotRequired[str]
 
@@ -113,6 +114,7 @@ class Invoice(_Issued):
     cancel_reason: NotRequired[str]
     cancelled_at: NotRequired[datetime]
     cancelled_by: NotRequired[str]
+    cancelled_by_name: NotRequired[str | None]
     cancel_idempotency_key: NotRequired[str]
     cancel_request_hash: NotRequired[str]
     credit_note_number: NotRequired[str]
@@ -184,7 +186,7 @@ def new_invoice(posted: Mapping[str, Any], asked: Asked, *, totals: Totals, peri
         "due_on": posted["due_on"].isoformat() if posted.get("due_on") else None,
         **totals,
         "created_at": asked.now,
-        "created_by": asked.by,
+        **created_by(asked),
         **_nothing_paid(totals["total_minor"]),
     }
     invoice |= {name: posted[name] for name in ("customer_code", "customer_name", "notes") if name in posted}
@@ -214,12 +216,14 @@ def new_credit_note(invoice: Invoice, *, period: str, issued_on: date) -> Credit
         "created_at": invoice["cancelled_at"],
         "created_by": invoice["cancelled_by"],
     }
+    if invoice.get("cancelled_by_name") is not None:
+        note["created_by_name"] = invoice["cancelled_by_name"]
     return cast(CreditNote, note)
 
 
 def as_issued(invoice: Invoice) -> Invoice:
     """Return the invoice as it was when it was issued: what a repeat of its request is answered with."""
-    added_since = ("cancel_reason", "cancelled_at", "cancelled_by", "credit_note_number")
+    added_since = ("cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_name", "credit_note_number")
     issued: Document = {name: value for name, value in invoice.items() if name not in added_since}
     return cast(Invoice, issued | _nothing_paid(invoice["total_minor"]))
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow import Schema, ValidationError, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Text
+from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Items, PageCursor, Text
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
 
@@ -77,12 +77,7 @@ class NewInvoiceSchema(Schema):
     issued_on = Day(allow_none=True, metadata={"description": "Default: today in the shop's time zone."})
     due_on = Day(allow_none=True)
     currency = CurrencyCode(allow_none=True, metadata={"description": "Default: the shop's."})
-    lines = fields.List(
-        fields.Nested(LineSchema()),
-        required=True,
-        error_messages={"required": "is required.", "null": "must not be null.", "invalid": "must be a list."},
-        metadata={"minItems": 1, "maxItems": LINES_MAX},
-    )
+    lines = Items(LineSchema(), LINES_MAX, length_min=1, required=True)
     notes = Text(2000, lines=True, allow_none=True)
     total_net = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
     total_tax = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
@@ -92,8 +87,6 @@ class NewInvoiceSchema(Schema):
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if not (data.get("customer_code") or data.get("customer_name")):
             raise ValidationError({"customer_name": ["is required where there is no customer_code."]})
-        if not 1 <= len(data.get("lines", [None])) <= LINES_MAX:
-            raise ValidationError({"lines": [f"must be 1 to {LINES_MAX} lines."]})
 
     @post_load
     def _without_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -126,7 +119,7 @@ class InvoiceListSchema(InvoiceFiltersSchema):
 
     sort = Choice(SORTS, load_default="-issued_on")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
 
 class InvoiceExportSchema(InvoiceFiltersSchema):
@@ -139,7 +132,7 @@ class CreditNoteListSchema(Schema):
     issued_from = Day(metadata={"description": "The first day, inclusive."})
     issued_to = Day(metadata={"description": "The last day, inclusive."})
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
 
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:

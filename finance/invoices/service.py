@@ -248,11 +248,12 @@ def _require_cancellable(invoice: Invoice) -> None:
 
 
 def _cancel(db: Db, asked: Asked, invoice: Invoice, reason: str) -> Invoice | None:
-    values = {"cancel_reason": reason, "cancelled_at": asked.now, "cancelled_by": asked.by, "unsettled": True}
+    values = {"cancel_reason": reason, "cancelled_at": asked.now, "unsettled": True}
+    values |= {"cancelled_by": asked.by, "cancelled_by_name": asked.by_name}
     if asked.key is not None:
         values |= {"cancel_idempotency_key": asked.key, "cancel_request_hash": _cancel_hash(invoice, reason)}
     changes = {"status": {"from": invoice["status"], "to": "cancelled"}, "cancel_reason": {"to": reason}}
-    entry = changed(asked.now, by=asked.by, action="cancelled", changes=changes)
+    entry = changed(asked, action="cancelled", changes=changes)
     return store.cancel_invoice(db, invoice, values=values, entry=entry)
 
 

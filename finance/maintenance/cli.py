@@ -1,8 +1,10 @@
 """What the operators' commands share: how a database is reached, what is printed where, and how they end."""
 
 import argparse
+import getpass
 import logging
-import re
+import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from finance import database
+from finance.asked import Asked
 from finance.config import Config, ConfigError
 from finance.database import Db
 from finance.errors import FinanceError
+from finance.text import without_private
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +33,6 @@ EXIT_CODES = "Exit code: 0 all is right, 1 something was found or left, 2 an err
 ANSWER_S = 10.0  # how long a server may take to answer at all
 RUN_S = 7 * 24 * 3600.0  # builds and scans take as long as they take
 PIPE_WIDTH = 200
-
-# Texts that could be a tax number or an account are not shown: a PAN, and nine or more digits on their own.
-_PRIVATE = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]|(?<![A-Za-z0-9])[0-9]{9,}(?![A-Za-z0-9])")
 
 
 class Stopped(Exception):
@@ -82,6 +83,20 @@ def in_words(error: Exception) -> str:
     return f"MongoDB could not be asked: {type(error).__name__}" if isinstance(error, PyMongoError) else str(error)
 
 
+def whoami() -> str:
+    """Return who runs this: user and host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # in a container the user may have no name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def asked_by(script: str, *, tenant: str, now: datetime, who: str | None = None) -> Asked:
+    """Return what an operator asks for: by this script, called so by whoever runs it (or as `who` says)."""
+    return Asked(tenant, f"scripts/{script}", now, by_name=who or whoami())
+
+
 def console() -> Console:
     """Return where results go. A pipe gets whole lines, whatever their length."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
@@ -115,7 +130,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 def shown(value: Any) -> str:
     """Return a value as it may be printed: ids of any type as text, nothing that could be a PAN or an account."""
     text = json_util.dumps(value) if isinstance(value, dict | list) else str(value)
-    return _PRIVATE.sub(lambda found: "…" + found[0][-2:], text)
+    return without_private(text)
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -94,9 +94,10 @@ def before_void(db: Db, payment: Payment) -> None:
 
 def after_void(db: Db, payment: Payment) -> None:
     """Give back what a voided payment paid."""
-    voided_by = next(entry["by"] for entry in payment["history"] if entry["action"] == "voided")
+    voided = next(entry for entry in payment["history"] if entry["action"] == "voided")
+    asked = Asked(payment["tenant"], voided["by"], payment["voided_at"], by_name=voided.get("by_name"))
     for claim in _claims_of(payment):
-        claims.give_back(db, claim, payment_number=payment["payment_number"], by=voided_by, now=payment["voided_at"])
+        claims.give_back(db, claim, payment_number=payment["payment_number"], asked=asked)
 
 
 def _begin(db: Db, payment: Payment, *, submit: Submit) -> Taken | None:
@@ -177,8 +178,9 @@ def _settle(db: Db, payment: Payment, *, now: datetime) -> None:
     if payment["status"] == "voided":
         after_void(db, payment)
     else:
+        recorded = Asked(payment["tenant"], payment["created_by"], now, by_name=payment.get("created_by_name"))
         for claim in _claims_of(payment):
-            claims.count_as_paid(db, claim, payment_number=payment["payment_number"], by=payment["created_by"], now=now)
+            claims.count_as_paid(db, claim, payment_number=payment["payment_number"], asked=recorded)
     intents.delete_intent(db, tenant=payment["tenant"], claim=payment["claim"])
 
 

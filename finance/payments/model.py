@@ -6,12 +6,12 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from finance.asked import Asked
 from finance.database import Document
-from finance.history import HistoryEntry
+from finance.history import HistoryEntry, created_by
 from finance.numbering.drafts import Draft
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash
-from finance.text import fold
+from finance.text import fold, words_of
 
 KIND = "payment"
 NUMBERED = NumberedKind(KIND, "payments", "payment_number")
@@ -52,7 +52,7 @@ class Payment(TypedDict):
     amount_minor: int
     currency: str
     payer: str
-    payer_folded: str  # what the search compares
+    payer_folded: list[str] | str  # what the search compares, see text.words_of; a text where an older version made it
     method: str
     direction: str
     paid_on: str
@@ -61,6 +61,7 @@ class Payment(TypedDict):
     history: list[HistoryEntry]
     created_at: datetime
     created_by: str
+    created_by_name: NotRequired[str]
     # Left out where there is none, so that partial indexes stay small. What is posted of these is stored as posted.
     customer_code: NotRequired[str]
     reference: NotRequired[str]
@@ -98,7 +99,7 @@ def new_payment(posted: Mapping[str, Any], asked: Asked, *, paid_on: date) -> Pa
         "amount_minor": posted["amount_minor"],
         "currency": posted["currency"],
         "payer": posted["payer"],
-        "payer_folded": fold(posted["payer"]),
+        "payer_folded": words_of(fold(posted["payer"])),
         "method": posted["method"],
         "direction": posted["direction"],
         "paid_on": paid_on.isoformat(),
@@ -106,7 +107,7 @@ def new_payment(posted: Mapping[str, Any], asked: Asked, *, paid_on: date) -> Pa
         "previous_numbers": [],
         "history": [],
         "created_at": asked.now,
-        "created_by": asked.by,
+        **created_by(asked),
     }
     payment |= {name: value for name, value in posted.items() if name in Payment.__optional_keys__}
     if asked.key is not None:

@@ -36,7 +36,7 @@ EXPORTED = Table(
     columns=(
         *("payment_number", "paid_on", "direction", "amount", "currency", "payer", "method", "customer_code"),
         *("reference", "note", "status", "void_reason", "voided_at", "previous_numbers", "created_at", "created_by"),
-        "id",
+        *("created_by_name", "id"),
     ),
     amounts=frozenset(("amount",)),
 )

@@ -5,8 +5,21 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
+from finance import history
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import AmountText, AnswerSchema, Choice, Count, CurrencyCode, Day, Metadata, PageSchema, Text
+from finance.edge.fields import (
+    AmountText,
+    AnswerSchema,
+    Choice,
+    Count,
+    CurrencyCode,
+    Day,
+    Items,
+    Metadata,
+    PageCursor,
+    PageSchema,
+    Text,
+)
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
@@ -58,17 +71,13 @@ class AllocationSchema(Schema):
 class AllocatedPaymentSchema(NewPaymentSchema):
     """A payment that may say which invoices it pays. Loading gives `amount_minor` in each allocation."""
 
-    allocations = fields.List(
-        fields.Nested(AllocationSchema()), allow_none=True, metadata={"maxItems": ALLOCATIONS_MAX}
-    )
+    allocations = Items(AllocationSchema(), ALLOCATIONS_MAX, allow_none=True)
 
     @validates_schema
     def _check_allocations(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         allocations = data.get("allocations") or []
         if not allocations:
             return
-        if len(allocations) > ALLOCATIONS_MAX:
-            raise ValidationError({"allocations": [f"must be at most {ALLOCATIONS_MAX}."]})
         if data["direction"] != "incoming":
             raise ValidationError({"allocations": ["only an incoming payment pays invoices."]})
         if len({allocation["invoice_number"] for allocation in allocations}) < len(allocations):
@@ -102,7 +111,9 @@ class PaymentFiltersSchema(Schema):
     method = Choice(METHODS)
     direction = Choice(DIRECTIONS)
     customer_code = CustomerCode()
-    payer = Text(200, metadata={"description": "How the payer's name begins, case and accents aside."})
+    payer = Text(
+        200, metadata={"description": "How the payer's name, or a word in it, begins; case and accents aside."}
+    )
     reference = Text(100)
     previous_number = Text(60, metadata={"description": "A number that a repair took away."})
     idempotency_key = Text(255)
@@ -127,7 +138,7 @@ class PaymentListSchema(PaymentFiltersSchema):
 
     sort = Choice(SORTS, load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
 
 class CustomerPaymentListSchema(PaymentListSchema):
@@ -140,6 +151,7 @@ class CustomerPaymentListSchema(PaymentListSchema):
 class HistoryEntrySchema(AnswerSchema):
     at = fields.DateTime()
     by = fields.String()
+    by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
     action = fields.String()
     changes = fields.Dict(keys=fields.String())
 
@@ -166,7 +178,8 @@ class PaymentSchema(AnswerSchema):
     previous_numbers = fields.List(fields.String())
     history = fields.List(fields.Nested(HistoryEntrySchema))
     created_at = fields.DateTime()
-    created_by = fields.String()
+    created_by = fields.String(metadata={"description": "The id of the API key."})
+    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
 
 
 class PaymentPageSchema(PageSchema):
@@ -207,7 +220,7 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
         for a in payment.get("allocations", ())
     ]
     shown["previous_numbers"] = get("previous_numbers") or []
-    shown["history"] = get("history") or []
+    shown["history"] = history.shown(payment.get("history"))
     return shown
 
 

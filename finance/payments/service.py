@@ -103,7 +103,7 @@ def edit_payment(db: Db, asked: Asked, *, payment_number: str, edits: Mapping[st
         values = {name: value for name, value in edits.items() if payment.get(name) != value}
         if not values:
             return payment
-        entry = changed(asked.now, by=asked.by, action="edited", changes=changes_to(payment, values))
+        entry = changed(asked, action="edited", changes=changes_to(payment, values))
         return _update(db, payment, values, entry)
 
     return until_unchanged_meanwhile(edit, busy=PaymentBusy)
@@ -170,7 +170,7 @@ def _repeated(stored: Payment, posted: Mapping[str, Any]) -> Answer[Payment]:
 def _void(db: Db, asked: Asked, payment: Payment, reason: str) -> Payment | None:
     """Void a recorded payment and give back what it paid; None where it changed meanwhile."""
     values = {"status": "voided", "void_reason": reason, "voided_at": asked.now}
-    entry = changed(asked.now, by=asked.by, action="voided", changes=changes_to(payment, values))
+    entry = changed(asked, action="voided", changes=changes_to(payment, values))
     if asked.key is not None:
         values |= {"void_idempotency_key": asked.key, "void_request_hash": _void_hash(payment, reason)}
     allocations.before_void(db, payment)

@@ -13,6 +13,7 @@ from finance.numbering.drafts import Numbered
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment
+from finance.text import beginning
 
 
 def _payments(db: Db) -> Collection[Payment]:
@@ -84,7 +85,7 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     if "previous_number" in filters:
         query["previous_numbers"] = filters["previous_number"]
     if "payer_folded" in filters:
-        query["payer_folded"] = {"$gte": filters["payer_folded"], "$lt": filters["payer_folded"] + "\U0010ffff"}
+        query["payer_folded"] = beginning(filters["payer_folded"])
     for field, low, high in (("paid_on", "paid_from", "paid_to"), ("amount_minor", "min_amount", "max_amount")):
         bounds = {operator: filters[name] for operator, name in (("$gte", low), ("$lte", high)) if name in filters}
         if bounds:

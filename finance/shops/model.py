@@ -68,6 +68,7 @@ class Shop(ShopSettings):
     history: list[dict[str, Any]]
     created_at: datetime
     created_by: str
+    created_by_name: NotRequired[str]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validates
 
 from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
 from finance.errors import Invalid
+from finance.history import shown as shown_history
 from finance.numbering.series import require_slug
 from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, MAX_LENGTH_LARGEST, RESETS, Shop
 
@@ -47,7 +48,8 @@ class ShopSchema(AnswerSchema):
     max_length = fields.Integer()
     history = fields.List(fields.Dict())
     created_at = fields.DateTime()
-    created_by = fields.String()
+    created_by = fields.String(metadata={"description": "The id of the API key."})
+    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
     invoice_format = fields.String()
     credit_note_format = fields.String()
     reset = fields.String(metadata={"enum": RESETS})
@@ -71,5 +73,5 @@ def shop_slug(text: str) -> str:
 
 def dump_shop(shop: Shop) -> dict[str, object]:
     """Return a stored shop as it is answered, with the newest of its rules."""
-    known: Mapping[str, object] = {**shop, **shop["rules"][-1]}
-    return {name: known[name] for name in _ANSWERED}
+    known: Mapping[str, object] = {**shop, **shop["rules"][-1], "history": shown_history(shop["history"])}
+    return {name: known.get(name) for name in _ANSWERED}

@@ -8,7 +8,7 @@ from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
-from finance.history import changed
+from finance.history import changed, created_by
 from finance.shops import store
 from finance.shops.model import (
     HISTORY_MAX,
@@ -104,7 +104,7 @@ def _is_used_elsewhere(db: Db, tenant: str, shop: str, number_format: str) -> bo
 
 def _new_shop(asked: Asked, shop: str, settings: Settings) -> Shop:
     named = _chosen(settings, ShopSettings.__annotations__)
-    made = {"history": [], "created_at": asked.now, "created_by": asked.by}
+    made = {"history": [], "created_at": asked.now, **created_by(asked)}
     return cast(Shop, {"tenant": asked.tenant, "shop": shop, **named, "rules": [_rule(settings)], **made})
 
 
@@ -119,9 +119,7 @@ def _change(db: Db, asked: Asked, shop: Shop, settings: Settings) -> Shop | None
         raise ShopHistoryFull
     today = asked.now.astimezone(ZoneInfo(shop["timezone"])).date()
     values["rules"] = _rules_after(shop["rules"], rule, replaced_on=today.isoformat())
-    return store.update_shop(
-        db, shop, values=values, entry=changed(asked.now, by=asked.by, action="changed", changes=changes)
-    )
+    return store.update_shop(db, shop, values=values, entry=changed(asked, action="changed", changes=changes))
 
 
 def _changes(before: Mapping[str, object], after: Mapping[str, object], names: Iterable[str]) -> dict[str, Any]:

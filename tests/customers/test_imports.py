@@ -203,3 +203,27 @@ def test_the_script_says_what_it_would_do_and_does_it(
     assert "line 2: would be created OLD-1" in dry[2]
     assert "line 3: created CUST-000001" in applied[2]
     assert applied[2].splitlines()[-1] == "2 created, 4 refused"
+    begun, finished = db.audit_events.find().sort("at", 1)  # of the look there is none
+    assert (begun["tenant"], begun["by"], begun["action"]) == ("acme", "import", "imported")
+    assert begun["by_name"] == db.customers.find_one()["created_by_name"]
+    assert "@" in begun["by_name"]
+    assert begun["details"] == {"file": "c.csv", "rows": 6}
+    assert (finished["action"], finished["object_id"]) == ("import_finished", begun["object_id"])
+    assert finished["details"] == {"file": "c.csv", "rows": 6, "created": 2, "refused": 4}
+
+
+def test_an_import_that_cannot_be_told_of_stores_nothing(
+    mongodb_uri: str, db: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "enter", lambda *names: None)  # we are in it
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("FINANCE_DATABASE", db.name)
+    monkeypatch.setenv("FINANCE_ENCRYPTION_KEY", base64.b64encode(ENCRYPTION_KEY).decode())
+    monkeypatch.setattr(
+        "sys.argv", ["import_customers.py", "--tenant", "acme", str(_write_csv(tmp_path / "c.csv")), "--apply"]
+    )
+    db.command({"collMod": "audit_events", "validator": {"never": True}})
+
+    assert import_customers.main() == 2
+
+    assert db.customers.count_documents({}) == 0

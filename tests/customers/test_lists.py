@@ -14,7 +14,7 @@ from finance.customers import store
 from finance.customers.model import ORDER_BY_SORT, SORTS, Book
 from finance.encryption import FieldCipher
 from finance.paging import position_of
-from finance.text import fold
+from finance.text import fold, words_of
 from tests.clients import ENCRYPTION_KEY, Client
 from tests.customers.forms import gstin, pan
 
@@ -43,7 +43,8 @@ def listed(mongodb_uri: str) -> Iterator[Client]:
 
 def _customer(tenant: str, seq: int) -> dict[str, Any]:
     name = f"{NAMES[seq % len(NAMES)]} {seq:03}"
-    return {
+    words = {"name_words": words_of(fold(name))} if seq % 5 else {}  # an older version stored none
+    return words | {
         "tenant": tenant,
         "customer_code": f"CUST-{seq:06}",
         "number_seq": seq,
@@ -63,16 +64,21 @@ def _customer(tenant: str, seq: int) -> dict[str, Any]:
     }
 
 
+def _has_words(customer: dict[str, Any]) -> bool:
+    return int(customer["customer_code"][-6:]) % 5 != 0
+
+
 FILTERS = {
     "": lambda c: True,
     "customer_name=%C3%89LODIE": lambda c: fold(c["customer_name"]).startswith("elodie"),
     "customer_name=arzte": lambda c: c["customer_name"].startswith("Ärzte"),
+    "customer_name=Dur": lambda c: "Durand" in c["customer_name"] and _has_words(c),
+    "customer_name=sohne%20%32": lambda c: "Söhne 2" in c["customer_name"] and _has_words(c),
+    "customer_name=g": lambda c: "Générale" in c["customer_name"] and _has_words(c),
     "customer_code=cust-000077": lambda c: c["customer_code"] == "CUST-000077",
     "customer_category=retail": lambda c: c["customer_category"] == "retail",
     "status=inactive": lambda c: c["status"] == "inactive",
     "status=active": lambda c: c["status"] == "active",
-    f"pan_number={pan(77).lower()}": lambda c: c["customer_code"] == "CUST-000077",
-    f"gstin={gstin(pan(77), '29')}": lambda c: c["customer_code"] == "CUST-000077",
     "customer_name=zoe&customer_category=wholesale&status=active": lambda c: (
         (c["customer_name"][:3], c["customer_category"], c["status"]) == ("Zoë", "wholesale", "active")
     ),
@@ -109,8 +115,6 @@ def test_the_newest_come_first_but_a_search_by_name_is_in_the_order_of_names(lis
         "limit=201",
         "sort=pan_number",
         "cursor=x",
-        "pan_number=x",
-        "gstin=x",
         "status=gone",
         "q=x",
         "limit=1&limit=2",
@@ -132,6 +136,7 @@ def test_a_cursor_of_other_filters_is_refused(listed: Client) -> None:
 STORE_FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
     "name": {"name_folded": "elodie d"},
+    "rare word": {"name_folded": "399"},
     "code": {"customer_code": "CUST-000077"},
     "category": {"customer_category": "retail"},
     "inactive": {"status": "inactive"},
@@ -140,8 +145,6 @@ STORE_FILTERS: dict[str, dict[str, Any]] = {
     "gstin": {"gstin": gstin(pan(77))},
 }
 ORDERED_BY_INDEX = {
-    ("name", "customer_name"),
-    ("name", "-customer_name"),
     *itertools.product(("none", "active"), SORTS),
     *itertools.product(("category", "inactive"), ("created_at", "-created_at")),
 }
@@ -166,6 +169,8 @@ def test_every_filter_and_sort_uses_an_index(listed: Client, name: str, sort: st
                 assert plan["executionStats"]["totalDocsExamined"] <= 50 * 2
             if name in ("code", "pan", "gstin"):
                 assert plan["executionStats"]["totalDocsExamined"] <= 1
+            if name == "rare word":
+                assert plan["executionStats"]["totalDocsExamined"] <= 2
 
 
 def test_what_saving_asks_uses_an_index(listed: Client) -> None:

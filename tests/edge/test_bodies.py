@@ -5,9 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from finance.edge.bodies import BodyTooLarge, LengthRequired, NotParseable, parse_json
-from finance.edge.cursors import decode_cursor, encode_cursor
-from finance.errors import FieldError, Invalid
+from finance.edge.bodies import BodyTooLarge, LengthRequired, parse_json
+from finance.errors import FieldError, NotParseable
 from tests.clients import Client
 from tests.conftest import Api
 
@@ -206,16 +205,6 @@ def test_a_sound_request_id_is_taken_over_and_another_replaced(shared_client: Cl
 
     assert taken.headers["X-Request-Id"] == "abc-123"
     assert len(replaced.headers["X-Request-Id"]) == 32
-
-
-def test_a_cursor_goes_back_to_the_place_it_was_made_for() -> None:
-    query = {"sort": "paid_on", "currency": "EUR", "limit": 5}
-
-    cursor = encode_cursor(query, ["2026-01-01", 7, "6b00bb3405ce2d8deb32491b"])
-
-    assert decode_cursor(query | {"limit": 9}, cursor) == ["2026-01-01", 7, "6b00bb3405ce2d8deb32491b"]
-    with pytest.raises(Invalid):
-        decode_cursor(query | {"currency": "USD"}, cursor)
 
 
 def test_an_error_points_into_the_body_or_names_a_parameter() -> None:

@@ -77,7 +77,7 @@ def test_no_number_can_be_read_off_the_disk(serve_api: Callable[..., Api], own_m
     assert client.post("/customers", json=form, key="k").status_code == 201
     changed = form | {"banking": [{"account_number": "846201937584620"}]}
     assert client.put("/customers/CUST-000001", json=changed).status_code == 200
-    found = client.get("/customers", params={"pan_number": pan}).json()
+    found = client.post("/customers/search", json={"pan_number": pan}).json()
     log = api.log
     api.stop()
     api.db.client.admin.command("fsync")

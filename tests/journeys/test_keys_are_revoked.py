@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from finance.asked import Asked
 from finance.auth import service as keys
 from finance.auth.model import NewKey
-from tests.clients import HttpClient, at_once, poll, workers_seen
+from tests.clients import HttpClient, at_once, make_key, poll, workers_seen
 
 pytestmark = pytest.mark.journey
 
@@ -19,15 +20,13 @@ PROBE = "/api/v1/payments/PAY20210001"  # 404 for whom a worker lets in
 
 def test_every_worker_refuses_a_revoked_key_within_5_seconds(serve_api: Callable[..., Any]) -> None:
     api = serve_api(workers=3)
-    over_http, behind_the_api, untouched = (
-        keys.create_key(api.db, tenant="acme", role="client", now=datetime.now(UTC)) for _key in range(3)
-    )
+    over_http, behind_the_api, untouched = (make_key(api.db) for _key in range(3))
     connections = _connections_to_every_worker(api)
     for key in (over_http, behind_the_api, untouched):
         assert _statuses(connections, key) == {404}  # every worker knows it now
 
     assert HttpClient(api, role="admin").delete(f"/api/v1/keys/{over_http.key_id}").status_code == 204
-    keys.revoke_key(api.db, tenant=None, key_id=behind_the_api.key_id, now=datetime.now(UTC))
+    keys.revoke_key(api.db, Asked("acme", "tests", datetime.now(UTC)), key_id=behind_the_api.key_id)
 
     poll(
         lambda: _statuses(connections, over_http) | _statuses(connections, behind_the_api) == {401},

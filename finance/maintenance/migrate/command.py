@@ -1,13 +1,15 @@
 """`scripts/migrate_indexes.py`: the expected indexes against those that stand, and the way from one to the other."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 
 from finance.database import Db
+from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli, fences
-from finance.maintenance.migrate import indexes, replacement, takeover
+from finance.maintenance.migrate import indexes, replacement, takeover, words
 from finance.maintenance.migrate.replacement import Replacement
 from finance.numbering.series import require_slug
 
@@ -21,8 +23,10 @@ def _parser() -> argparse.ArgumentParser:
     made = cli.parser(
         name="migrate_indexes.py",
         about="Compare the expected indexes of every collection with those that stand, and build what is missing.",
-        reads="the list of indexes of each collection; for --right also the documents, by index in its order.",
-        writes="nothing, unless --apply: indexes are built, then wrong ones dropped. With --keep-max, documents\n"
+        reads="the list of indexes of each collection, and the documents of payments and customers; for --right also\n"
+        "        those of the collection, by index in its order.",
+        writes="nothing, unless --apply: indexes are built, then wrong ones dropped, then payments and customers that\n"
+        "        an older version stored get the words of their names. With --keep-max, documents\n"
         "        equal on the right fields are moved to <collection>_replaced, and the one that stays may be raised.",
         undo="a dropped index is built again with createIndex (each one is named with its fields); moved documents\n"
         "        are in <collection>_replaced as they were, and fit back once the right index is dropped.",
@@ -75,7 +79,11 @@ def _take_over(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     tenant = require_slug(arguments.take_over)
     now = cli.server_clock(db)()
     refused = []
-    for sequence in takeover.read_sequences(db, collection=arguments.collection, fields=fields, tenant=tenant):
+    sequences = list(takeover.read_sequences(db, collection=arguments.collection, fields=fields, tenant=tenant))
+    if arguments.apply:
+        about = {"sequences": sum(sequence.series is not None for sequence in sequences)}
+        _tell(db, "sequences_taken_over", of=("collection", arguments.collection), tenant=tenant, about=about)
+    for sequence in sequences:
         if sequence.series is None:
             refused.append(sequence)
             continue
@@ -90,14 +98,32 @@ def _take_over(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 def _migrate(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     findings = indexes.check(db)
-    if arguments.apply:
+    wrong = [finding for finding in findings if finding.state != "right"]
+    if arguments.apply and wrong:
+        about = {"indexes": [f"{finding.state}: {finding.collection}.{finding.name}" for finding in wrong]}
+        _tell(db, "indexes_migrated", of=("database", db.name), about=about)
         indexes.migrate(db, findings, say=lambda line: out.print(line, markup=False))
         findings = indexes.check(db)
     for finding in findings:
         out.print(f"{finding.state:<16} {finding.collection}.{finding.name}  {finding.detail}", markup=False)
-    wrong = sum(finding.state != "right" for finding in findings)
-    out.print(f"{len(findings)} indexes, {wrong} not as they should be.")
-    return cli.FOUND if wrong else cli.RIGHT
+    wrong = [finding for finding in findings if finding.state != "right"]
+    out.print(f"{len(findings)} indexes, {len(wrong)} not as they should be.")
+    left = _look_at_words(arguments, db, out)
+    return cli.FOUND if wrong or left else cli.RIGHT
+
+
+def _look_at_words(arguments: argparse.Namespace, db: Db, out: Console) -> bool:
+    """Say of how many names the words are not stored, or store them; return whether some are left."""
+    left = False
+    for name in words.NAMES:
+        if arguments.apply:
+            stored = words.store_words(db, name)
+            if stored:
+                out.print(f"{name.collection}: stored the words of {stored:,} names.", markup=False)
+        elif count := words.count_without_words(db, name):
+            left = True
+            out.print(f"{name.collection}: {count:,} names without their words, found by their beginning only.")
+    return left
 
 
 def _look(asked: Replacement, out: Console) -> int:
@@ -118,6 +144,8 @@ def _look(asked: Replacement, out: Console) -> int:
 
 
 def _replace(asked: Replacement, out: Console) -> int:
+    about = {"wrong": asked.wrong, "right": asked.right, "keep_max": asked.keep_max}
+    _tell(asked.db, "indexes_migrated", of=("collection", asked.collection), about=about)
     done = replacement.replace_index(asked)
     if done.moved:
         out.print(f"{done.moved:,} documents moved to {asked.db.name}.{asked.backup}.", markup=False)
@@ -131,6 +159,11 @@ def _replace(asked: Replacement, out: Console) -> int:
             f"dropped {asked.collection}.{name} (it was unique on {fields}) after the right one stood", markup=False
         )
     return _look(asked, out)
+
+
+def _tell(db: Db, action: Action, *, of: tuple[str, str], about: Mapping[str, Any], tenant: str = EVERY_TENANT) -> None:
+    asked = cli.asked_by("migrate_indexes.py", tenant=tenant, now=cli.server_clock(db)())
+    record_event(db, asked, action=action, of=of, details=about)
 
 
 _STATES: dict[fences.Standing, str] = {

@@ -53,6 +53,7 @@ class _Work:
     report: Report
     result: Repair = field(default_factory=Repair)
     raised: set[Series] = field(default_factory=set)  # whose counters are not behind the data
+    told: set[str] = field(default_factory=set)  # tenants for whom an event tells of this run
 
 
 def repair(
@@ -112,6 +113,7 @@ def _groups(work: _Work, *, count: bool) -> Iterator[Group]:
 def _renumber(work: _Work, batch: Sequence[tuple[Planned, Series]]) -> int:
     """Give fresh numbers to the documents of a batch that still have their old ones; return how many had not."""
     target, result, now = work.target, work.result, work.clock()
+    runs.tell_tenants(target, work.run, [planned.scope for planned, _series in batch], told=work.told, now=now)
     given = list(_with_fresh_numbers(work, batch))
     changes = [change for _planned, change in given]
     runs.write_changes(target.db, work.run, changes, at=now)

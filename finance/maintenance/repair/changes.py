@@ -13,6 +13,7 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
+from finance.asked import Asked
 from finance.database import DUPLICATE_KEY, Document
 from finance.history import changed
 from finance.maintenance.target import PREVIOUS_FIELD, Target
@@ -59,7 +60,8 @@ def renumbering(
         update["$set"]["number_seq"] = seqs[1]
         fields = {target.number_field: numbers, "number_seq": seqs}
         changes = {name: {"from": old, "to": new} for name, (old, new) in fields.items()}
-        update["$push"] = {"history": changed(now, by=author(run), action="renumbered", changes=changes)}
+        asked = Asked(change.scope[0], author(run), now)
+        update["$push"] = {"history": changed(asked, action="renumbered", changes=changes)}
     return UpdateOne({**unchanged, target.number_field: numbers[0]}, update)
 
 

@@ -4,12 +4,11 @@
                             keep | undoes, finished_at, result}
     number_repair_changes  {_id, run, document_id, scope, from, from_seq, to, number_seq, series, at}
 
-A change is written before it is made, so a run that is killed leaves none that can't be found.
+A change is written before it is made, so a run that is killed leaves none that can't be found. In `audit_events` a run
+is told of before it begins, and to each tenant before the first of its documents is changed.
 """
 
-import getpass
 import secrets
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -17,7 +16,9 @@ from typing import Any
 
 from finance.database import Db, create_indexes
 from finance.errors import NotFound
+from finance.events import EVERY_TENANT, Action, record_event
 from finance.indexes import INDEXES, Index
+from finance.maintenance.cli import asked_by, whoami
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair.changes import Change
 from finance.maintenance.target import Target, from_document
@@ -38,10 +39,25 @@ class RunNotFound(NotFound):
 def begin_run(target: Target, *, by: str | None, now: datetime, about: Mapping[str, Any]) -> str:
     """Store that a run begins, and return its id."""
     create_indexes(target.db, RUN_INDEXES)
+    who = by or whoami()
     run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    document = {"_id": run, "tool": "repair_duplicates", "by": by or whoami(), "started_at": now, "state": "running"}
+    document = {"_id": run, "tool": "repair_duplicates", "by": who, "started_at": now, "state": "running"}
+    _tell(target.db, run, tenant=EVERY_TENANT, who=who, now=now, about={"collection": target.collection_name, **about})
     target.db.number_repairs.insert_one({**document, **target.as_document(), **about})
     return run
+
+
+def tell_tenants(target: Target, run: str, scopes: Iterable[tuple[Any, ...]], *, told: set[str], now: datetime) -> None:
+    """Record for each tenant whose documents a run is about to change that it does, once; `told` remembers them.
+
+    A collection of other software has no tenants of ours.
+    """
+    tenants = {scope[0] for scope in scopes} if target.is_ours else set()
+    for tenant in sorted(tenants - told):
+        stored = target.db.number_repairs.find_one({"_id": run}) or {}
+        about: dict[str, Any] = {name: stored[name] for name in ("collection", "keep", "undoes") if name in stored}
+        _tell(target.db, run, tenant=tenant, who=stored.get("by"), now=now, about=about)
+        told.add(tenant)
 
 
 def finish_run(db: Db, run: str, *, now: datetime, result: Any) -> None:
@@ -101,6 +117,7 @@ def changes_of(db: Db, run: str) -> Iterator[Change]:
         )
 
 
-def whoami() -> str:
-    """Return who runs this: user and host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+def _tell(db: Db, run: str, *, tenant: str, who: str | None, now: datetime, about: Mapping[str, Any]) -> None:
+    action: Action = "repair_undone" if "undoes" in about else "repaired"
+    asked = asked_by("repair_duplicates.py", tenant=tenant, now=now, who=who)
+    record_event(db, asked, action=action, of=("repair", run), details=about, once=run)

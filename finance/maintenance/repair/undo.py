@@ -43,8 +43,10 @@ def undo(target: Target, *, undone: str, run: str, clock: Clock, progress: Progr
     reasons: Counter[str] = Counter()
     result.protected = fences.open_for_undo(target)
     remaining = runs.changes_of(target.db, undone)
+    told: set[str] = set()
     seen = 0
     while batch := list(islice(remaining, BATCH)):
+        runs.tell_tenants(target, run, [change.scope for change in batch], told=told, now=clock())
         for change, reason in _put_back(target, batch, result, undone=undone, run=run, clock=clock):
             reasons[reason] += 1
             if len(result.left) < LEFT_SHOWN_MAX:

@@ -35,6 +35,7 @@ def test_a_renumbered_payment_tells_what_happened(db: Db, target: Target) -> Non
         {
             "at": NOW,
             "by": f"repair:{run}",
+            "by_name": None,
             "action": "renumbered",
             "changes": {
                 "payment_number": {"from": "PAY20260002", "to": "PAY20260004"},

@@ -1,0 +1,1 @@
+"""Who did what, for the admins of a tenant: the list of audit events, and the events of exports."""

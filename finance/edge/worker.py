@@ -1,0 +1,172 @@
+"""gunicorn's gevent worker, with an end to everything that a client can draw out.
+
+Behind a proxy that buffers, none of this is ever needed. Without one, a client that sends or takes a byte a second must
+not keep a connection, and what is held for it, from all others.
+
+The master imports this before gevent has patched anything, so it imports nothing that opens sockets or threads.
+"""
+
+import contextlib
+import json
+import secrets
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+from gunicorn import util
+from gunicorn.http import errors as unreadable
+from gunicorn.workers.ggevent import GeventWorker
+
+from finance.errors import RequestTimeout
+
+BODY_TIMEOUT_S = 6.0  # for the whole of it: with the database's own deadline an answer comes within 10 s
+SEND_TIMEOUT_S = 20.0  # for one piece of an answer, at most 64 KiB of an export
+LINGER_TIMEOUT_S = 2.0
+LINGER_READS_MAX = 256
+LINGER_READ_BYTES = 64 * 1024
+REPEATED_HEADERS = "finance.repeated_headers"  # in the environ: see edge/headers.py
+
+# What gunicorn can't make a request of. No client's input is a 5xx, so what isn't listed here, and is gunicorn's own,
+# is ours to look into.
+_STATUS_BY_KIND: dict[type[Exception], tuple[int, str, str, str]] = {
+    unreadable.LimitRequestHeaders: (
+        431,
+        "Request Header Fields Too Large",
+        "request_header_fields_too_large",
+        "The headers are too many or too long.",
+    ),
+    unreadable.LimitRequestLine: (414, "URI Too Long", "request_uri_too_large", "The address is too long."),
+    unreadable.ExpectationFailed: (417, "Expectation Failed", "expectation_failed", "Expect takes 100-continue only."),
+    unreadable.ParseException: (400, "Bad Request", "bad_request", "This is not a request of HTTP/1.1."),
+}
+
+
+class Worker(GeventWorker):
+    """A gevent worker whose requests have a time to arrive and a time to be taken."""
+
+    wsgi: Callable[..., Any]
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.wsgi = _telling_repeated_headers(self.wsgi)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        sock.settimeout(SEND_TIMEOUT_S)
+        body = req.body = Body(req)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:
+            self.log.warning("%s did not take its answer within %d s.", addr and addr[0], SEND_TIMEOUT_S)
+            raise StopIteration from None  # which closes the connection
+        except StopIteration:
+            if not body.is_whole:
+                _linger(sock)
+            raise
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what isn't even a request, in the shape of all our errors.
+
+        gunicorn's own answer is a page, and its log line repeats what was sent: there may be a key in it.
+        """
+        for kind, (status, title, code, detail) in _STATUS_BY_KIND.items():
+            if isinstance(exc, kind):
+                request_id = secrets.token_hex(16)
+                self.log.warning("No request: %s from %s (%s)", type(exc).__name__, addr and addr[0], request_id)
+                body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
+                _refuse(client, {**body, "request_id": request_id, "errors": []})
+                return
+        super().handle_error(req, client, addr, exc)
+
+
+class Body:
+    """A request's body, which has BODY_TIMEOUT_S from the first read to the last.
+
+    The connection ends with the request unless the body was read whole: what is left of it would have to be read before
+    the next request, however long that takes, and by gunicorn's reader of chunks, which goes back over a line without
+    end again and again.
+    """
+
+    def __init__(self, req: Any) -> None:
+        self.repeated_headers = frozenset(
+            name for name, count in Counter(name for name, _value in req.headers).items() if count > 1
+        )
+        self._req = req
+        self._body = req.body
+        self._left = _announced(req)
+        self._ends_s: float | None = None
+        self._closes_anyway = req.must_close
+        self.is_whole = self._left == 0
+        if not self.is_whole:
+            req.force_close()
+
+    def read(self, size: int | None = None) -> bytes:
+        return self._in_time(self._body.read, size)
+
+    def readline(self, size: int | None = None) -> bytes:
+        return self._in_time(self._body.readline, size)
+
+    def readlines(self, hint: int | None = None) -> list[bytes]:
+        return self.read().splitlines(keepends=True)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _in_time(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        """Read, and keep the connection for further requests once nothing is left. Raises RequestTimeout."""
+        if self.is_whole:
+            return b""
+        if self._ends_s is None:
+            self._ends_s = time.monotonic() + BODY_TIMEOUT_S
+        with gevent.Timeout(max(self._ends_s - time.monotonic(), 0.001), RequestTimeout):
+            data = read(size)
+        if self._left is not None:
+            self._left -= len(data)
+            self.is_whole = self._left == 0
+        if self.is_whole:
+            self._req.must_close = self._closes_anyway
+        return data
+
+
+def _announced(req: Any) -> int | None:
+    """Return how many bytes of body a request announces, None where it doesn't say (chunks)."""
+    headers = dict(req.headers)
+    if "TRANSFER-ENCODING" in headers:
+        return None
+    return int(headers.get("CONTENT-LENGTH", "0"))
+
+
+def _telling_repeated_headers(app: Callable[..., Any]) -> Callable[..., Any]:
+    def told(environ: dict[str, Any], start_response: Any) -> Any:
+        environ[REPEATED_HEADERS] = getattr(environ["wsgi.input"], "repeated_headers", frozenset())
+        return app(environ, start_response)
+
+    return told
+
+
+def _refuse(client: Any, problem: dict[str, Any]) -> None:
+    body = json.dumps(problem).encode()
+    head = (
+        f"HTTP/1.1 {problem['status']} {problem['title']}\r\nConnection: close\r\n"
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+        f"X-Request-Id: {problem['request_id']}\r\n\r\n"
+    )
+    with contextlib.suppress(OSError):
+        client.settimeout(SEND_TIMEOUT_S)
+        util.write(client, head.encode() + body)
+        _linger(client)
+
+
+def _linger(sock: Any) -> None:
+    """Take what is still on its way, for a short while.
+
+    Closing with something unread resets the connection, and the client may lose our answer to it (RFC 9112, 9.6).
+    """
+    with contextlib.suppress(OSError), gevent.Timeout(LINGER_TIMEOUT_S, False):
+        sock.shutdown(socket.SHUT_WR)
+        for _read in range(LINGER_READS_MAX):
+            if not sock.recv(LINGER_READ_BYTES):
+                return
+            gevent.sleep(0)  # reading what is there already lets nobody else run, and no timeout end

@@ -1,0 +1,137 @@
+"""The guard on routes: who has sent too many wrong keys, and who has sent too much with a good one."""
+
+import logging
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import limits
+import pytest
+
+from finance.app import create_app
+from finance.auth import service as keys
+from finance.auth.guard import asked, requires
+from finance.config import Config
+from finance.database import Db
+from tests.clients import Client
+from tests.commands import Commands
+
+PATH = "/payments/PAY20260001"  # 404 for whom the guard lets in
+FLOOD = 600
+
+
+def a_wrong_key() -> str:
+    return f"fin_{secrets.token_hex(8)}_{secrets.token_hex(32)}"
+
+
+def send(client: Client, key: str, path: str = PATH, **environ: str) -> Any:
+    headers = {"Authorization": f"Bearer {key}"}
+    return client.app.test_client().get(f"/api/v1{path}", headers=headers, environ_overrides=environ)
+
+
+def test_of_600_wrong_keys_from_an_address_30_are_looked_up(watched: Db, commands: Commands) -> None:
+    client = Client(watched)
+
+    answers = [send(client, a_wrong_key()) for _wrong in range(FLOOD)]
+
+    assert [answer.status_code for answer in answers] == [401] * 30 + [429] * (FLOOD - 30)
+    assert commands.collections.count(("find", "api_keys")) == 31
+    last = answers[-1]
+    assert (last.json["code"], last.content_type) == ("too_many_failed_keys", "application/problem+json")
+    assert 1 <= int(last.headers["Retry-After"]) <= 60
+
+
+def test_who_shares_the_address_of_a_flood_goes_on_working(db: Db) -> None:
+    client = Client(db, Config(key_cache_s=0))  # looked up each time
+    good = client.key("client")
+    assert send(client, good).status_code == 404
+
+    flood(client)
+
+    assert send(client, good).status_code == 404
+
+
+def test_a_revoked_key_stays_refused_in_a_flood(db: Db) -> None:
+    client = Client(db, Config(key_cache_s=0))
+    made = keys.create_key(db, tenant="acme", role="client", now=datetime.now(UTC))
+    assert send(client, made.key).status_code == 404
+    flood(client)
+
+    keys.revoke_key(db, tenant="acme", key_id=made.key_id, now=datetime.now(UTC))
+
+    assert {send(client, made.key).status_code for _again in range(3)} <= {401, 429}
+
+
+def test_another_address_is_not_concerned(client: Client) -> None:
+    flood(client)
+
+    assert send(client, client.key("client"), REMOTE_ADDR="203.0.113.7").status_code == 404
+    assert send(client, a_wrong_key(), REMOTE_ADDR="203.0.113.7").status_code == 401
+
+
+def test_an_invented_forwarded_address_does_not_help(client: Client) -> None:
+    stranger = {"REMOTE_ADDR": "203.0.113.7"}
+    for number in range(40):
+        last = send(client, a_wrong_key(), HTTP_X_FORWARDED_FOR=f"198.51.100.{number}", **stranger)
+
+    assert last.status_code == 429
+    proxied = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "198.51.100.1, 203.0.113.7"}
+    assert send(client, a_wrong_key(), **proxied).status_code == 429  # the same client through our proxy
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", "fin_short_1", "fin_" + "0" * 16 + "_" + "0" * 65])
+def test_what_is_no_key_costs_no_look_up_and_is_not_counted(watched: Db, commands: Commands, key: str) -> None:
+    client = Client(watched)
+
+    assert {send(client, key).status_code for _again in range(60)} == {401}
+
+    assert commands.names == []
+
+
+def test_a_key_that_is_known_costs_no_look_up(watched: Db, commands: Commands) -> None:
+    client = Client(watched, Config(key_cache_s=60))
+    good = client.key("client")
+    send(client, good)
+    commands.collections.clear()
+
+    for _request in range(50):
+        send(client, good)
+
+    assert {collection for _command, collection in commands.collections} == {"payments"}
+
+
+def test_too_many_requests_with_a_key_are_429_for_that_key_alone(db: Db) -> None:
+    client = Client(db, Config(requests_per_key=limits.parse("5/minute")))
+
+    answers = [client.get(PATH, role="client") for _request in range(7)]
+
+    assert [answer.status_code for answer in answers] == [404] * 5 + [429] * 2
+    assert (answers[-1].json["code"], answers[-1].content_type) == ("too_many_requests", "application/problem+json")
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    assert client.get(PATH, role="accountant").status_code == 404
+
+
+def test_a_refused_key_is_logged_with_its_id_and_the_address_and_never_whole(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = a_wrong_key()
+    with caplog.at_level(logging.INFO, logger="finance.access"):
+        send(client, wrong, REMOTE_ADDR="203.0.113.7")
+
+    [line] = caplog.records
+    assert (line.claimed_key_id, line.address, line.status) == (wrong.split("_")[1], "203.0.113.7", 401)
+    assert not hasattr(line, "key_id")
+    assert wrong.split("_")[2] not in str(vars(line))
+
+
+def test_what_is_asked_for_knows_the_address(client: Client) -> None:
+    app = create_app(Config(), db=client.db)
+    app.add_url_rule("/asked", view_func=requires("client")(lambda: {"address": asked().address}))
+    headers = {"Authorization": f"Bearer {client.key('client')}", "X-Forwarded-For": "203.0.113.7"}
+
+    assert app.test_client().get("/asked", headers=headers).json == {"address": "203.0.113.7"}
+
+
+def flood(client: Client) -> None:
+    while send(client, a_wrong_key()).status_code != 429:
+        pass

@@ -1,0 +1,146 @@
+"""`scripts/create_key.py` as an operator runs it, on a real database."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from finance.auth.service import KeyRing
+from finance.context import utc_now
+from finance.database import Db
+from tests.clients import make_key
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts/create_key.py"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(db: Db, mongodb_uri: str, tmp_path: Path) -> Run:
+    env = {"PATH": os.environ["PATH"], "FINANCE_VENV": sys.prefix, "FINANCE_VAR": str(tmp_path), "LOGNAME": "ops"}
+    env |= {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": db.name}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        ended = subprocess.run([str(SCRIPT), *arguments], env=env, text=True, capture_output=True, check=False)
+        ended.stderr = re.sub(r"^Installing .*\n", "", ended.stderr)  # what the first start after a change says
+        return ended
+
+    return run
+
+
+def test_a_new_key_is_alone_on_stdout_and_knows_its_name_its_end_and_its_maker(run: Run, db: Db) -> None:
+    made = run("--tenant", "ACME", "--role", "client", "--name", "Shop [frontend]", "--expires-in", "90d")
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert re.fullmatch(r"fin_[0-9a-f]{16}_[0-9a-f]{64}\n", made.stdout)
+    caller = KeyRing(db, cache_s=0.001, clock=utc_now).get_caller(made.stdout.strip())
+    assert (caller.tenant, caller.role, caller.name) == ("acme", "client", "Shop [frontend]")
+    stored = db.api_keys.find_one()
+    assert stored["created_by"] == "scripts/create_key.py"
+    assert stored["created_by_name"].startswith("ops@")
+    assert stored["expires_at"] - stored["created_at"] == timedelta(days=90)
+
+
+def test_making_and_revoking_are_told_by_events_of_the_tenant(run: Run, db: Db) -> None:
+    key_id = run("--tenant", "acme", "--role", "admin").stdout.split("_")[1]
+    first, second = run("--revoke", key_id), run("--revoke", key_id)
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    told = list(db.audit_events.find().sort("at", 1))
+    assert [(event["tenant"], event["action"], event["object_id"]) for event in told] == [
+        ("acme", "key_created", key_id),
+        ("acme", "key_revoked", key_id),
+    ]
+    assert {event["by"] for event in told} == {"scripts/create_key.py"}
+    assert all(event["by_name"].startswith("ops@") and event["address"] is None for event in told)
+    assert db.api_keys.find_one()["revoked_by"] == "scripts/create_key.py"
+
+
+def test_a_list_shows_name_maker_end_last_use_and_who_revoked_it(run: Run, db: Db) -> None:
+    made = make_key(db, "accountant", name="[red]Ada[/red]", expires_at=datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    db.api_keys.update_one({}, {"$set": {"last_used_at": datetime(2026, 11, 20, 9, tzinfo=UTC)}})
+    old = {"_id": "0" * 16, "tenant": "old", "role": "client", "created_at": datetime(2025, 5, 6, tzinfo=UTC)}
+    db.api_keys.insert_one(old | {"revoked_at": datetime(2025, 6, 7, tzinfo=UTC), "key_hash": "x"})
+    run("--revoke", made.key_id)
+
+    listed = run("--list")
+    of_old = run("--list", "--tenant", "old")
+
+    assert (listed.returncode, of_old.returncode) == (0, 0)
+    for shown in (made.key_id, "[red]Ada[/red]", "2030-01-02 03:04", "2026-11-20 09:00", "by tests", "by ops@"):
+        assert shown in listed.stdout
+    assert "2025-06-07" in of_old.stdout
+    assert made.key_id not in of_old.stdout
+    assert made.key.rsplit("_", 1)[1] not in listed.stdout
+
+
+def test_a_tenant_that_nobody_knows_is_warned_of_and_its_key_made_all_the_same(run: Run, db: Db) -> None:
+    for tenant in ("acme", "demo"):
+        make_key(db, tenant=tenant)
+
+    mistyped, other = (run("--tenant", tenant, "--role", "client") for tenant in ("dmeo", "zzz"))
+
+    assert mistyped.stderr == (
+        "No key of tenant 'dmeo' exists yet; existing tenants: acme, demo (nearest: demo).\n"
+        f"Did you mean demo? To take this key back: --revoke {mistyped.stdout.split('_')[1]}\n"
+    )
+    assert other.stderr == "No key of tenant 'zzz' exists yet; existing tenants: acme, demo, dmeo.\n"
+    assert mistyped.stdout.count("\n") == other.stdout.count("\n") == 1
+    assert {key["tenant"] for key in db.api_keys.find()} == {"acme", "demo", "dmeo", "zzz"}
+
+
+def test_a_tenant_with_documents_and_no_key_is_not_new(run: Run, db: Db) -> None:
+    make_key(db, tenant="acme")
+    db.payments.insert_one({"tenant": "restored", "payment_number": "PAY20260001"})
+
+    assert run("--tenant", "restored", "--role", "admin").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        ([], "--tenant and --role"),
+        (["--tenant", "acme"], "--tenant and --role"),
+        (["--role", "client"], "--tenant"),
+        (["--tenant", "acme", "--role", "root"], "accountant"),
+        (["--list", "--role", "client"], "not allowed with"),
+        (["--list", "--revoke", "0" * 16], "not allowed with"),
+        (["--revoke", "0" * 16, "--role", "client"], "not allowed with"),
+        (["--list", "--name", "Ada"], "--role"),
+        (["--revoke", "0" * 16, "--expires-in", "90d"], "--role"),
+        (["--tenant", "acme", "--role", "client", "--expires-in", "90"], "90d or 12h"),
+        (["--tenant", "acme", "--role", "client", "--expires-in", "0d"], "90d or 12h"),
+        (["--tenant", "acme", "--role", "client", "--expires-in", "-1d"], "--expires-in"),
+        (["--tenant", "acme", "--role", "client", "--expires-in", "999999999d"], "90d or 12h"),
+        (["--tenant", "acme", "--role", "client", "--name", ""], "--name"),
+        (["--tenant", "acme", "--role", "client", "--name", "two\nlines"], "--name"),
+        (["--tenant", "acme", "--role", "client", "--name", f"fin_{'0' * 16}_{'1' * 64}"], "--name"),
+        (["--tenant", "a b", "--role", "client"], "--tenant"),
+        (["--ten", "acme", "--role", "client"], "unrecognized"),
+        (["--tenant", "acme", "--role", "client", "--colour"], "unrecognized"),
+        (["--revoke", "0" * 16], "no API key with this id"),
+    ],
+)
+def test_what_cannot_be_is_exit_code_2_and_says_what_would_be_right(
+    run: Run, db: Db, arguments: list[str], right: str
+) -> None:
+    refused = run(*arguments)
+
+    assert refused.returncode == 2
+    assert right in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert refused.stdout == ""
+    assert db.api_keys.count_documents({}) + db.audit_events.count_documents({}) == 0
+
+
+def test_a_key_of_another_tenant_is_not_revoked(run: Run, db: Db) -> None:
+    made = make_key(db, tenant="acme")
+
+    refused = run("--tenant", "other", "--revoke", made.key_id)
+
+    assert refused.returncode == 2
+    assert db.api_keys.find_one()["revoked_at"] is None

@@ -1,0 +1,119 @@
+"""No log line holds an API key, whichever way it came in, nor what else stands in a path or a query."""
+
+import json
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from finance import logs
+from tests.clients import poll
+
+KEY_ID = "0123456789abcdef"
+SECRET = "a1" * 32
+KEY = f"fin_{KEY_ID}_{SECRET}"
+PAN = "ABCDE1234F"
+ACCOUNT = "123456789012"
+
+
+def everything_encoded(text: str) -> str:
+    return "".join(f"%{ord(character):02X}" for character in text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY,
+        KEY.upper(),
+        f"GET /api/v1/keys/{KEY} 404",
+        f"twice {KEY}{KEY}",
+        f"{KEY}/and?more={KEY}",
+        KEY[:-20],
+        SECRET,
+        quote(KEY).replace("_", "%5F"),
+        everything_encoded(KEY),
+        everything_encoded(everything_encoded(KEY)),
+        everything_encoded(KEY).lower(),
+        f"'Authorization': 'Bearer {KEY}'",
+        f'{{"detail": "{KEY}"}}',
+    ],
+)
+def test_the_secret_of_a_key_is_never_written(text: str) -> None:
+    record = logging.makeLogRecord({"msg": "about %s", "args": (text,), "asked": {"for": [text]}})
+
+    line = logs.text_of(record).decode()
+
+    for hidden in (SECRET, SECRET.upper(), SECRET[:-20], "%61%31", "%2561", everything_encoded(SECRET)[:40]):
+        assert hidden not in line
+    json.loads(line)
+
+
+def test_the_id_of_a_key_may_be_written() -> None:
+    assert logs.redacted(f"refused {KEY} now") == f"refused fin_{KEY_ID}_… now"
+
+
+@pytest.mark.parametrize("text", ["finance", "100 %", "e3b0c44298fc1c149afbf4c8996fb924", "fin_short_1", "PAY20260001"])
+def test_what_is_no_key_stays_as_it_is(text: str) -> None:
+    assert logs.redacted(text) == text
+
+
+def test_a_traceback_holds_no_key() -> None:
+    try:
+        {}[KEY]
+    except KeyError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+
+    line = logs.text_of(record).decode()
+
+    assert "KeyError" in line
+    assert SECRET not in line
+
+
+def test_a_long_line_is_searched_in_linear_time() -> None:  # else this would not end
+    for hostile in ("fin_", "%25", "%2525", "0", "%", "a" * 63 + "g", "fin_" + "0" * 15):
+        logs.redacted(hostile * 200_000)
+
+
+REQUESTS = {
+    "a path": f"DELETE /api/v1/keys/{KEY} HTTP/1.1",
+    "an encoded path": f"GET /api/v1/keys/{everything_encoded(KEY)} HTTP/1.1",
+    "an unknown path": f"GET /{KEY} HTTP/1.1",
+    "a query": f"GET /api/v1/payments?reference={KEY}&payer={PAN} HTTP/1.1",
+    "a method": f"{KEY} / HTTP/1.1",
+    "a wrong version": f"GET /api/v1/customers/{PAN}?account={ACCOUNT}&key={KEY} HTTP/9.9",
+    "a PAN in a path": f"GET /api/v1/customers/{PAN} HTTP/1.1",
+    "an account in a path": f"PUT /api/v1/shops/{ACCOUNT} HTTP/1.1",
+    "an account in an unknown path": f"GET /api/v2/accounts/{ACCOUNT} HTTP/1.1",
+    "a wrong header": f"GET /healthz HTTP/1.1\r\nAuthorization : Bearer {KEY}",
+    "a header without a colon": f"GET /healthz HTTP/1.1\r\n{KEY}",
+    "a folded header": f"GET /healthz HTTP/1.1\r\nX-A: b\r\n {KEY}",
+    "a request id": f"GET /healthz HTTP/1.1\r\nX-Request-Id: {KEY[:60]}",
+    "a user agent": f"GET /healthz HTTP/1.1\r\nUser-Agent: {KEY} {PAN}",
+    "a transfer coding": f"POST /api/v1/payments HTTP/1.1\r\nTransfer-Encoding: {KEY}",
+    "an expectation": f"POST /api/v1/payments HTTP/1.1\r\nExpect: {KEY}",
+}
+
+
+def test_nothing_a_request_holds_comes_into_the_log_as_it_is(serve_api: Callable[..., Any]) -> None:
+    api = serve_api(workers=1)
+    bearer = api.headers("admin")["Authorization"]
+
+    for begin in REQUESTS.values():
+        _send(api, f"{begin}\r\nHost: a\r\nAuthorization: {bearer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    poll(lambda: "Invalid request from ip" in api.log and '"DELETE ' in api.log, within_s=10)
+
+    for secret in (SECRET, SECRET[:30], bearer.rsplit("_")[-1], everything_encoded(SECRET[:10]), PAN, ACCOUNT):
+        assert secret not in api.log
+    assert "DELETE /api/v1/keys/<key_id> 404" in api.log
+
+
+def _send(api: Any, request: str) -> None:
+    host, port = api.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(request.encode())
+        while connection.recv(65_536):
+            pass
