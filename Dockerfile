@@ -30,6 +30,6 @@ EXPOSE 8000
 # Whether the process lives, not whether MongoDB answers: to restart the API would not help MongoDB.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
-# gunicorn gives requests 15 seconds at SIGTERM (gunicorn.conf.py): give the container more than that.
+# gunicorn gives requests 15 seconds at SIGTERM (finance/commands/gunicorn_conf.py): give the container more than that.
 STOPSIGNAL SIGTERM
 CMD ["gunicorn", "wsgi:app"]

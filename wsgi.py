@@ -1,10 +1,5 @@
-"""The WSGI entry: `gunicorn wsgi:app`."""
+"""The WSGI entry: `gunicorn wsgi:app` in this folder."""
 
-from finance import logs
-from finance.app import build_indexes, create_app
-from finance.config import Config
+from finance.commands.wsgi import app, config
 
-config = Config.from_env()
-logs.configure(config.log_level)
-app = create_app(config)
-build_indexes(app)
+__all__ = ["app", "config"]

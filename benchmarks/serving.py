@@ -58,6 +58,7 @@ def gunicorn(
     """Give the URL and the process id of the master, once it is ready."""
     port = processes.free_port()
     settings = {"MONGODB_URI": uri, "FINANCE_DATABASE": db.name, "WEB_CONCURRENCY": str(workers)}
+    settings |= {"FINANCE_REQUESTS_PER_KEY": "off"}  # all of a benchmark's requests have one key
     settings |= {"HOST": "127.0.0.1", "PORT": str(port), **env}
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", app]
     with tempfile.TemporaryFile() as log:

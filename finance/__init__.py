@@ -12,8 +12,9 @@ request, and it goes one way only:
     once.py         a repeated request takes effect once
     contention.py   trying again where another request changed the same document
     context.py      what the parts of one running app share
-    edge/           where HTTP meets us: bodies, headers, blueprints, problems, replies, cursors, lists, fields,
-                    exports, frames (request ids, deadlines, log lines), openapi, probes
+    edge/           where HTTP meets us: bodies, items, fields, characters, hints, headers, blueprints, problems,
+                    replies, answers, cursors, lists, filters, exports, cells, frames (ids, deadlines, log lines),
+                    addresses, nearby, limits, worker (gunicorn's), openapi, probes
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
     money.py        exact amounts
@@ -26,11 +27,14 @@ request, and it goes one way only:
     auth/           keys, roles, the guard on routes
     audit_events/   the list of who did what, for admins
     customers/ shops/ invoices/ payments/
-    maintenance/    repair, migrate, audit: findings first, then a plan, then its application
+    maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB
+    commands/       what is started from a command line: the server and its gunicorn, keys, imports
 
 Who may import whom, left from right (import-linter holds it):
 
-    app > maintenance > payments > invoices > shops > (customers | audit_events) > auth > context
+    commands > app > maintenance > payments > invoices > shops > (customers | audit_events) > auth > context
         > (edge | numbering) > paging > (encryption | events) > (database | history)
         > (money | config | metrics | logs | text | indexes | asked | once | contention) > errors
 """
+
+__version__ = "0.1.0"

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,6 +15,7 @@ import limits
 PaymentNumbering = Literal["standard", "no_gap"]
 BankChanges = Literal["client", "accountant"]  # the least of the roles that may change stored bank accounts
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+FILE_SUFFIX = "_FILE"  # of a setting that names the file which holds the value
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Rate = limits.RateLimitItem  # so many in so many seconds
 RATE_SECONDS_MAX = 86_400
@@ -57,18 +59,39 @@ class Config:
         """Return the settings that the environment asks for; raises ConfigError naming the setting that is wrong."""
         env = os.environ if environ is None else environ
         return cls(
-            mongodb_uri=_mongodb_uri(env.get("MONGODB_URI") or cls.mongodb_uri),
+            mongodb_uri=_mongodb_uri(_secret(env, "MONGODB_URI") or cls.mongodb_uri),
             database_name=_database_name(env.get("FINANCE_DATABASE") or cls.database_name),
             timezone=_timezone(env.get("FINANCE_TIMEZONE") or "UTC"),
             payment_numbering=_one_of(env, "PAYMENT_NUMBERING", get_args(PaymentNumbering), "standard"),  # type: ignore[arg-type]
             bank_changes=_one_of(env, "FINANCE_BANK_CHANGES", get_args(BankChanges), "client"),  # type: ignore[arg-type]
             log_level=_one_of(env, "FINANCE_LOG_LEVEL", LOG_LEVELS, "INFO"),
-            encryption_keys=_encryption_keys(env.get("FINANCE_ENCRYPTION_KEY") or ""),
+            encryption_keys=_encryption_keys(_secret(env, "FINANCE_ENCRYPTION_KEY")),
             failed_keys_per_address=_rate(env, "FINANCE_FAILED_KEYS_PER_ADDRESS", "30/minute"),
             requests_per_key=_rate(env, "FINANCE_REQUESTS_PER_KEY", "120000/minute"),
             exports_at_once=_count(env, "FINANCE_EXPORTS_AT_ONCE", cls.exports_at_once, at_most=EXPORTS_AT_ONCE_MAX),
             trusted_proxies=_networks(env.get("FORWARDED_ALLOW_IPS") or TRUSTED_PROXIES),
         )
+
+
+def _secret(env: Mapping[str, str], name: str) -> str:
+    """Return a setting that may stand in a file, as Docker, systemd and Kubernetes hand secrets over.
+
+    A process' environment is shown by `docker inspect` and in crash reports; a file is not.
+    """
+    value, file = env.get(name) or "", env.get(name + FILE_SUFFIX) or ""
+    if not file:
+        return value
+    if value:
+        raise ConfigError(f"{name} and {name}{FILE_SUFFIX} are both set: leave one of them out")
+    try:
+        content = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{name}{FILE_SUFFIX}={file} can't be read ({error.strerror})") from None
+    except ValueError:
+        raise ConfigError(f"{name}{FILE_SUFFIX}={file} is not a text file") from None
+    if not content.strip():
+        raise ConfigError(f"{name}{FILE_SUFFIX}={file} is empty: the value belongs there, on one line")
+    return content
 
 
 def _mongodb_uri(value: str) -> str:

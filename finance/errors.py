@@ -7,7 +7,9 @@ its wire code is the class name in snake case.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z._-]{0,39}", re.ASCII)
 
 
 def wire_code(kind: type[Exception]) -> str:
@@ -76,6 +78,21 @@ class NotFound(FinanceError):
     """No such thing, or none that this tenant may know of."""
 
     detail_default = "There is nothing here."
+    # "a payment number such as PAY20260001", where things are asked for by a number; and how all of them look.
+    named_like = ""
+    named_shape: re.Pattern[str] | None = None
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the failure of finding what is asked for by `name`; a word in the place of a number is told so.
+
+        Only plain words are repeated: whatever has a digit may be an account number.
+        """
+        if cls.named_like and _WORD.fullmatch(name):
+            return cls(f"'{name}' is not {cls.named_like}.")
+        if cls.named_shape and not cls.named_shape.fullmatch(name):
+            return cls(f"This is not {cls.named_like}.")
+        return cls()
 
 
 class Conflict(FinanceError):

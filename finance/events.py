@@ -6,8 +6,8 @@ would hide that somebody did. Where it can't be stored, nothing is done. A reque
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict, cast, get_args
 
@@ -16,8 +16,11 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.asked import Asked
-from finance.database import Db
+from finance.database import Db, DriverError
+from finance.errors import Unavailable
 from finance.text import without_private
+
+log = logging.getLogger(__name__)
 
 EVERY_TENANT = "*"  # the tenant of what operators do to no tenant's data alone; no tenant can be called so
 
@@ -37,6 +40,12 @@ Action = Literal[
     "sequences_taken_over",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+class NotRecorded(Unavailable):
+    """The event could not be stored, so what it would have told of was not done."""
+
+    detail_default = "What was asked for could not be recorded, so nothing was done. A retry is safe."
 
 
 class AuditEvent(TypedDict):
@@ -70,7 +79,7 @@ def record_event(
 
     With `once`, a text that names the request, the same caller records the same of it a single time, however often
     and at how many places at once it is repeated. In `details` all that could be a PAN, an account or a key is masked;
-    of names of people and other free text only put in what may stay for ever.
+    of names of people and other free text only put in what may stay for ever. Raises NotRecorded: then do nothing.
     """
     object_kind, object_id = of
     event: AuditEvent = {
@@ -84,12 +93,15 @@ def record_event(
         "object_id": object_id,
         "details": {name: _without_private(value) for name, value in (details or {}).items()},
     }
-    if once is None:
+    if once is not None:
+        event["_id"] = _id_of(asked.tenant, asked.by, asked.by_name or "", action, object_kind, object_id, once)
+    try:
         events(db).insert_one(event)
+    except DuplicateKeyError:  # only with `once`: the same request has recorded it
         return
-    event["_id"] = _id_of(asked.tenant, asked.by, asked.by_name or "", action, object_kind, object_id, once)
-    with suppress(DuplicateKeyError):  # the same request has recorded it
-        events(db).insert_one(event)
+    except DriverError as error:
+        log.error("An audit event (%s) could not be stored: %s", action, type(error).__name__)
+        raise NotRecorded from error
 
 
 def events(db: Db) -> Collection[AuditEvent]:

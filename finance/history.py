@@ -37,9 +37,9 @@ def created_by(asked: Asked) -> dict[str, str]:
     return {"created_by": asked.by} | ({} if asked.by_name is None else {"created_by_name": asked.by_name})
 
 
-def shown(history: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+def shown(history: Iterable[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
     """Return a stored history as it is answered: each entry has `by_name`, though perhaps None."""
-    return [{"by_name": None, **entry} for entry in history or ()]
+    return [entry if "by_name" in entry else {**entry, "by_name": None} for entry in history or ()]
 
 
 def changes_to(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ INDEXES: tuple[Index, ...] = (
     index("customers", "name_order", "tenant name_folded _id"),
     index("customers", "name_words", "tenant name_words _id"),
     index("customers", "inactive", "tenant status created_at _id", where={"status": "inactive"}),
+    index("customers", "erased", "tenant status created_at _id", where={"status": "erased"}),
     index("customers", "category", "tenant customer_category? created_at _id"),
     index("customers", "pan_number", "tenant pan_number", where=_exists("pan_number")),
     index("customers", "gstin", "tenant gst_details.gstin", where=_exists("gst_details.gstin")),

@@ -26,7 +26,9 @@ def _encoded(characters: str) -> str:
 _HEX_DIGIT = "(?:[0-9a-f]|%(?:25)*(?:3[0-9]|[46][1-6]))"
 _KEY = re.compile(f"({_encoded('fin_')}{_HEX_DIGIT}{{16}}{_encoded('_')}){_HEX_DIGIT}+", re.IGNORECASE)
 _SECRET = re.compile(f"{_HEX_DIGIT}{{64,}}", re.IGNORECASE)
-_LONG_HEX = re.compile("[0-9a-f]{64}")
+# Nearly no line holds any of that, which is found out for a tenth of the cost: every hex digit becomes a 0 first.
+_TO_ZERO = bytes.maketrans(b"0123456789abcdefABCDEFIN", b"0000000000000000000000in")
+_SIGNS = (b"0in_", b"%", b"0" * 64)
 _PATH = re.compile(r"(/api/v1/)[^\s'\"]*")
 
 
@@ -43,7 +45,7 @@ class JsonHandler(logging.Handler):
             self.handleError(record)
 
 
-class _Redacting(logging.Formatter):
+class Redacting(logging.Formatter):
     """Another's format, without keys, and without what a path or a query may hold."""
 
     def __init__(self, inner: logging.Formatter) -> None:
@@ -56,16 +58,16 @@ class _Redacting(logging.Formatter):
 
 def redacted(text: str) -> str:
     """Return a text with … for the secret of each API key in it."""
-    lower = text.lower()
-    if "fin_" not in lower and "%" not in lower and _LONG_HEX.search(lower) is None:
-        return text  # nearly all lines, at a third of the cost
     return _SECRET.sub("…", _KEY.sub(r"\1…", text))
 
 
 def text_of(record: logging.LogRecord) -> bytes:
     """Return what is written of a record: this is where every line is made."""
     line = orjson.dumps(line_of(record), default=str, option=orjson.OPT_APPEND_NEWLINE)
-    return redacted(line.decode()).encode()
+    zeroed = line.translate(_TO_ZERO)
+    if any(sign in zeroed for sign in _SIGNS):
+        return redacted(line.decode()).encode()
+    return line
 
 
 def line_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def configure(level: str) -> None:
     """Send everything from `level` up to stderr as JSON. What gunicorn's worker says of itself keeps its form."""
     logging.basicConfig(level=level, handlers=[JsonHandler()], force=True)
     for handler in logging.getLogger("gunicorn.error").handlers:
-        handler.setFormatter(_Redacting(handler.formatter or logging.Formatter()))
+        handler.setFormatter(Redacting(handler.formatter or logging.Formatter()))
     logging.getLogger("pymongo").setLevel(logging.WARNING)
     # What no line shows is not looked up: the calling frame and the thread (a third of the cost of a line).
     logging._srcfile = None

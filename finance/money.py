@@ -4,18 +4,24 @@ The minor units of a currency are those of ISO 4217, from the package iso4217 (t
 """
 
 import re
+import unicodedata
 
 from iso4217 import Currency
 
 from finance.errors import Invalid
 
 MAJOR_DIGITS_MAX = 13
+_EXPLAINED_MAX = 60
 
 # Codes without minor units in ISO 4217 (gold, test codes, units of account) are not money that one pays with.
 DECIMALS_BY_CURRENCY: dict[str, int] = {c.code: c.exponent for c in Currency if c.exponent is not None}
 
+MINUS_SIGNS = ("-", "\u2212")
+
 # re.ASCII and fullmatch: "١٢٣" and "12\n" are digits and matches otherwise.
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
+_SEPARATED = re.compile(r"\d+([.,'’ _\u00a0\u202f]\d+)+", re.ASCII)
+_EXPONENT = re.compile(r"\d+(\.\d+)?[eE][+-]?\d+", re.ASCII)
 
 
 def require_currency(currency: str) -> str:
@@ -34,12 +40,16 @@ def parse_amount(text: str, currency: str, *, name: str = "amount", zero_allowed
     decimals = DECIMALS_BY_CURRENCY[require_currency(currency)]
     match = _AMOUNT.fullmatch(text)
     if match is None:
-        raise Invalid.field(name, 'must be a decimal number written in digits, such as "1250.50".')
+        negative = "must not be negative." if zero_allowed else "must be greater than zero."
+        raise Invalid.field(name, negative if text.startswith(MINUS_SIGNS) else why_no_number(text))
     major, minor = match[1].lstrip("0"), match[2] or ""
     if len(major) > MAJOR_DIGITS_MAX:
         raise Invalid.field(name, f"must have at most {MAJOR_DIGITS_MAX} digits before the point.")
     if len(minor) > decimals:
-        raise Invalid.field(name, f"must have at most {decimals} decimals: {currency} has no smaller unit.")
+        most = f"at most {decimals}" if decimals else "no"
+        raise Invalid.field(
+            name, f"must have {most} decimals: {currency} has no smaller unit; a point stands before decimals alone."
+        )
     amount_minor = int(major + minor.ljust(decimals, "0") or "0")
     if amount_minor == 0 and not zero_allowed:
         raise Invalid.field(name, "must be greater than zero.")
@@ -54,3 +64,19 @@ def format_amount(amount_minor: int, currency: str) -> str:
     sign, digits = ("-", str(-amount_minor)) if amount_minor < 0 else ("", str(amount_minor))
     digits = digits.rjust(decimals + 1, "0")
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def why_no_number(text: str, *, example: str = "1250.50") -> str:
+    """Return what would be right where `text` isn't a number as we read it; nothing of it is repeated."""
+    written = f'must be digits with a point before the decimals, such as "{example}"'
+    text = text[:_EXPLAINED_MAX].strip()
+    if _SEPARATED.fullmatch(text):
+        return f"{written}; no comma, and nothing between thousands."
+    if _EXPONENT.fullmatch(text):
+        return f"{written}; not with an exponent."
+    if text.endswith("%"):
+        return f"{written}; without %."
+    has_digits = any(character.isdigit() for character in text)
+    if has_digits and any(character.isalpha() or unicodedata.category(character) == "Sc" for character in text):
+        return f"{written}; the currency has a field of its own."
+    return f"{written}."

@@ -1,6 +1,7 @@
 """The master key of encrypted fields on this machine: made once by scripts/serve, used by the other scripts.
 
-FINANCE_ENCRYPTION_KEY comes first; without it, the file `encryption-key` under var/, which only its owner can read.
+FINANCE_ENCRYPTION_KEY or FINANCE_ENCRYPTION_KEY_FILE comes first; without them, the file `encryption-key` under
+var/, which only its owner can read.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import secrets
 from pathlib import Path
 
 VARIABLE = "FINANCE_ENCRYPTION_KEY"
+VARIABLES = (VARIABLE, f"{VARIABLE}_FILE")
 KEY_BYTES = 96
 
 
 def use(var: Path) -> bool:
     """Put the key that is kept in `var` into the environment, where that has none; False where there is neither."""
-    if not os.environ.get(VARIABLE):
+    if not _is_set():
         with contextlib.suppress(FileNotFoundError):
             os.environ[VARIABLE] = _path(var).read_text(encoding="ascii").strip()
-    return bool(os.environ.get(VARIABLE))
+    return _is_set()
 
 
 def use_or_make(var: Path) -> Path | None:
@@ -47,6 +49,10 @@ def use_or_make(var: Path) -> Path | None:
         new.unlink()
     use(var)
     return path if made else None
+
+
+def _is_set() -> bool:
+    return any(os.environ.get(name) for name in VARIABLES)
 
 
 def _path(var: Path) -> Path:

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import encryption_key
 import environment
+import encryption_key
 
 EXIT_ERROR = 2
 
@@ -30,28 +30,16 @@ def run(main: Callable[[], int]) -> int:
     _find_database()
     encryption_key.use(VAR)
 
-    from finance.config import Config
-    from finance.database import DriverError
-    from finance.maintenance.cli import FORESEEN, in_words
+    from finance.commands import ending
 
-    try:
-        return main()
-    except FORESEEN as failure:
-        line = f"{name}: {in_words(failure)}"
-        if isinstance(failure, DriverError):
-            line += (
-                f". It is the one at {Config.from_env().address}: start it with scripts/serve, or name the right one, "
-                "its user and password in MONGODB_URI."
-            )
-        environment.say(line)
-    except KeyboardInterrupt:
-        environment.say(f"{name}: stopped")
-    return EXIT_ERROR
+    return ending.run(main)
 
 
 def _find_database() -> None:
     from embedded_mongodb import running_uri
 
-    uri = os.environ.get("MONGODB_URI") or running_uri(VAR / "mongodb")
+    if os.environ.get("MONGODB_URI") or os.environ.get("MONGODB_URI_FILE"):
+        return
+    uri = running_uri(VAR / "mongodb")
     if uri:
         os.environ["MONGODB_URI"] = uri

@@ -38,7 +38,10 @@ def enter(*requirements: str) -> None:
     A new process has none of our signal handlers yet. So SIGINT and SIGTERM wait while we change over, and are
     delivered when this is called again on the other side. Raises EnvironmentFailed.
     """
-    python = ensure(*requirements)
+    try:
+        python = ensure(*requirements)
+    except PermissionError as error:
+        raise _not_for_us(error) from error
     signals = {signal.SIGINT, signal.SIGTERM}
     if inside():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
@@ -46,7 +49,19 @@ def enter(*requirements: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    os.execv(str(python), [str(python), *sys.argv])
+    try:
+        os.execv(str(python), [str(python), *sys.argv])
+    except PermissionError as error:  # as where root made it, of a Python that is in root's home
+        raise _not_for_us(error) from error
+    finally:  # only reached where it failed
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+
+
+def _not_for_us(error: PermissionError) -> EnvironmentFailed:
+    return EnvironmentFailed(
+        f"The Python environment in {venv_folder()} was made by somebody else, and this user may not use it "
+        f"({error.filename}: {error.strerror}). Name a folder of your own: FINANCE_VENV=~/.finance-venv {sys.argv[0]}"
+    )
 
 
 def ensure(*requirements: str) -> Path:
@@ -126,7 +141,7 @@ def _install(venv: Path, name: str) -> None:
 
 def _pip_install(venv: Path, name: str) -> subprocess.CompletedProcess[str]:
     pip = [str(_python(venv)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    done = _run([*pip, "install", "-r", str(ROOT / name)])
+    done = _run([*pip, "install", "--require-hashes", "-r", str(ROOT / name)])
     (venv / "finance-pip.log").write_text(done.stdout, encoding="utf-8")
     return done
 
@@ -170,7 +185,8 @@ def _lock(venv: Path) -> Iterator[None]:
         file = path.open("w", encoding="ascii")
     except OSError as error:
         raise EnvironmentFailed(
-            f"{path} can't be written ({error.strerror}): make its folder writable, or name another in FINANCE_VENV."
+            f"{path} can't be written ({error.strerror}): name a folder of your own, as in "
+            f"FINANCE_VENV=~/.finance-venv {sys.argv[0]}"
         ) from error
     with file:
         try:

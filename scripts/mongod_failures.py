@@ -46,7 +46,7 @@ class DataInUse(EmbeddedMongodbFailed):
             owner = ""
         super().__init__(
             f"The data in {data} is in use by another mongod (process {owner or 'unknown'}): "
-            f"stop what started it{f', or `kill {owner}`' if owner else ''}, then run this again."
+            f"stop what started it{f' (where that is gone: `kill {owner}`)' if owner else ''}, then run this again."
         )
 
 

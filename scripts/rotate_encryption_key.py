@@ -1,41 +1,18 @@
 #!/usr/bin/env python3
-"""Protect the stored data keys by a new master key. No customer is touched, and the API goes on meanwhile.
-
-    1. add the new key, base64 of 96 random bytes, behind the present one, on every server, and restart them:
-         FINANCE_ENCRYPTION_KEY=<present>,<new>
-    2. put it first, and restart them again:  FINANCE_ENCRYPTION_KEY=<new>,<present>
-    3. with that setting:                     scripts/rotate_encryption_key.py
-    4. leave out the old key, and restart:    FINANCE_ENCRYPTION_KEY=<new>
-
-With a single server, begin at step 2. Repeating any step does no harm. The first key of the setting encrypts, all of
-them decrypt. MONGODB_URI and FINANCE_DATABASE are those of the API; without them, those of scripts/serve.
-"""
+"""A thin entry to finance.commands.rotate_encryption_key; --help says what it reads and writes."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import entry
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
-    return entry.run(_run)
+    from finance.commands import rotate_encryption_key
 
-
-def _run() -> int:
-    from finance import database
-    from finance.config import Config
-    from finance.encryption import FieldCipher
-
-    config = Config.from_env()
-    cipher = FieldCipher(database.connect(config), master_keys=config.encryption_keys)
-    count = cipher.rewrap_data_keys()
-    print(f"{count} data key(s) are now protected by the first key of FINANCE_ENCRYPTION_KEY, the others already were.")
-    return 0
+    return rotate_encryption_key.main()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.run(main))

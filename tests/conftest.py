@@ -31,7 +31,17 @@ ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
 STOP_TIMEOUT_S = 20.0
 # Settings of the one who runs the tests must not change what they see.
-_SETTINGS = ("FINANCE_", "PAYMENT_", "MONGODB_", "PROMETHEUS_", "GUNICORN_", "HOST", "PORT", "WEB_CONCURRENCY")
+_SETTINGS = (
+    "FINANCE_",
+    "FORWARDED_",
+    "PAYMENT_",
+    "MONGODB_",
+    "PROMETHEUS_",
+    "GUNICORN_",
+    "HOST",
+    "PORT",
+    "WEB_CONCURRENCY",
+)
 
 
 @pytest.fixture(scope="session")

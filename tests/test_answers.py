@@ -31,6 +31,8 @@ def made(shared_client: Client) -> dict[str, str]:
         assert answer.status_code in (200, 201), answer.text
         return answer.json
 
+    made("POST", "/keys", role="client", name="Till", expires_at="2100-01-01T00:00:00Z")
+    made("PUT", "/shops/par", **SHOP | {"name": "Lutetia"})
     made("PUT", "/shops/par", **SHOP)
     customer = made("POST", "/customers", **full_form())["customer_code"]
     invoice = made("POST", "/invoices", **FULL_INVOICE, customer_code=customer)["invoice_number"]
@@ -70,6 +72,7 @@ def made(shared_client: Client) -> dict[str, str]:
         ("/customers/{customer_code}", "/customers/{customer_code}"),
         ("/customers", "/customers"),
         ("/keys", "/keys"),
+        ("/audit-events", "/audit-events"),
     ],
 )
 def test_what_is_shown_is_what_the_document_says(

@@ -1,5 +1,8 @@
 """Settings: their defaults, and what a wrong one is told."""
 
+import base64
+from pathlib import Path
+
 import pytest
 
 from finance.config import Config, ConfigError
@@ -81,3 +84,49 @@ def test_a_password_is_never_shown() -> None:
 
     assert "secret" not in repr(config)
     assert config.address == "mongodb://db.example/?tls=true"
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_secret_may_stand_in_a_file(tmp_path: Path, ending: str) -> None:
+    uri, key = tmp_path / "uri", tmp_path / "key"
+    uri.write_bytes(f"mongodb://user:secret@db.example/{ending}".encode())
+    key.write_bytes(base64.b64encode(bytes(96)) + ending.encode())
+
+    config = Config.from_env({"MONGODB_URI_FILE": str(uri), "FINANCE_ENCRYPTION_KEY_FILE": str(key)})
+
+    assert config.mongodb_uri == "mongodb://user:secret@db.example/"
+    assert config.encryption_keys == (bytes(96),)
+
+
+@pytest.mark.parametrize("name", ["MONGODB_URI", "FINANCE_ENCRYPTION_KEY"])
+@pytest.mark.parametrize(
+    ("content", "advice"), [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "not a text")]
+)
+def test_a_file_that_holds_no_secret_is_named(tmp_path: Path, name: str, content: bytes | None, advice: str) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=rf"{name}_FILE=.*secret.*{advice}"):
+        Config.from_env({f"{name}_FILE": str(file)})
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"MONGODB_URI_FILE=.*can't be read"):
+        Config.from_env({"MONGODB_URI_FILE": str(tmp_path)})
+
+
+@pytest.mark.parametrize("name", ["MONGODB_URI", "FINANCE_ENCRYPTION_KEY"])
+def test_a_secret_and_its_file_together_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} and {name}_FILE are both set"):
+        Config.from_env({name: "mongodb://db.example/", f"{name}_FILE": str(tmp_path / "secret")})
+
+
+def test_what_is_wrong_in_a_file_is_told_without_what_stands_there(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("s3cret")
+
+    for name in ("MONGODB_URI", "FINANCE_ENCRYPTION_KEY"):
+        with pytest.raises(ConfigError, match=name) as failure:
+            Config.from_env({f"{name}_FILE": str(file)})
+        assert "s3cret" not in str(failure.value)

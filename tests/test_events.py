@@ -1,5 +1,6 @@
 """Audit events: stored whole, once where a request is repeated, without what must never be in them."""
 
+import ast
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,15 +81,35 @@ def test_without_once_each_is_told(db: Db) -> None:
 
 def test_nothing_in_the_source_reaches_the_collection_but_to_insert_and_to_list() -> None:
     """The rule of the house; tests/journeys/test_who_did_it.py watches the commands themselves."""
-    named = {
-        path.relative_to(FINANCE).as_posix()
-        for path in FINANCE.rglob("*.py")
-        if "audit_events" in path.read_text(encoding="utf-8").replace("finance.audit_events", "")
-        or "events(db)" in path.read_text(encoding="utf-8")
+    nodes = [
+        (path.relative_to(FINANCE).as_posix(), node)
+        for path in sorted(FINANCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    naming = {name for name, node in nodes if isinstance(node, ast.Attribute) and node.attr == "audit_events"}
+    taking = {
+        name
+        for name, node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module == "finance.events"
+        if "events" in [alias.name for alias in node.names]
     }
-    changes = ("update_", "delete_", "replace_", "find_one_and", "bulk_write", ".drop(", "rename", "aggregate")
+    uses = {(name, _use(node)) for name, node in nodes if name in naming | taking} - {
+        (n, None) for n in naming | taking
+    }
 
-    for name in named - {"indexes.py", "app.py", "__init__.py"}:
-        source = (FINANCE / name).read_text(encoding="utf-8")
-        assert not [change for change in changes if change in source], name
-    assert "events.py" in named
+    assert naming == {"events.py"}
+    assert taking == {"audit_events/store.py"}
+    assert uses == {("events.py", "insert_one"), ("audit_events/store.py", "page_queries")}
+
+
+def _use(node: ast.AST) -> str | None:
+    """Return what is done with `events(db)`: the method that is called on it, or the function that it is given to."""
+    if not isinstance(node, ast.Call):
+        return None
+    if isinstance(node.func, ast.Attribute) and _is_events(node.func.value):
+        return node.func.attr
+    return ast.unparse(node.func) if any(map(_is_events, node.args)) else None
+
+
+def _is_events(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "events"

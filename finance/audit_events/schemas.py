@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from finance.audit_events.model import SORTS
-from finance.edge.fields import AnswerSchema, Choice, Count, InstantOrDay, PageSchema, Text
+from finance.edge.answers import KeyId, KeyName
+from finance.edge.fields import AnswerSchema, Choice, Count, InstantOrDay, PageCursor, PageSchema, Text
+from finance.edge.filters import OF_LISTS
 from finance.errors import Invalid
 from finance.events import ACTIONS, AuditEvent
 
@@ -19,6 +21,8 @@ PAGE_SIZE_MAX = 200
 class AuditEventListSchema(Schema):
     """The filters, the order and the place of one page."""
 
+    fixed = OF_LISTS
+
     at_from = InstantOrDay(metadata={"description": "The first instant, or the first day, inclusive."})
     at_to = InstantOrDay(metadata={"description": "The last instant, or the last day, inclusive."})
     action = Choice(ACTIONS)
@@ -27,7 +31,7 @@ class AuditEventListSchema(Schema):
     object_id = Text(200, metadata={"description": "Such as CUST-000001; beside object_kind."})
     sort = Choice(SORTS, load_default="-at")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
-    cursor = Text(500, metadata={"description": "The next_cursor of the page before."})
+    cursor = PageCursor()
 
     @validates_schema
     def _check_object(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -41,8 +45,8 @@ class AuditEventSchema(AnswerSchema):
 
     id = fields.String()
     at = fields.DateTime()
-    by = fields.String(metadata={"description": "The id of the API key, or the command."})
-    by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
+    by = KeyId()
+    by_name = KeyName()
     address = fields.String(allow_none=True, metadata={"description": "The client's; null for a command."})
     action = fields.String(metadata={"enum": ACTIONS})
     object_kind = fields.String(metadata={"example": "customer"})

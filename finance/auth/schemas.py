@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates
 
 from finance.auth.model import NAME_LENGTH_MAX, ROLES, ApiKey, NewKey, WantedKey, holds_key
+from finance.edge.answers import KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, Instant, Text
 
 
@@ -34,17 +35,15 @@ class KeySchema(AnswerSchema):
     role = fields.String(metadata={"enum": ROLES})
     name = fields.String(allow_none=True)
     created_at = fields.DateTime()
-    created_by = fields.String(
-        allow_none=True, metadata={"description": "The id of the key that made it, or the command."}
-    )
-    created_by_name = fields.String(allow_none=True)
+    created_by = KeyId(allow_none=True)
+    created_by_name = KeyName()
     expires_at = fields.DateTime(allow_none=True)
     last_used_at = fields.DateTime(
         allow_none=True, metadata={"description": "The hour in which the last use that is known began."}
     )
     revoked_at = fields.DateTime(allow_none=True)
-    revoked_by = fields.String(allow_none=True)
-    revoked_by_name = fields.String(allow_none=True)
+    revoked_by = KeyId(allow_none=True)
+    revoked_by_name = KeyName()
 
 
 class CreatedKeySchema(KeySchema):

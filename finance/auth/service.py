@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class ApiKeyNotFound(NotFound):
-    detail_default = "There is no API key with this id."
+    detail_default = "There is no API key with this id; GET /api/v1/keys lists them."
 
 
 class ApiKeyAlreadyShown(Conflict):

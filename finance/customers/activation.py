@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import store
-from finance.customers.changes import CustomerBusy, entry_of, store_change
+from finance.customers.changes import CustomerBusy, entry_of, require_not_erased, store_change
 from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
 from finance.customers.model import Book, Customer, Status, as_of_version, form_of, identities_of, status_of
 from finance.customers.service import get_customer
@@ -33,7 +33,7 @@ class StatusChange:
 def set_status(book: Book, asked: Asked, *, customer_code: str, change: StatusChange) -> Answer[Customer]:
     """Deactivate a customer or make it active again.
 
-    Raises CustomerNotFound, CustomerAlreadyInactive, CustomerAlreadyActive, IdempotencyKeyReused, and
+    Raises CustomerNotFound, CustomerAlreadyInactive, CustomerAlreadyActive, CustomerErased, IdempotencyKeyReused, and
     PossibleDuplicateCustomer where another active customer has the PAN or a GSTIN (unless confirmed).
     """
     action_key = None if asked.key is None else f"{change.status}:{asked.key}"
@@ -44,6 +44,7 @@ def set_status(book: Book, asked: Asked, *, customer_code: str, change: StatusCh
         repeated = action_key and store.find_customer_by_action_key(book, tenant=asked.tenant, action_key=action_key)
         if repeated:
             return _replay(repeated, action_key, fingerprint)
+        require_not_erased(customer)
         values = {"status": change.status, "status_reason": change.reason}
         entry = entry_of(asked, customer, values, action=ACTION_BY_STATUS[change.status])
         entry |= {"reason": change.reason, "action_key": action_key, "request_hash": fingerprint}
@@ -71,6 +72,7 @@ def _identities_to_claim(book: Book, customer: Customer, change: StatusChange) -
 
 
 def _replay(customer: Customer, action_key: str | None, fingerprint: str) -> Answer[Customer]:
+    require_not_erased(customer)  # the first result is no more
     history = customer["history"]
     place = next(place for place, entry in enumerate(history) if entry.get("action_key") == action_key)
     require_same_request(history[place]["request_hash"], fingerprint)

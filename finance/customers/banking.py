@@ -32,7 +32,8 @@ def record_change(book: Book, asked: Asked, customer_code: str, before: Form, af
         return
     old, new = accounts_of(before), accounts_of(after)
     counts = {"added": _count_missing(new, old), "removed": _count_missing(old, new)}
-    record_event(book.db, asked, action="bank_details_changed", of=("customer", customer_code), details=counts)
+    of, once = ("customer", customer_code), asked.now.isoformat()  # once, though a busy customer is tried again
+    record_event(book.db, asked, action="bank_details_changed", of=of, details=counts, once=once)
 
 
 def _differing(before: Form, after: Form) -> list[str]:

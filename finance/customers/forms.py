@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from finance.customers.checks import pan_in_gstin
-from finance.customers.model import Form, is_masked, map_secrets, mask, masked, secrets_in
+from finance.customers.masking import is_masked, map_secrets, mask, masked, secrets_in
+from finance.customers.model import Form
 from finance.encryption import FieldCipher
 from finance.errors import FieldError, Invalid
 
@@ -37,6 +38,7 @@ def unmask(form: Form, stored: Form) -> Form:
 
 
 def _with_rows_as_stored(form: Form, stored: Form) -> Form:
+    """Return the form with the stored row in the place of each that is all as it was shown."""
     before, after = cast(Mapping[str, list[Row]], stored), cast(dict[str, list[Row]], dict(form))
     for part in _ROWS_WITH_SECRETS:
         if part in before and part in after:
@@ -70,7 +72,7 @@ def require_consistent(form: Form) -> None:
         holder, owner, name = (pan, pan_in_gstin(gstin), "PAN") if pan_in_gstin(gstin) else (tan, gstin[2:12], "TAN")
         problem = None
         if gstin in seen:
-            problem = "stands twice."
+            problem = "stands twice; name each GSTIN once."
         elif holder is not None and owner != holder:
             problem = f"belongs to another {name} than the customer's: its characters 3 to 12 are the holder's {name}."
         if problem:

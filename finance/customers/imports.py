@@ -4,29 +4,26 @@ A row is known again by its customer code, and without one by its PAN; so import
 Columns that the file doesn't have leave what is stored; an empty cell in one that it has removes it.
 """
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
-from zipfile import BadZipFile
 
 from marshmallow import ValidationError, fields
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from finance.asked import Asked
 from finance.customers import saving, service, store
 from finance.customers.model import Book, Customer, Form, PostedForm, etag_of, form_of, identities_of, status_of
 from finance.customers.schemas import CustomerFormSchema
+from finance.customers.tables import ROUNDED, UnreadableTable, read_lines
+from finance.edge.hints import nearest, schema_of
 from finance.errors import Conflict, Invalid, PreconditionFailed
 from finance.paging import PageWanted
 
 Verdict = Literal["created", "updated", "unchanged", "refused"]
 IMPORTED_BY = "import"
-EXCEL_DIGITS_MAX = 15  # beyond these a cell that holds a number has lost digits
-ROUNDED = "\0rounded"
 _TRUE, _FALSE = ("true", "yes", "y", "1"), ("false", "no", "n", "0")
 _SCHEMA = CustomerFormSchema()
 
@@ -47,24 +44,27 @@ class RowVerdict:
     problems: tuple[str, ...] = ()
 
 
-class UnreadableTable(Invalid):
-    pass
-
-
 def read_table(path: Path) -> list[Row]:
-    """Return the rows of a CSV (UTF-8, comma or semicolon) or XLSX file (its first sheet); raises UnreadableTable."""
-    try:
-        lines = list(_read_xlsx(path) if path.suffix.lower() == ".xlsx" else _read_csv(path))
-    except (OSError, csv.Error, BadZipFile, InvalidFileException, ValueError, KeyError) as error:
-        raise UnreadableTable(
-            f"{path} can't be read as {path.suffix[1:] or 'CSV'} ({type(error).__name__})."
-        ) from error
-    if not lines:
-        raise UnreadableTable(f"{path} is empty: its first line must name the columns.")
-    columns = [name.strip().lower() for name in lines[0]]
+    """Return the rows of a CSV or XLSX file (tables.py); raises UnreadableTable where they aren't those of a form."""
+    first, *lines = read_lines(path)
+    columns = [name.strip().lower() for name in first]
+    while columns and not columns[-1]:
+        columns.pop()
     _require_columns(columns)
-    rows = (Row(line, dict(zip(columns, cells, strict=False))) for line, cells in enumerate(lines[1:], start=2))
-    return [row for row in rows if any(cell.strip() for cell in row.cells.values())]
+    rows = [_row(number, columns, cells) for number, cells in enumerate(lines, start=2)]
+    found = [row for row in rows if any(cell.strip() for cell in row.cells.values())]
+    if found and found[0].cells.get("customer_name", "").strip().lower() in columns:
+        raise UnreadableTable(f"Line {found[0].line} names the columns again: keep one line of names, the first.")
+    return found
+
+
+def _row(line: int, columns: list[str], cells: list[str]) -> Row:
+    if any(cell.strip() for cell in cells[len(columns) :]):
+        raise UnreadableTable(
+            f"Line {line} has {len(cells)} cells and the first line names {len(columns)} columns: "
+            "a cell that holds the separator has to stand in double quotes."
+        )
+    return Row(line, dict(zip(columns, cells, strict=False)))
 
 
 def import_rows(book: Book, asked: Asked, *, rows: Iterable[Row], apply: bool, confirmed: bool) -> Iterator[RowVerdict]:
@@ -173,25 +173,41 @@ def _parse_column(column: str) -> tuple[str, int | None, str | None]:
     match = re.fullmatch(r"([a-z_]+)(?:\.(\d{1,3}))?(?:\.([a-z_]+))?", column, re.ASCII)
     declared = _SCHEMA.fields.get(match[1]) if match else None
     if match is None or declared is None:
-        raise UnreadableTable(f"There is no column {column[:60]!r}; see docs/customers.md for their names.")
+        raise _no_such(column)
     name, place, field = match.groups()
-    if not isinstance(declared, fields.Nested):
+    part, is_list = schema_of(declared), isinstance(declared, fields.List)
+    if part is None:
         known = place is None and field is None
     else:
-        known = field in declared.schema.fields and (declared.many or place is None)
+        known = field in part.fields and (is_list or place is None)
     if not known:
-        raise UnreadableTable(f"There is no column {column[:60]!r}; see docs/customers.md for their names.")
-    return name, (int(place or 1) if isinstance(declared, fields.Nested) and declared.many else None), field
+        raise _no_such(column)
+    return name, (int(place or 1) if is_list else None), field
+
+
+def _no_such(column: str) -> UnreadableTable:
+    meant = nearest(re.sub(r"\.\d+", "", column), _column_names())
+    said = f"did you mean {meant}?" if meant else "is it the first line that names them?"
+    return UnreadableTable(f"There is no column {column[:60]!r}; {said} docs/customers.md has their names.")
+
+
+def _column_names() -> Iterator[str]:
+    for name, declared in _SCHEMA.fields.items():
+        part = schema_of(declared)
+        yield from (name,) if part is None else (f"{name}.{member}" for member in part.fields)
 
 
 def _require_columns(columns: list[str]) -> None:
+    if "" in columns:
+        raise UnreadableTable(f"Column {columns.index('') + 1} has no name: the first line must name every column.")
     for column in columns:
         _parse_column(column)
-    repeated = next((column for column in columns if columns.count(column) > 1), None)
+    meanings = Counter(_parse_column(column) for column in columns)  # banking.iban is banking.1.iban
+    repeated = next((column for column in columns if meanings[_parse_column(column)] > 1), None)
     if repeated is not None:
         raise UnreadableTable(f"The column {repeated!r} stands twice.")
     if "customer_name" not in columns:
-        raise UnreadableTable("The column customer_name is missing.")
+        raise UnreadableTable("The column customer_name is missing: the first line must name the columns.")
 
 
 def _typed(name: str, field: str, value: str) -> Any:
@@ -212,35 +228,3 @@ def _problems(messages: Any, path: str = "") -> Iterator[str]:
             yield from _problems(message, path)
     else:
         yield f"{path} {messages}"
-
-
-# --- Files -------------------------------------------------------------------------------------------------------
-
-
-def _read_csv(path: Path) -> Iterator[list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        yield from csv.reader(file, delimiter=";" if first.count(";") > first.count(",") else ",", strict=True)
-
-
-def _read_xlsx(path: Path) -> Iterator[list[str]]:
-    workbook = load_workbook(path, read_only=True, data_only=True)
-    try:
-        for row in workbook.worksheets[0].iter_rows(values_only=True):
-            yield [_text_of_cell(value) for value in row]
-    finally:
-        workbook.close()
-
-
-def _text_of_cell(value: Any) -> str:
-    """Return what a cell shows. A long number that isn't text has lost digits in Excel: it must not pass as whole."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and len(str(abs(value))) > EXCEL_DIGITS_MAX:
-        return ROUNDED
-    return str(value)

@@ -2,17 +2,17 @@
 
 Stored: tenant, customer_code, number_seq (of codes that the server could have given), the fields of the form (amounts
 as `unit_price_minor` and `credit_limit_minor`), status, status_reason, version, history, created_at, created_by,
-updated_at, updated_by (and what these keys were called: created_by_name, updated_by_name); `name_folded` serves the
-order by name and `name_words` the search, `identity_claims` (PAN and GSTINs) keeps two customers from being made of
-one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What SEARCHABLE_BY_SECRET names is encrypted
-wherever it stands, in the history too.
+updated_at, updated_by (and what these keys were called: created_by_name, updated_by_name), erased_at; `name_folded`
+serves the order by name and `name_words` the search, `identity_claims` (PAN and GSTINs) keeps two customers from being
+made of one, `idempotency_key`, `request_hash` and `action_keys` recognise repeats. What masking.py names is
+encrypted wherever it stands, in the history too.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NotRequired, Required, TypedDict, TypeVar, cast, get_args
+from typing import Any, Literal, NotRequired, Required, TypedDict, cast, get_args
 
 from finance.asked import Asked
 from finance.database import Db
@@ -25,6 +25,7 @@ KIND = "customer"
 CODE_PREFIX = "CUST-"
 CODE_DIGITS_MIN = 6
 CODE = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,39}", re.ASCII)
+CODE_HINT = "must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit."
 GST_DETAILS_MAX = 50
 PRODUCTS_SERVICES_MAX = 100
 BANKING_MAX = 20
@@ -37,8 +38,7 @@ ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 
-T = TypeVar("T")
-Status = Literal["active", "inactive"]
+Status = Literal["active", "inactive", "erased"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -133,6 +133,7 @@ class Customer(Form, NameFields, total=False):
     action_keys: list[str]
     status: Status
     status_reason: str
+    erased_at: datetime
     version: int
     history: list[Entry]
     created_at: datetime
@@ -156,19 +157,6 @@ FORM_FIELDS = tuple(Form.__annotations__)
 # A field of the form that a later version adds goes here, with what it is where a form leaves it out: else a repeat of
 # a form that was onboarded before would not be known again.
 LATER_DEFAULTS: Mapping[str, object] = {}
-
-# True where equality is searched for, so that equal texts have equal ciphertexts. A GSTIN contains the PAN.
-SEARCHABLE_BY_SECRET: Mapping[str, bool] = {
-    "pan_number": True,
-    "gstin": True,
-    "identity_claims": True,
-    "tan_number": False,
-    "account_number": False,
-    "iban": False,
-    "request_hash": False,  # from the rest of the document a PAN could be found out with it
-}
-_MASKED = re.compile(r"\*+[0-9A-Z]{0,4}", re.ASCII)
-SHOWN_MAX = 4
 
 
 @dataclass(frozen=True)
@@ -250,7 +238,8 @@ def etag_of(customer: Customer) -> str:
 
 def version_of(customer: Customer) -> int:
     """Return how often the customer was stored; 0 where another system did it."""
-    return int(customer.get("version") or 0)
+    version: object = customer.get("version")
+    return int(version) if isinstance(version, int | float) else 0
 
 
 def status_of(customer: Customer) -> Status:
@@ -262,42 +251,3 @@ def identities_of(form: Form) -> dict[str, str]:
     pan = {form["pan_number"]: "/pan_number"} if "pan_number" in form else {}
     details = enumerate(form.get("gst_details", []))
     return pan | {row["gstin"]: f"/gst_details/{place}/gstin" for place, row in details if "gstin" in row}
-
-
-def map_secrets(value: T, change: Callable[[str, str, str], object]) -> T:
-    """Return a copy of `value` in which each secret text is `change(field name, text, JSON pointer)`."""
-    mapped: T = _map_secrets(value, change, "", "")
-    return mapped
-
-
-def secrets_in(value: object) -> Iterator[tuple[str, str]]:
-    """Yield each secret text with the name of its field."""
-    found: list[tuple[str, str]] = []
-    map_secrets(value, lambda name, text, _pointer: found.append((name, text)))
-    yield from found
-
-
-def mask(text: str) -> str:
-    """Return a secret as those may see it who may not see all of it: its last four characters."""
-    shown = text[-SHOWN_MAX:] if len(text) > SHOWN_MAX else ""
-    return "*" * (len(text) - len(shown)) + shown
-
-
-def masked(value: T) -> T:
-    """Return a copy in which each secret shows its last four characters."""
-    return map_secrets(value, lambda _name, text, _pointer: mask(text))
-
-
-def is_masked(text: str) -> bool:
-    return _MASKED.fullmatch(text) is not None
-
-
-def _map_secrets(value: Any, change: Callable[[str, str, str], object], name: str, pointer: str) -> Any:
-    if isinstance(value, Mapping):
-        return {  # in a history entry the field's name is one level up
-            key: _map_secrets(member, change, name if key in ("from", "to") else key, f"{pointer}/{key}")
-            for key, member in value.items()
-        }
-    if isinstance(value, list):
-        return [_map_secrets(item, change, name, f"{pointer}/{place}") for place, item in enumerate(value)]
-    return change(name, value, pointer) if name in SEARCHABLE_BY_SECRET and isinstance(value, str) else value

@@ -9,6 +9,7 @@ from finance.customers import checks
 from finance.customers.model import SORTS, STATUSES
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import Checked, Choice, Count, PageCursor, Text, WholeNumber
+from finance.edge.filters import OF_LISTS
 from finance.text import fold
 
 PAGE_SIZE = 50
@@ -18,6 +19,8 @@ IN_A_BODY_ONLY = ("pan_number", "gstin")  # addresses stay in logs and histories
 
 class CustomerFiltersSchema(Schema):
     """The filters, the order and the place of one page."""
+
+    fixed = OF_LISTS
 
     customer_name = Text(
         200, metadata={"description": "How the name, or a word in it, begins; case and accents aside."}

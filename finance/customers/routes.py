@@ -7,7 +7,7 @@ from flask import Response, request
 
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
-from finance.customers import activation, codes, saving, service
+from finance.customers import activation, codes, erasure, saving, service
 from finance.customers.activation import StatusChange
 from finance.customers.model import Book, Customer, PostedForm, etag_of
 from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
@@ -131,6 +131,16 @@ def deactivate_customer(posted: dict[str, str], customer_code: str) -> Response:
 def activate_customer(posted: dict[str, str], query: dict[str, str], customer_code: str) -> Response:
     """Make a deactivated customer active again, with the reason"""
     return _set_status(customer_code, StatusChange("active", posted["reason"], _is_confirmed(query)))
+
+
+@blueprint.route("/<customer_code>/erase", methods=["POST"])
+@requires("admin")
+@blueprint.arguments(ReasonSchema())
+@blueprint.response(200, CustomerSchema())
+def erase_customer(posted: dict[str, str], customer_code: str) -> Response:
+    """Erase all that a person can be known by, for good; the code and the books stay"""
+    answer = erasure.erase_customer(_book(), asked(), customer_code=customer_code, reason=posted["reason"])
+    return _customer_reply(answer.document, replayed=answer.replayed)
 
 
 def _set_status(customer_code: str, change: StatusChange) -> Response:

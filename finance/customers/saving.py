@@ -3,10 +3,11 @@
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import banking, store
-from finance.customers.changes import CustomerBusy, entry_of, store_change
+from finance.customers.changes import CustomerBusy, entry_of, require_not_erased, require_room, store_change
 from finance.customers.forms import require_cipher, require_consistent, unmask
 from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
 from finance.customers.model import (
+    CODE_HINT,
     Book,
     Customer,
     Form,
@@ -36,12 +37,13 @@ def save_customer(
 
     Saving what is stored already changes nothing. Raises Invalid, PreconditionFailed (where `if_match` doesn't name
     the present state), BankDetailsProtected (where stored accounts change, unless `may_change_banking`),
-    PossibleDuplicateCustomer (unless `confirmed`), CustomerHistoryFull, CustomerBusy.
+    PossibleDuplicateCustomer (unless `confirmed`), CustomerErased, CustomerHistoryFull, CustomerBusy.
     """
     code = _code_of(posted, customer_code)
 
     def save() -> tuple[Customer, bool] | None:
         stored = store.find_customer(book, tenant=asked.tenant, customer_code=code)
+        require_not_erased(stored)
         form = unmask(form_of(posted), form_of(stored))
         require_consistent(form)
         require_cipher(book.cipher, form)
@@ -61,6 +63,7 @@ def save_customer(
 
 def require_savable(book: Book, *, tenant: str, form: Form, stored: Customer | None, confirmed: bool) -> None:
     """Raise what saving the form over `stored` would raise now, and store nothing."""
+    require_not_erased(stored)
     require_consistent(form)
     require_cipher(book.cipher, form)
     added = {} if confirmed else _added_identities(form, form_of(stored))
@@ -72,7 +75,7 @@ def _code_of(posted: PostedForm, customer_code: str) -> str:
     """Return the code of the address as it is stored; raises Invalid where it is none, or the form names another."""
     code = parse_code(customer_code)
     if code is None:
-        raise Invalid.parameter("customer_code", "is not a customer code.")
+        raise Invalid.parameter("customer_code", CODE_HINT)
     if posted.get("customer_code", code) != code:
         raise Invalid.field("customer_code", "must be the code in the address, or be left out: codes never change.")
     return code
@@ -110,6 +113,7 @@ def _replace(book: Book, asked: Asked, stored: Customer, form: Form, *, confirme
     held = stored.get("identity_claims", [])
     claims = [i for i in identities if i in held or i in added] if status_of(stored) == "active" else []
     values |= {"identity_claims": claims or None, **name_fields(form)}
+    require_room(stored)
     banking.record_change(book, asked, stored["customer_code"], before, form)
     changed = store_change(book, stored, values, entry)
     if isinstance(changed, store.Taken):

@@ -6,19 +6,20 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from finance.customers import checks
+from finance.customers.masking import is_masked, masked
 from finance.customers.model import (
     BANKING_MAX,
+    CODE_HINT,
     GST_DETAILS_MAX,
     PRODUCTS_SERVICES_MAX,
     STATUSES,
     Customer,
     Entry,
-    is_masked,
-    masked,
     parse_code,
     status_of,
     version_of,
 )
+from finance.edge.answers import KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -26,21 +27,23 @@ from finance.edge.fields import (
     Choice,
     CurrencyCode,
     Flag,
-    Items,
     PageSchema,
     Text,
     WholeNumber,
 )
+from finance.edge.hints import given_by_server
+from finance.edge.items import Items
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
 
 PAYMENT_TERMS_DAYS_MAX = 3_650
+_WHEN_AND_BY = ("created_at", "created_by", "updated_at", "updated_by")
 
 
 def _parse_code(text: str) -> str:
     code = parse_code(text)
     if code is None:
-        raise ValueError("must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit.")
+        raise ValueError(CODE_HINT)
     return code
 
 
@@ -113,6 +116,10 @@ class TermsConditionsSchema(Schema):
 class CustomerFormSchema(Schema):
     """A customer as posted. Loading leaves out what is null or empty, and gives minor units in the place of amounts."""
 
+    fixed = {
+        **given_by_server("id", "status_reason", "version", "history", *_WHEN_AND_BY),
+        "status": "is set by POST /customers/{customer_code}/deactivate and …/activate; leave it out.",
+    }
     customer_code = CustomerCode(allow_none=True, metadata={"description": "Default: the next CUST-000123."})
     customer_name = Text(200, required=True)
     customer_category = Text(60, allow_none=True)
@@ -153,8 +160,8 @@ class ConfirmSchema(Schema):
 
 class CustomerHistoryEntrySchema(Schema):
     at = fields.DateTime(required=True)
-    by = fields.String(required=True)
-    by_name = fields.String(required=True, allow_none=True, metadata={"description": "What the key was called then."})
+    by = KeyId(required=True)
+    by_name = KeyName(required=True)
     action = fields.String(required=True)
     reason = fields.String()
     changes = fields.Dict(keys=fields.String(), required=True)
@@ -166,13 +173,14 @@ class ListedCustomerSchema(CustomerFormSchema):
     id = fields.String()
     status = fields.String(metadata={"enum": STATUSES})
     status_reason = fields.String()
+    erased_at = fields.DateTime()
     version = fields.Integer()
     created_at = fields.DateTime()
-    created_by = fields.String()
-    created_by_name = fields.String()
+    created_by = KeyId()
+    created_by_name = KeyName()
     updated_at = fields.DateTime()
-    updated_by = fields.String()
-    updated_by_name = fields.String()
+    updated_by = KeyId()
+    updated_by_name = KeyName()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Every member is always there; what was left out is null, or an empty list."""
@@ -201,7 +209,7 @@ _LISTED = tuple(ListedCustomerSchema().fields)
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
     """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
-    history = masked([_dump_entry(entry) for entry in customer.get("history", [])])
+    history = masked([_dump_entry(entry) for entry in customer.get("history") or []])
     return dump_listed_customer(customer, in_full=in_full) | {"history": history}
 
 
@@ -215,8 +223,10 @@ def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[s
 
 def _dump_entry(entry: Entry) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
-    shown = {name: value for name, value in entry.items() if name in ("at", "by", "by_name", "action", "reason")}
-    return {"by_name": None, **shown} | {"changes": _dump_form_value(entry.get("changes", {}))}
+    shown = {name: entry.get(name) for name in ("at", "by", "by_name", "action")}
+    if "reason" in entry:
+        shown["reason"] = entry["reason"]
+    return shown | {"changes": _dump_form_value(entry.get("changes", {}))}
 
 
 def _dump_form_value(value: Any) -> Any:

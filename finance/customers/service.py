@@ -7,8 +7,10 @@ from typing import Any
 
 from finance.asked import Asked
 from finance.customers import codes, store
+from finance.customers.changes import CustomerErased, require_not_erased
 from finance.customers.forms import require_cipher, require_consistent, unmask
 from finance.customers.likeness import PossibleDuplicateCustomer, require_unlike_others
+from finance.customers.masking import secrets_in
 from finance.customers.model import (
     LATER_DEFAULTS,
     Book,
@@ -20,7 +22,6 @@ from finance.customers.model import (
     identities_of,
     new_customer,
     parse_code,
-    secrets_in,
 )
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
@@ -35,6 +36,7 @@ ANY_CUSTOMER = "search"  # what an event is about that concerns no customer in p
 
 class CustomerNotFound(NotFound):
     detail_default = "There is no customer with this code."
+    named_like = "the code of a customer, such as CUST-000123"
 
 
 class CustomerCodeTaken(Conflict):
@@ -42,10 +44,12 @@ class CustomerCodeTaken(Conflict):
 
 
 def require_customer(db: Db, *, tenant: str, customer_code: str) -> None:
-    """Raise Invalid unless the tenant has an active customer of this code."""
+    """Raise Invalid, or CustomerErased, unless the tenant has an active customer of this code."""
     status = store.find_status(db, tenant=tenant, customer_code=customer_code)
     if status is None:
         raise Invalid.field("customer_code", "no customer has this code.")
+    if status == "erased":
+        raise CustomerErased(errors=[FieldError("is that of a customer that was erased.", pointer="/customer_code")])
     if status != "active":
         raise Invalid.field("customer_code", "the customer of this code is deactivated.")
 
@@ -54,7 +58,7 @@ def get_code(db: Db, *, tenant: str, customer_code: str) -> str:
     """Return the code as it is stored; raises CustomerNotFound where no customer has it."""
     code = parse_code(customer_code)
     if code is None or not store.has_code(db, tenant=tenant, customer_code=code):
-        raise CustomerNotFound
+        raise CustomerNotFound.named(customer_code)
     return code
 
 
@@ -63,7 +67,7 @@ def get_customer(book: Book, *, tenant: str, customer_code: str) -> Customer:
     code = parse_code(customer_code)
     customer = code and store.find_customer(book, tenant=tenant, customer_code=code)
     if not customer:
-        raise CustomerNotFound
+        raise CustomerNotFound.named(customer_code)
     return customer
 
 
@@ -120,6 +124,7 @@ def _find_repeat(book: Book, asked: Asked, fingerprint: str) -> Answer[Customer]
 
 
 def _replay(customer: Customer, fingerprint: str) -> Answer[Customer]:
+    require_not_erased(customer)  # the first result is no more
     require_same_request(customer.get("request_hash"), fingerprint)
     return Answer(as_of_version(customer, 1), replayed=True)
 

@@ -13,15 +13,14 @@ from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, OperationFailure
 
+from finance.customers.masking import SEARCHABLE_BY_SECRET, map_secrets
 from finance.customers.model import (
     ORDER_BY_SORT,
-    SEARCHABLE_BY_SECRET,
     Book,
     Customer,
     Entry,
     HandedOutCode,
     Status,
-    map_secrets,
     status_of,
     version_of,
 )
@@ -57,6 +56,12 @@ class Taken:
 
 def find_customer(book: Book, *, tenant: str, customer_code: str) -> Customer | None:
     return _find(book, {"tenant": tenant, "customer_code": customer_code})
+
+
+def find_fields(db: Db, *, tenant: str, customer_code: str, fields: Iterable[str]) -> Customer | None:
+    """Return no more than these fields of a customer, as they are stored: nothing is decrypted."""
+    query = {"tenant": tenant, "customer_code": customer_code}
+    return _customers(db).find_one(query, dict.fromkeys(fields, True))
 
 
 def find_customer_by_key(book: Book, *, tenant: str, idempotency_key: str) -> Customer | None:
@@ -133,6 +138,23 @@ def update_customer(
             raise
         raise CustomerHistoryFull from error
     return None if found is None else _opened(book.cipher, found)
+
+
+def replace_customer(db: Db, read: Customer, customer: Customer) -> Customer | None:
+    """Store the whole document, without secrets, in the place of the one that was read, and return it.
+
+    Returns None where it changed since, or another customer was changed under the same key. Raises
+    RefusedByForeignIndex.
+    """
+    unchanged = {"tenant": read["tenant"], "_id": read["_id"], "version": read.get("version")}
+    try:
+        found = _customers(db).find_one_and_replace(unchanged, customer, return_document=ReturnDocument.AFTER)
+    except DuplicateKeyError as error:
+        fields = (error.details or {}).get("keyPattern", {})
+        if "action_keys" in fields:
+            return None
+        raise RefusedByForeignIndex.on("customers", fields) from error
+    return found
 
 
 def list_customers(book: Book, *, tenant: str, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:

@@ -5,12 +5,10 @@ import csv
 import functools
 import io
 import itertools
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import IO, Any
 
 import xlsxwriter
@@ -18,6 +16,7 @@ from flask import Response, current_app, g
 
 from finance import database
 from finance.edge.blueprints import Blueprint
+from finance.edge.cells import csv_cell, write_cell
 from finance.errors import Invalid, TooManyRequests
 
 EXTENSION = "finance-exports"
@@ -27,10 +26,8 @@ XLSX_ROWS_MAX = 1_048_575  # of a sheet, below its header
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _BOM = "\ufeff"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK_ROWS = 200
 _CHUNK_BYTES = 64 * 1024
-_DIGITS_EXACT = 15  # as many as a spreadsheet keeps of a number; longer amounts stay text
 
 
 class TooManyExports(TooManyRequests):
@@ -154,7 +151,7 @@ def xlsx_reply(table: Table, rows: Iterable[Mapping[str, Any]]) -> Response:
             if position > XLSX_ROWS_MAX:
                 raise Invalid(f"A sheet holds {XLSX_ROWS_MAX} rows: narrow the filters, or take export.csv.")
             for column, name in enumerate(table.columns):
-                _write_cell(sheet, position, column, row[name], is_amount=name in table.amounts)
+                write_cell(sheet, position, column, row[name], is_amount=name in table.amounts)
     file.seek(0)
     return _file_reply(_chunks_of(file), content_type=XLSX_TYPE, filename=f"{table.name}.xlsx")
 
@@ -172,36 +169,13 @@ def _file_reply(body: Iterable[bytes], *, content_type: str, filename: str) -> R
 def _csv_chunks(table: Table, rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     text = io.StringIO()
     text.write(_BOM)
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(table.columns)
+    csv.writer(text).writerow(table.columns)
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     for position, row in enumerate(rows, start=1):
-        writer.writerow([_csv_cell(row[name], is_amount=name in table.amounts) for name in table.columns])
+        writer.writerow([csv_cell(row[name], is_amount=name in table.amounts) for name in table.columns])
         if position % _CHUNK_ROWS == 0:
             yield _taken(text)
     yield _taken(text)
-
-
-def _csv_cell(value: Any, *, is_amount: bool) -> str:
-    text = _text(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not is_amount else text
-
-
-def _write_cell(sheet: Any, row: int, column: int, value: Any, *, is_amount: bool) -> None:
-    text = _text(value)
-    if is_amount and text and len(re.sub(r"\D", "", text)) <= _DIGITS_EXACT:
-        sheet.write_number(row, column, float(text))
-    elif text:
-        sheet.write_string(row, column, text)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def _taken(text: io.StringIO) -> str:

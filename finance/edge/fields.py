@@ -1,28 +1,25 @@
 """The marshmallow fields that all schemas are made of: strict, with errors that say what would be right."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
-from finance.money import DECIMALS_BY_CURRENCY
+from finance.edge.characters import character_problem, is_blank
+from finance.edge.hints import Later, are_several, nearest
+from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
 
 CURSOR_LENGTH_MAX = 2000
 EXPONENT_MAX = 100  # 0.0000001 has seven decimals; Decimal itself would write it as 1E-7
-ERRORS_MAX = 100  # collected of one list, and shown of one request
-METADATA_KEYS_MAX = 20
-METADATA_KEY_LENGTH_MAX = 40
-METADATA_VALUE_LENGTH_MAX = 500
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _EXACT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 _REQUIRED: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
 
@@ -42,24 +39,25 @@ class PageSchema(AnswerSchema):
 
 
 class Text(fields.String):
-    """A text of `length_min` to `length_max` characters, not blank; control characters only where it has `lines`."""
+    """A text of `length_min` to `length_max` characters, not blank, of which all is seen (`characters.py`)."""
 
     def __init__(self, length_max: int, *, length_min: int = 1, lines: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("metadata", {}).update(minLength=length_min, maxLength=length_max)
         super().__init__(error_messages=_REQUIRED, **kwargs)
         self._lengths = (length_min, length_max)
-        self._control = _CONTROL_IN_LINES if lines else _CONTROL
+        self._lines = lines
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         length_min, length_max = self._lengths
         if not isinstance(value, str):
-            raise ValidationError("must be a text.")
+            raise ValidationError("must be a text in double quotes.")
         if not length_min <= len(value) <= length_max:
             raise ValidationError(f"must be {length_min} to {length_max} characters long.")
-        if length_min and not value.strip():
+        if length_min and is_blank(value):
             raise ValidationError("must not be blank.")
-        if self._control.search(value):
-            raise ValidationError("must not hold control characters.")
+        problem = character_problem(value, lines=self._lines)
+        if problem is not None:
+            raise ValidationError(problem)
         return value
 
 
@@ -76,13 +74,21 @@ class Choice(fields.String):
     def __init__(self, choices: Sequence[str], *, hint: str | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("metadata", {}).update(enum=list(choices))
         super().__init__(error_messages=_REQUIRED, **kwargs)
-        self._choices = frozenset(choices)
+        self._choices = tuple(choices)
+        self._known = frozenset(choices)
         self._hint = hint or f"must be one of: {', '.join(choices)}."
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str) or value not in self._choices:
-            raise ValidationError(self._hint)
+        if not isinstance(value, str) or value not in self._known:
+            raise ValidationError([Later(partial(self._refusal, value))])
         return value
+
+    def _refusal(self, value: Any) -> str:
+        meant = self._nearest(value) if isinstance(value, str) and not are_several(value) else None
+        return f"{self._hint[:-1]}; did you mean {meant}?" if meant else self._hint
+
+    def _nearest(self, value: str) -> str | None:
+        return nearest(value, self._choices)
 
 
 class CurrencyCode(Choice):
@@ -92,6 +98,10 @@ class CurrencyCode(Choice):
         super().__init__(
             sorted(DECIMALS_BY_CURRENCY), hint="must be an ISO 4217 code in capitals, such as EUR.", **kwargs
         )
+
+    def _nearest(self, value: str) -> str | None:
+        """Of three letters any two are near: only the same in capitals is meant."""
+        return value.upper() if value.upper() in self._known else None
 
 
 class AmountText(fields.String):
@@ -107,7 +117,7 @@ class AmountText(fields.String):
         written = _as_written(value)
         if isinstance(written, str):
             return written
-        raise ValidationError('must be a decimal number, such as "1250.50".')
+        raise ValidationError('must be an amount as a text of digits, such as "1250.50".')
 
 
 class Day(fields.Date):
@@ -182,7 +192,8 @@ class WholeNumber(fields.Integer):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         smallest, largest = self._range
         if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
-            raise ValidationError(f"must be a whole number from {smallest} to {largest}.")
+            quotes = " without quotes" if isinstance(value, str) else ""
+            raise ValidationError(f"must be a whole number from {smallest} to {largest}{quotes}.")
         return value
 
 
@@ -194,7 +205,7 @@ class Flag(fields.Boolean):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValidationError("must be true or false.")
+            raise ValidationError("must be true or false, without quotes.")
         return value
 
 
@@ -230,7 +241,9 @@ class ExactNumber(fields.String):
         written = _as_written(value)
         match = _EXACT.fullmatch(written) if isinstance(written, str) else None
         if match is None:
-            raise ValidationError('must be a decimal number written in digits, such as "12.5".')
+            text = written if isinstance(written, str) else ""
+            is_negative = text.startswith(MINUS_SIGNS)
+            raise ValidationError("must not be negative." if is_negative else why_no_number(text, example="12.5"))
         major, minor = match[1].lstrip("0") or "0", (match[2] or "").rstrip("0")
         digits_max, decimals_max = self._limits
         if len(major) > digits_max or len(minor) > decimals_max:
@@ -238,66 +251,6 @@ class ExactNumber(fields.String):
                 f"must have at most {digits_max} digits before the point and {decimals_max} after it."
             )
         return f"{major}.{minor}" if minor else major
-
-
-class Metadata(fields.Dict):
-    """A client's own texts by name. Names must not begin with $, which MongoDB gives a meaning to."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {}).update(
-            maxProperties=METADATA_KEYS_MAX,
-            propertyNames={"pattern": r"^[^$]", "maxLength": METADATA_KEY_LENGTH_MAX},
-            additionalProperties={"type": "string", "maxLength": METADATA_VALUE_LENGTH_MAX},
-        )
-        super().__init__(**kwargs)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> dict[str, str]:
-        if not isinstance(value, Mapping):
-            raise ValidationError("must be an object of texts.")
-        if len(value) > METADATA_KEYS_MAX:
-            raise ValidationError(f"must have at most {METADATA_KEYS_MAX} members.")
-        errors = {name: [problem] for name, text in value.items() if (problem := _metadata_problem(name, text))}
-        if errors:
-            raise ValidationError(errors)
-        return dict(value)
-
-
-class Items(fields.List):
-    """A list of objects. Its length is judged before any of them is looked at, and no more errors are collected than
-    are shown: what is wrong thousands of times costs no more than what is wrong a hundred times.
-    """
-
-    def __init__(self, schema: Schema, length_max: int, *, length_min: int = 0, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {}).update(minItems=length_min, maxItems=length_max)
-        super().__init__(fields.Nested(schema), error_messages=_REQUIRED, **kwargs)
-        self._lengths = (length_min, length_max)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
-        length_min, length_max = self._lengths
-        if not isinstance(value, list):
-            raise ValidationError("must be a list.")
-        if not length_min <= len(value) <= length_max:
-            raise ValidationError(f"must hold {length_min} to {length_max} items.")
-        loaded: list[Any] = []
-        errors: dict[int, Any] = {}
-        collected = 0
-        for position, item in enumerate(value):
-            try:
-                loaded.append(self.inner.deserialize(item, **kwargs))
-            except ValidationError as refused:
-                errors[position] = refused.messages
-                collected += _count(refused.messages)
-                if collected >= ERRORS_MAX:
-                    break
-        if errors:
-            raise ValidationError(errors)
-        return loaded
-
-
-def _count(messages: Any) -> int:
-    if isinstance(messages, Mapping):
-        return sum(map(_count, messages.values()))
-    return len(messages) if isinstance(messages, list) else 1
 
 
 def _as_written(value: Any) -> Any:
@@ -310,15 +263,3 @@ def _as_written(value: Any) -> Any:
         exponent = value.as_tuple().exponent
         return f"{value:f}" if isinstance(exponent, int) and -EXPONENT_MAX <= exponent <= 0 else str(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _metadata_problem(name: str, text: Any) -> str | None:
-    if not 1 <= len(name) <= METADATA_KEY_LENGTH_MAX:
-        return f"the name must be 1 to {METADATA_KEY_LENGTH_MAX} characters long."
-    if name.startswith("$"):
-        return "the name must not begin with $."
-    if not isinstance(text, str):
-        return "must be a text."
-    if len(text) > METADATA_VALUE_LENGTH_MAX:
-        return f"must be at most {METADATA_VALUE_LENGTH_MAX} characters long."
-    return None

@@ -25,7 +25,8 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
         sent = request.headers.get("X-Request-Id")
         # Not a secret, so the quick generator will do; gunicorn seeds it in each worker.
         request_id = sent if sent and _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
-        peer, forwarded_for = request.environ.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", "")
+        environ = request.environ
+        peer, forwarded_for = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         address = addresses.client_address(peer, forwarded_for, trusted_proxies)
         g.frame = _Frame(request_id, address, database_deadline_s)
 

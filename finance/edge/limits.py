@@ -76,6 +76,8 @@ class FailedKeys:
 
     def find_refusal(self, address: str | None) -> TooManyFailedKeys | None:
         """Return what an address is told while it is known here that it has reached its limit."""
+        if not self._reached:
+            return None
         left_s = self._reached.seconds_left(neighbourhood(address or ""))
         return TooManyFailedKeys(retry_after_s=ceil(left_s)) if left_s else None
 
@@ -104,7 +106,7 @@ class RequestsPerKey:
         self._counts = counts
         self._clock_s = clock_s
         self._step = ceil(rate.amount / STEPS) if rate else 0
-        self._unsettled: dict[str, tuple[int, float]] = {}  # by key id: how many, since when
+        self._unsettled: dict[str, _Unsettled] = {}
         self._reached = _Reached(clock_s)
 
     def count(self, key_id: str) -> None:
@@ -114,25 +116,37 @@ class RequestsPerKey:
         left_s = self._reached.seconds_left(key_id)
         if left_s:
             raise TooManyRequests(retry_after_s=ceil(left_s))
-        now_s = self._clock_s()
-        count, since_s = self._unsettled.pop(key_id, (0, now_s))
-        if now_s - since_s > self._rate.get_expiry():  # those belong to a window that has ended
-            count, since_s = 0, now_s
-        if count + 1 >= self._step:
-            self._settle(key_id, self._rate, count + 1)
-        else:
-            self._remember(key_id, count + 1, since_s)
+        unsettled = self._unsettled.get(key_id) or self._begin(key_id)
+        unsettled.count += 1
+        if unsettled.count >= self._step:
+            self._settle(key_id, self._rate)
 
-    def _remember(self, key_id: str, count: int, since_s: float) -> None:
+    def _begin(self, key_id: str) -> "_Unsettled":
         if len(self._unsettled) >= REMEMBERED_MAX:
             self._unsettled.clear()  # a hundredth of a limit each, at most
-        self._unsettled[key_id] = (count, since_s)
+        self._unsettled[key_id] = begun = _Unsettled(self._clock_s())
+        return begun
 
-    def _settle(self, key_id: str, rate: RateLimitItem, count: int) -> None:
-        left_s = self._counts.hit(rate, "requests", key_id, cost=count)
+    def _settle(self, key_id: str, rate: RateLimitItem) -> None:
+        unsettled = self._unsettled.pop(key_id, None)
+        if unsettled is None:  # another thread settles it
+            return
+        if self._clock_s() - unsettled.since_s > rate.get_expiry():
+            return  # they belong to windows that have ended
+        left_s = self._counts.hit(rate, "requests", key_id, cost=unsettled.count)
         if left_s is not None:
             self._reached.remember(key_id, left_s)
             raise TooManyRequests(retry_after_s=ceil(left_s))
+
+
+class _Unsettled:
+    """How many requests of a key are counted here only, and since when."""
+
+    __slots__ = ("count", "since_s")
+
+    def __init__(self, since_s: float) -> None:
+        self.count = 0
+        self.since_s = since_s
 
 
 class _Reached:
@@ -141,6 +155,9 @@ class _Reached:
     def __init__(self, clock_s: ClockS) -> None:
         self._clock_s = clock_s
         self._until_s: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._until_s)
 
     def seconds_left(self, who: str) -> float | None:
         until_s = self._until_s.get(who)

@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 from flask import Flask, Response, request
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from finance import errors
 from finance.database import ConnectionLost, DriverError
+from finance.edge import nearby
 from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
 from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
@@ -73,6 +74,8 @@ def problem_of(error: FinanceError) -> Response:
     """Return the problem document of a named failure."""
     status = next(STATUS_BY_KIND[kind] for kind in type(error).__mro__ if kind in STATUS_BY_KIND)
     headers = {}
+    if isinstance(error, errors.NotFound) and request.url_rule is not None:
+        return _word_problem(error)
     if isinstance(error, (errors.Unavailable, errors.TooManyRequests)):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
@@ -80,6 +83,28 @@ def problem_of(error: FinanceError) -> Response:
     return problem(
         status, code=error.code, detail=error.detail, errors=error.errors, extra=error.extra, headers=headers
     )
+
+
+def _word_problem(error: errors.NotFound) -> Response:
+    """Return the problem of a number or code that isn't there: it may be a word, GET /customers/codes."""
+    methods = nearby.methods_at(request.path)
+    if methods and request.method not in methods:
+        detail = f"{error.detail} Possible at this address: {', '.join(sorted(methods))}."
+        return problem(405, code="method_not_allowed", detail=detail, headers={"Allow": ", ".join(sorted(methods))})
+    detail = _with_nearest_address(error.detail)
+    return problem(404, code=error.code, detail=detail, errors=error.errors, extra=error.extra)
+
+
+def _nothing_here() -> str:
+    detail = "There is nothing at this address."
+    led_on = _with_nearest_address(detail)
+    above = nearby.possible_above(request.path) if led_on == detail else None
+    return led_on if above is None else f"{detail} {above}."
+
+
+def _with_nearest_address(detail: str) -> str:
+    meant = nearby.nearest_address(request.path, other_than=request.url_rule)
+    return detail if meant is None else f"{detail} Did you mean {meant}?"
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -102,9 +127,9 @@ def _http_problem(error: HTTPException) -> Response | HTTPException:
         return error
     headers = Headers([(k, v) for k, v in error.get_headers() if k.lower() != "content-type"])
     if error.code == 404:
-        detail = "There is nothing at this address."
-    elif error.code == 405:
-        detail = f"{request.method} is not possible here; see the Allow header."
+        detail = _nothing_here()
+    elif isinstance(error, MethodNotAllowed) and error.valid_methods:
+        detail = f"This can't be done here. Possible: {nearby.possible_at(request.path, error.valid_methods)}."
     else:
         detail = error.description or "The request could not be carried out."
     return problem(error.code, code=errors.wire_code(type(error)), detail=detail, headers=headers)

@@ -11,7 +11,6 @@ import json
 import secrets
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from finance.errors import RequestTimeout
 
 BODY_TIMEOUT_S = 6.0  # for the whole of it: with the database's own deadline an answer comes within 10 s
+LARGE_BODY_BYTES = 64 * 1024  # one that takes milliseconds to judge
 SEND_TIMEOUT_S = 20.0  # for one piece of an answer, at most 64 KiB of an export
 LINGER_TIMEOUT_S = 2.0
 LINGER_READS_MAX = 256
@@ -90,12 +90,10 @@ class Body:
     """
 
     def __init__(self, req: Any) -> None:
-        self.repeated_headers = frozenset(
-            name for name, count in Counter(name for name, _value in req.headers).items() if count > 1
-        )
+        self.repeated_headers = _repeated([name for name, _value in req.headers])
         self._req = req
         self._body = req.body
-        self._left = _announced(req)
+        self._left = self._size = _announced(req)
         self._ends_s: float | None = None
         self._closes_anyway = req.must_close
         self.is_whole = self._left == 0
@@ -127,7 +125,14 @@ class Body:
             self.is_whole = self._left == 0
         if self.is_whole:
             self._req.must_close = self._closes_anyway
+            if (self._size or 0) > LARGE_BODY_BYTES:
+                gevent.sleep(0)  # what arrived meanwhile comes before the work on it, also where many such come at once
         return data
+
+
+def _repeated(names: list[str]) -> frozenset[str]:
+    once = set(names)
+    return frozenset() if len(once) == len(names) else frozenset(name for name in once if names.count(name) > 1)
 
 
 def _announced(req: Any) -> int | None:

@@ -1,11 +1,12 @@
 """Invoices, credit notes and sequences as they are answered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marshmallow import fields
 
 from finance.database import Document
+from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, PageSchema
 from finance.history import shown as shown_history
 from finance.invoices.model import STATUSES, CreditNote, Invoice, Line
@@ -43,8 +44,14 @@ class _IssuedSchema(AnswerSchema):
     total_tax = fields.String()
     total = fields.String()
     created_at = fields.DateTime()
-    created_by = fields.String(metadata={"description": "The id of the API key."})
-    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
+    created_by = KeyId()
+    created_by_name = KeyName()
+
+
+class InvoiceHistoryEntrySchema(HistoryEntrySchema):
+    """One change of an invoice; `payment_number` where a payment did it."""
+
+    payment_number = fields.String(allow_none=True)
 
 
 class InvoiceSchema(_IssuedSchema):
@@ -59,7 +66,7 @@ class InvoiceSchema(_IssuedSchema):
     cancel_reason = fields.String(allow_none=True)
     cancelled_at = fields.DateTime(allow_none=True)
     credit_note_number = fields.String(allow_none=True)
-    history = fields.List(fields.Dict())
+    history = fields.List(fields.Nested(InvoiceHistoryEntrySchema))
 
 
 class InvoicePageSchema(PageSchema):
@@ -166,10 +173,10 @@ def _with_decimals(number: str, currency: str) -> str:
     return f"{major}.{minor}" if minor else major
 
 
-def _dump_entry(entry: dict[str, Any], currency: str) -> dict[str, Any]:
+def _dump_entry(entry: Mapping[str, Any], currency: str) -> dict[str, Any]:
     """Return a history entry with amounts as they are answered."""
     changes = dict(entry["changes"])
     if "paid_minor" in changes:
         paid = changes.pop("paid_minor")
         changes["amount_paid"] = {end: format_amount(minor, currency) for end, minor in paid.items()}
-    return {**entry, "changes": changes}
+    return {**entry, "payment_number": entry.get("payment_number"), "changes": changes}

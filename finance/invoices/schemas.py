@@ -7,7 +7,10 @@ from typing import Any
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, Items, PageCursor, Text
+from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, PageCursor, Text
+from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
+from finance.edge.hints import given_by_server
+from finance.edge.items import Items
 from finance.invoices.model import SORTS, STATUSES
 from finance.numbering.series import SLUG
 
@@ -71,6 +74,10 @@ class LineSchema(Schema):
 class NewInvoiceSchema(Schema):
     """An invoice as posted."""
 
+    fixed = given_by_server(
+        *("id", "invoice_number", "period", "taxes", "amount_paid", "outstanding", "status", "cancel_reason"),
+        *("cancelled_at", "credit_note_number", "history", "created_at", "created_by"),
+    )
     shop = ShopName(required=True)
     customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
     customer_name = Text(200, allow_none=True, metadata={"description": "Needed where there is no customer_code."})
@@ -100,7 +107,7 @@ class CancelSchema(Schema):
     reason = Text(500, lines=True, required=True)
 
 
-class InvoiceFiltersSchema(Schema):
+class InvoiceFiltersSchema(FiltersSchema):
     """Which invoices are meant; the same for lists and exports."""
 
     shop = ShopName()
@@ -117,16 +124,22 @@ class InvoiceFiltersSchema(Schema):
 class InvoiceListSchema(InvoiceFiltersSchema):
     """The filters, the order and the place of one page."""
 
+    fixed = OF_LISTS
+
     sort = Choice(SORTS, load_default="-issued_on")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = PageCursor()
 
 
 class InvoiceExportSchema(InvoiceFiltersSchema):
+    fixed = OF_EXPORTS
+
     sort = Choice(SORTS, load_default="issued_on")
 
 
-class CreditNoteListSchema(Schema):
+class CreditNoteListSchema(FiltersSchema):
+    fixed = OF_LISTS
+
     shop = ShopName()
     invoice_number = Text(100)
     issued_from = Day(metadata={"description": "The first day, inclusive."})

@@ -52,10 +52,12 @@ EXPORT_PAGE_SIZE = 500
 
 class InvoiceNotFound(NotFound):
     detail_default = "There is no invoice with this number."
+    named_like = "an invoice number such as FAC-DKR1-202611-0001"
 
 
 class CreditNoteNotFound(NotFound):
     detail_default = "There is no credit note with this number."
+    named_like = "a credit note number such as AV-DKR1-202611-0001"
 
 
 class InvoiceAlreadyCancelled(Conflict):
@@ -154,7 +156,7 @@ def get_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNo
     """Return the credit note; raises CreditNoteNotFound."""
     found = store.find_credit_note(db, tenant=tenant, credit_note_number=credit_note_number)
     if found is None:
-        raise CreditNoteNotFound
+        raise CreditNoteNotFound.named(credit_note_number)
     return found
 
 
@@ -207,7 +209,7 @@ def _is_invoice(draft: Draft) -> bool:
 def _get(db: Db, tenant: str, invoice_number: str) -> Invoice:
     invoice = store.find_invoice(db, tenant=tenant, invoice_number=invoice_number)
     if invoice is None:
-        raise InvoiceNotFound
+        raise InvoiceNotFound.named(invoice_number)
     return invoice
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from bson import json_util
@@ -42,10 +43,16 @@ class Stopped(Exception):
 FORESEEN = (Stopped, FinanceError, ConfigError, OSError, PyMongoError)
 
 
+def program(script: str) -> str:
+    """Return what this command was called as: one of the package's, such as finance-audit-numbers, or its script."""
+    called = Path(sys.argv[0]).name
+    return called if called.startswith("finance-") else f"scripts/{script}"
+
+
 def parser(*, name: str, about: str, reads: str, writes: str, undo: str) -> argparse.ArgumentParser:
     """Return a parser with the options for reaching a database, and a help that says what the command does to it."""
     made = argparse.ArgumentParser(
-        prog=f"scripts/{name}",
+        prog=program(name),
         description=f"{about}\n\nReads:  {reads}\nWrites: {writes}\nUndo:   {undo}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validates_sc
 
 from finance import history
 from finance.customers.schemas import CustomerCode
+from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
     AnswerSchema,
@@ -14,14 +15,16 @@ from finance.edge.fields import (
     Count,
     CurrencyCode,
     Day,
-    Items,
-    Metadata,
     PageCursor,
     PageSchema,
     Text,
 )
+from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
+from finance.edge.hints import given_by_server
+from finance.edge.items import Items
+from finance.edge.metadata import Metadata
 from finance.errors import Invalid
-from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
+from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, format_amount, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
 from finance.text import fold
 
@@ -30,8 +33,22 @@ PAGE_SIZE_MAX = 200
 ALLOCATIONS_MAX = 100
 
 
+# Of an answer, but no part of what is posted: whoever sends back what was read is told so.
+_GIVEN = given_by_server(
+    *("id", "payment_number", "allocated", "unallocated", "previous_numbers", "history", "created_at", "created_by"),
+    *("void_reason", "voided_at"),
+)
+_FOR_GOOD = ("amount", "currency", "payer", "method", "direction", "paid_on", "customer_code", "allocations")
+
+
 class PaymentEditSchema(Schema):
     """What may be said of a payment when it is recorded, and corrected afterwards; null removes it."""
+
+    fixed = {
+        **_GIVEN,
+        **dict.fromkeys(_FOR_GOOD, "can't be changed; void the payment and record it again."),
+        "status": "can't be set; POST /payments/{payment_number}/void voids the payment.",
+    }
 
     reference = Text(100, allow_none=True)
     note = Text(1000, lines=True, allow_none=True)
@@ -41,6 +58,7 @@ class PaymentEditSchema(Schema):
 class NewPaymentSchema(PaymentEditSchema):
     """A payment as posted. Loading gives `amount_minor` in the place of `amount`."""
 
+    fixed = _GIVEN | {"status": "is given by the server; POST /payments/{payment_number}/void voids a payment."}
     amount = AmountText(required=True)
     currency = CurrencyCode(required=True)
     payer = Text(200, required=True)
@@ -51,6 +69,10 @@ class NewPaymentSchema(PaymentEditSchema):
 
     @validates_schema(skip_on_field_errors=False)
     def _check_amount(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if data.get("amount", "").startswith(MINUS_SIGNS):
+            raise ValidationError(
+                {"amount": ["must be greater than zero; money that goes out is direction: outgoing."]}
+            )
         if "amount" in data and "currency" in data:
             _minor(data["amount"], data["currency"], "amount")
 
@@ -101,7 +123,7 @@ class VoidSchema(Schema):
     reason = Text(500, lines=True, required=True)
 
 
-class PaymentFiltersSchema(Schema):
+class PaymentFiltersSchema(FiltersSchema):
     """Which payments are meant; the same for lists, totals and exports."""
 
     paid_from = Day(metadata={"description": "The first day, inclusive."})
@@ -125,16 +147,26 @@ class PaymentFiltersSchema(Schema):
         for name in ("min_amount", "max_amount"):
             if name in data and "currency" not in data:
                 raise ValidationError({name: ["needs the parameter currency beside it."]})
-            if name in data:
-                _minor(data[name], data["currency"], name)
+        minor = [_minor(data[name], data["currency"], name) for name in ("min_amount", "max_amount") if name in data]
+        if minor != sorted(minor):
+            raise ValidationError(
+                {
+                    "min_amount": ["must not be more than max_amount."],
+                    "max_amount": ["must not be less than min_amount."],
+                }
+            )
 
 
 class PaymentExportSchema(PaymentFiltersSchema):
+    fixed = OF_EXPORTS
+
     sort = Choice(SORTS, load_default="payment_number")
 
 
 class PaymentListSchema(PaymentFiltersSchema):
     """The filters, the order and the place of one page."""
+
+    fixed = OF_LISTS
 
     sort = Choice(SORTS, load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
@@ -146,14 +178,6 @@ class CustomerPaymentListSchema(PaymentListSchema):
 
     class Meta:
         exclude = ("customer_code",)
-
-
-class HistoryEntrySchema(AnswerSchema):
-    at = fields.DateTime()
-    by = fields.String()
-    by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
-    action = fields.String()
-    changes = fields.Dict(keys=fields.String())
 
 
 class PaymentSchema(AnswerSchema):
@@ -178,8 +202,8 @@ class PaymentSchema(AnswerSchema):
     previous_numbers = fields.List(fields.String())
     history = fields.List(fields.Nested(HistoryEntrySchema))
     created_at = fields.DateTime()
-    created_by = fields.String(metadata={"description": "The id of the API key."})
-    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
+    created_by = KeyId()
+    created_by_name = KeyName()
 
 
 class PaymentPageSchema(PageSchema):

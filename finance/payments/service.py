@@ -1,5 +1,6 @@
 """Recording, reading, correcting and voiding payments."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
@@ -34,6 +35,8 @@ EXPORT_PAGE_SIZE = 500
 
 class PaymentNotFound(NotFound):
     detail_default = "There is no payment with this number."
+    named_like = "a payment number such as PAY20260001"
+    named_shape = re.compile(r"PAY\d{8,}", re.ASCII)
 
 
 class PaymentAlreadyVoided(Conflict):
@@ -81,7 +84,7 @@ def get_payment(db: Db, *, tenant: str, payment_number: str) -> Payment:
     """Return the payment that has this number, or had it before a repair; raises PaymentNotFound."""
     payment = store.find_payment(db, tenant=tenant, payment_number=payment_number)
     if payment is None:
-        raise PaymentNotFound
+        raise PaymentNotFound.named(payment_number)
     return payment
 
 

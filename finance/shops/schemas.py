@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
 
+from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
+from finance.edge.hints import given_by_server
 from finance.errors import Invalid
 from finance.history import shown as shown_history
 from finance.numbering.series import require_slug
@@ -15,6 +17,10 @@ from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, M
 class ShopSettingsSchema(Schema):
     """A shop as set up."""
 
+    fixed = {
+        "shop": "is in the address and never changes; leave it out.",
+        **given_by_server("history", "created_at", "created_by"),
+    }
     name = Text(200, required=True)
     timezone = Text(60, required=True, metadata={"example": "Africa/Dakar"})
     currency = CurrencyCode(required=True)
@@ -46,10 +52,10 @@ class ShopSchema(AnswerSchema):
     timezone = fields.String()
     currency = fields.String()
     max_length = fields.Integer()
-    history = fields.List(fields.Dict())
+    history = fields.List(fields.Nested(HistoryEntrySchema))
     created_at = fields.DateTime()
-    created_by = fields.String(metadata={"description": "The id of the API key."})
-    created_by_name = fields.String(allow_none=True, metadata={"description": "What the key was called then."})
+    created_by = KeyId()
+    created_by_name = KeyName()
     invoice_format = fields.String()
     credit_note_format = fields.String()
     reset = fields.String(metadata={"enum": RESETS})

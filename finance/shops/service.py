@@ -25,7 +25,7 @@ FORMATS: tuple[Literal["invoice_format", "credit_note_format"], ...] = ("invoice
 
 
 class ShopNotFound(NotFound):
-    detail_default = "There is no shop of this name."
+    detail_default = "There is no shop of this name; GET /api/v1/shops lists them."
 
 
 class ShopHistoryFull(Conflict):

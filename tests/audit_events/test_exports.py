@@ -79,7 +79,7 @@ def test_where_the_event_cannot_be_stored_nothing_is_taken_away(client: Client) 
 
     refused = client.get("/payments/export.csv")
 
-    assert refused.status_code == 503
+    assert (refused.status_code, refused.json["code"]) == (503, "not_recorded")
     assert "PAY" not in refused.text
 
 

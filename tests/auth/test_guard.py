@@ -2,18 +2,19 @@
 
 import logging
 import secrets
-from datetime import UTC, datetime
 from typing import Any
 
 import limits
 import pytest
 
 from finance.app import create_app
+from finance.asked import Asked
 from finance.auth import service as keys
 from finance.auth.guard import asked, requires
 from finance.config import Config
+from finance.context import utc_now
 from finance.database import Db
-from tests.clients import Client
+from tests.clients import Client, make_key
 from tests.commands import Commands
 
 PATH = "/payments/PAY20260001"  # 404 for whom the guard lets in
@@ -53,11 +54,11 @@ def test_who_shares_the_address_of_a_flood_goes_on_working(db: Db) -> None:
 
 def test_a_revoked_key_stays_refused_in_a_flood(db: Db) -> None:
     client = Client(db, Config(key_cache_s=0))
-    made = keys.create_key(db, tenant="acme", role="client", now=datetime.now(UTC))
+    made = make_key(db)
     assert send(client, made.key).status_code == 404
     flood(client)
 
-    keys.revoke_key(db, tenant="acme", key_id=made.key_id, now=datetime.now(UTC))
+    keys.revoke_key(db, Asked("acme", "tests", utc_now()), key_id=made.key_id)
 
     assert {send(client, made.key).status_code for _again in range(3)} <= {401, 429}
 

@@ -16,6 +16,7 @@ from finance.auth.service import ApiKeyAlreadyShown, ApiKeyNotFound, KeyRing
 from finance.config import Config
 from finance.database import Db, connect
 from finance.errors import Invalid, Unauthenticated
+from finance.events import NotRecorded
 from finance.once import IdempotencyKeyReused
 from tests.clients import at_once
 
@@ -109,6 +110,17 @@ def test_a_key_that_ends_while_it_is_cached_is_refused_from_that_moment(db: Db, 
     for ring in (key_ring, clocks.ring(db)):
         with pytest.raises(Unauthenticated):
             ring.get_caller(made.key)
+
+
+def test_without_a_cache_each_use_is_looked_up(db: Db, clocks: Clocks) -> None:
+    made = service.create_key(db, ASKED, CLIENT)
+    key_ring = clocks.ring(db, cache_s=0)
+    assert key_ring.get_caller(made.key)
+
+    service.revoke_key(db, ASKED, key_id=made.key_id)
+
+    with pytest.raises(Unauthenticated):
+        key_ring.get_caller(made.key)
 
 
 @pytest.mark.parametrize("expires_at", [NOW, NOW - timedelta(days=1)])
@@ -244,7 +256,7 @@ def test_where_the_event_cannot_be_stored_no_key_is_made_and_none_revoked(db: Db
         lambda: service.create_key(db, ASKED, CLIENT),
         lambda: service.revoke_key(db, ASKED, key_id=made.key_id),
     ):
-        with pytest.raises(Exception, match="failed validation"):
+        with pytest.raises(NotRecorded, match=r"nothing was done\. A retry is safe"):
             act()
 
     assert [key["revoked_at"] for key in db.api_keys.find()] == [None]

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -254,6 +255,17 @@ def test_what_leaves_the_accounts_as_they_are_is_not_on_record(client: Client) -
     client.put(PATH, role="client", json=form | {"contact_person": "Ravi"})
     client.put(PATH, role="client", json=_loaded(client, form))
 
+    assert client.db.audit_events.count_documents({"action": "bank_details_changed"}) == 0
+
+
+def test_a_change_that_is_refused_since_the_history_is_full_is_not_on_record(client: Client) -> None:
+    form = _onboard(client)
+    entry = {"at": datetime(2026, 1, 1, tzinfo=UTC), "by": "k", "action": "saved", "changes": {}}
+    client.db.customers.update_one({}, {"$set": {"history": [entry] * 1_000}})
+
+    refused = client.put(PATH, role="client", json=form | {"banking": []})
+
+    assert (refused.status_code, refused.json["code"]) == (409, "customer_history_full")
     assert client.db.audit_events.count_documents({"action": "bank_details_changed"}) == 0
 
 

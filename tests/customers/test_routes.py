@@ -257,6 +257,17 @@ def test_a_customer_that_another_system_left_incomplete_is_shown_and_can_be_save
     assert inactive.json["status"] == "inactive"
 
 
+@pytest.mark.parametrize("left", [{"history": None}, {"version": "v7"}, {"version": 2.0}, {"banking": None}])
+def test_a_customer_that_another_system_left_damaged_is_shown_and_erased(client: Client, left: dict[str, Any]) -> None:
+    client.db.customers.insert_one({"tenant": "acme", "customer_code": "OLD-1", **left})
+
+    shown = [client.get(path) for path in ("/customers/OLD-1", "/customers")]
+    erased = client.post("/customers/OLD-1/erase", json={"reason": "asked for"}, role="admin")
+
+    assert [answer.status_code for answer in (*shown, erased)] == [200] * 3
+    assert erased.json["version"] == shown[0].json["version"] + 1
+
+
 def test_a_unique_index_that_an_older_system_left_behind_is_a_conflict_and_never_a_5xx(client: Client) -> None:
     client.db.customers.create_index("contact_number", unique=True)
     form = {"customer_name": "Ada", "contact_number": "+91 22 2493 1234"}

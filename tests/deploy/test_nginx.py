@@ -306,7 +306,7 @@ def test_a_post_that_breaks_off_is_not_sent_to_another_server(shared_api: Api, t
 
 
 def test_connections_to_the_api_are_left_before_gunicorn_ends_them() -> None:
-    gunicorn = re.search(r"^keepalive = (\d+)$", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE)
+    gunicorn = re.search(r"^keepalive = (\d+)$", (ROOT / "finance/commands/gunicorn_conf.py").read_text(), re.MULTILINE)
     upstream = re.search(r"upstream finance_api {.*?keepalive_timeout (\d+)s;", _shipped(), re.DOTALL)
 
     assert gunicorn is not None

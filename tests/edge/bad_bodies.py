@@ -85,6 +85,8 @@ def _sizes() -> Iterator[BadRequest]:
     yield BadRequest("20,000 unknown members", post("/payments", _many_members(20_000)), 422, "invalid", at="")
     inside = members(PAYMENT, metadata=_many_members(20_000).decode())
     yield BadRequest("20,000 members inside", post("/payments", inside), 422, "invalid", at="/metadata")
+    second = members(INVOICE, lines=f'[{{"a": 1}}, {_many_members(101).decode()}]')
+    yield BadRequest("101 members of a line", post("/invoices", second), 422, "invalid", at="/lines/1")
     for name, path, base, member, item, count in (
         ("300,000 empty lines", "/invoices", INVOICE, "lines", "{}", 300_000),
         ("501 lines", "/invoices", INVOICE, "lines", '{"description": "Work", "unit_price": "1"}', 501),

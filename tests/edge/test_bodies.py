@@ -4,9 +4,13 @@ import socket
 from decimal import Decimal
 
 import pytest
+from marshmallow import ValidationError
 
 from finance.edge.bodies import BodyTooLarge, LengthRequired, parse_json
+from finance.edge.fields import ExactNumber
+from finance.edge.items import ERRORS_MAX
 from finance.errors import FieldError, NotParseable
+from finance.invoices.schemas import LINES_MAX, NewInvoiceSchema
 from tests.clients import Client
 from tests.conftest import Api
 
@@ -205,6 +209,35 @@ def test_a_sound_request_id_is_taken_over_and_another_replaced(shared_client: Cl
 
     assert taken.headers["X-Request-Id"] == "abc-123"
     assert len(replaced.headers["X-Request-Id"]) == 32
+
+
+def test_no_more_errors_are_collected_of_a_list_than_are_shown() -> None:
+    errors = NewInvoiceSchema().validate({"lines": [{}] * LINES_MAX})
+
+    assert sum(len(line) for line in errors["lines"].values()) == ERRORS_MAX
+
+
+def test_a_list_is_refused_by_its_length_before_its_items_are_looked_at() -> None:
+    class Untouchable(dict):
+        def get(self, *_asked: object) -> object:
+            pytest.fail("An item was looked at.")
+
+    errors = NewInvoiceSchema().validate({"lines": [Untouchable()] * (LINES_MAX + 1)})
+
+    assert errors["lines"] == [f"must hold 1 to {LINES_MAX} items."]
+
+
+@pytest.mark.parametrize("written", ["1.50", "0.0000000", "0.000001", "2.0000000", "1", "0", "123456789.000000"])
+def test_a_number_is_taken_as_the_digits_written(written: str) -> None:
+    price = ExactNumber(digits_max=13, decimals_max=6)
+
+    assert price.deserialize(parse_json(written.encode())) == price.deserialize(written)
+
+
+@pytest.mark.parametrize("written", ["1e2", "1e400", "1e999999999", "1e9999999999999999999999", "-1.5", "-1"])
+def test_a_number_that_is_not_plain_digits_is_refused(written: str) -> None:
+    with pytest.raises(ValidationError, match="written in digits"):
+        ExactNumber(digits_max=13, decimals_max=6).deserialize(parse_json(written.encode()))
 
 
 def test_an_error_points_into_the_body_or_names_a_parameter() -> None:

@@ -1,5 +1,8 @@
 """Limits that workers share: what is counted, what is remembered, what it costs, and that MongoDB may be away."""
 
+import socket
+import time
+
 import limits
 import pytest
 
@@ -156,6 +159,21 @@ def test_without_mongodb_nothing_is_limited_and_only_the_first_waits(caplog: pyt
 
     assert len(caplog.records) == 1
     assert "ServerSelectionTimeoutError" in caplog.text
+
+
+def test_a_mongodb_that_never_answers_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finance.edge.limits.ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        requests = RequestsPerKey(
+            THREE, SharedCounts(database.connect(Config(mongodb_uri=f"mongodb://127.0.0.1:{port}")))
+        )
+        begun = time.monotonic()
+
+        for _request in range(100):
+            requests.count("a-key")
+
+    assert time.monotonic() - begun < 20  # a hundred waits would be 50
 
 
 def test_counts_are_kept_apart_from_the_numbers_and_are_removed_when_they_end(db: Db) -> None:

@@ -29,6 +29,8 @@ def killed_at_write(patch: pytest.MonkeyPatch, number: int, *, after: bool) -> I
         original = getattr(Collection, name)
 
         def write(self: Collection, *args: Any, **kwargs: Any) -> Any:
+            if self.name == "api_keys":  # the hour of a key's last use, noted in some requests before they begin
+                return original(self, *args, **kwargs)
             writes.append(f"{self.name}.{name}")
             if len(writes) == number and not after:
                 stop()

@@ -144,7 +144,14 @@ def activate(story: Story) -> Request:
     return Request(f"/customers/{story.customer}/activate", {"reason": "open again"}, {"reason": "by mistake"})
 
 
-OPERATIONS = [pay, pay_today, pay_an_invoice, void, issue, cancel, onboard, hand_out_a_code, deactivate, activate]
+def erase(story: Story) -> Request:
+    return Request(f"/customers/{story.customer}/erase", {"reason": "asked for"}, {"reason": "by mistake"})
+
+
+OPERATIONS = [
+    *(pay, pay_today, pay_an_invoice, void, issue, cancel),
+    *(onboard, hand_out_a_code, deactivate, activate, erase),
+]
 
 
 # --- What happens meanwhile. `first` is the first result. ------------------------------------------------------------
@@ -200,11 +207,20 @@ def another_takes_over_the_pan(story: Story, first: dict[str, Any]) -> None:
     story.do("POST", "/customers", {"customer_name": "Heir", "pan_number": story.pan})
 
 
+def the_pan_is_onboarded_again(story: Story, first: dict[str, Any]) -> None:
+    story.do("POST", "/customers", {"customer_name": "Zoë", "pan_number": story.pan})
+
+
+def the_customer_is_erased(story: Story, first: dict[str, Any]) -> None:
+    story.do("POST", f"/customers/{story.customer}/erase", {"reason": "asked for"})
+
+
 Operation = Callable[[Story], Request]
 Change = Callable[[Story, dict[str, Any]], None]
 CHANGES: list[tuple[Operation, Change, int, dict[str, Any]]] = [
     (pay, the_customer_is_deactivated, 422, {"code": "invalid"}),
     (pay, the_calendar_goes_back, 422, {"code": "invalid"}),
+    (pay, the_customer_is_erased, 409, {"code": "customer_erased"}),
     (pay_today, new_year_comes, 201, {"paid_on": "2027-01-19", "payment_number": "PAY20270001"}),
     (pay_an_invoice, the_customer_is_deactivated, 422, {"code": "invalid"}),
     (pay_an_invoice, the_calendar_goes_back, 422, {"code": "invalid"}),
@@ -212,6 +228,7 @@ CHANGES: list[tuple[Operation, Change, int, dict[str, Any]]] = [
     (pay_an_invoice, the_invoice_is_cancelled, 409, {"code": "invoice_is_cancelled"}),
     (void, the_note_is_corrected, 409, {"code": "payment_already_voided"}),
     (issue, the_customer_is_deactivated, 422, {"code": "invalid"}),
+    (issue, the_customer_is_erased, 409, {"code": "customer_erased"}),
     (issue, the_calendar_goes_back, 422, {"code": "invalid"}),
     (issue, the_shop_changes, 201, {"currency": "XOF"}),
     (cancel, the_shop_changes, 409, {"code": "invoice_already_cancelled"}),
@@ -220,6 +237,7 @@ CHANGES: list[tuple[Operation, Change, int, dict[str, Any]]] = [
     (hand_out_a_code, the_code_is_used, 201, {"customer_code": "CUST-000003"}),
     (deactivate, it_is_activated_again, 200, {"status": "inactive"}),
     (activate, another_takes_over_the_pan, 409, {"code": "possible_duplicate_customer"}),
+    (erase, the_pan_is_onboarded_again, 409, {"code": "customer_erased"}),
 ]
 NAMES = [f"{operation.__name__}-{change.__name__}" for operation, change, *_answer in CHANGES]
 

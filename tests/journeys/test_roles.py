@@ -41,6 +41,7 @@ class Example:
 
 
 EXAMPLES: dict[str, Example] = {
+    "GET /audit-events": Example("admin"),
     "GET /credit-notes": Example("accountant"),
     "GET /credit-notes/<credit_note_number>": Example("client"),
     "POST /customers": Example("client", 201, lambda: {"customer_name": MARK, "pan_number": pan()}),
@@ -49,7 +50,9 @@ EXAMPLES: dict[str, Example] = {
     "PUT /customers/<customer_code>": Example("client", 200, lambda: {"customer_name": MARK, "pan_number": pan()}, 201),
     "POST /customers/<customer_code>/activate": Example("accountant", 409, lambda: {"reason": MARK}),  # it is active
     "POST /customers/<customer_code>/deactivate": Example("accountant", 200, lambda: {"reason": MARK}),
+    "POST /customers/<customer_code>/erase": Example("admin", 200, lambda: {"reason": MARK}),
     "GET /customers/<customer_code>/payments": Example("accountant"),
+    "POST /customers/search": Example("accountant", 200, dict),
     "POST /customers/codes": Example("client", 201, dict),
     "POST /invoices": Example("client", 201, lambda: {"shop": "own", "customer_name": MARK, "lines": LINES}, 422),
     "GET /invoices": Example("accountant"),
@@ -148,12 +151,13 @@ def test_a_route_lets_in_who_may(shared_client: Client, route: str, whose: str, 
     key = None if whose == NOBODY else client.key(role, tenant if whose == OWN else caller)
     before = _stored(client.db, tenant)
 
-    answer = _send(client, method, path, key, example)
+    body = None if example.json is None else example.json()
+    answer = _send(client, method, path, key, body)
 
     assert answer.status_code == _expected(route, whose, role), answer.text
     if answer.status_code in (401, 403) or whose == OTHER:
         assert _stored(client.db, tenant) == before
-    if whose != OWN and example.json is None:
+    if whose != OWN and MARK not in str(body):
         assert MARK.encode() not in answer.data
 
 
@@ -168,10 +172,9 @@ def _expected(route: str, whose: str, role: str) -> int:
     return example.status
 
 
-def _send(client: Client, method: str, path: str, key: str | None, example: Example) -> Any:
+def _send(client: Client, method: str, path: str, key: str | None, body: Any) -> Any:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    body = {} if example.json is None else {"json": example.json()}
-    return client.app.test_client().open(f"{API}{path}", method=method, headers=headers, buffered=True, **body)
+    return client.app.test_client().open(f"{API}{path}", method=method, headers=headers, buffered=True, json=body)
 
 
 def _stored(db: Db, tenant: str) -> dict[str, list[Any]]:

@@ -160,7 +160,7 @@ def test_nothing_that_is_done_changes_or_removes_an_event(db: Db, mongodb_uri: s
 
 
 def test_every_worker_refuses_an_ended_key_though_it_remembers_it(serve_api: Callable[..., Any]) -> None:
-    api = serve_api(workers=2)
+    api = serve_api(workers=2, FINANCE_FAILED_KEYS_PER_ADDRESS="off")
     connections = _connections_to_every_worker(api)
     ends = datetime.now(UTC) + timedelta(seconds=2)
     ending, lasting = (make_key(api.db, expires_at=end) for end in (ends, ends + timedelta(days=1)))

@@ -1,33 +1,39 @@
 """`scripts/create_key.py` as an operator runs it, on a real database."""
 
-import os
+import base64
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+import environment
+import create_key
 import pytest
 
 from finance.auth.service import KeyRing
 from finance.context import utc_now
 from finance.database import Db
-from tests.clients import make_key
+from tests.clients import ENCRYPTION_KEY, make_key
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts/create_key.py"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(db: Db, mongodb_uri: str, tmp_path: Path) -> Run:
-    env = {"PATH": os.environ["PATH"], "FINANCE_VENV": sys.prefix, "FINANCE_VAR": str(tmp_path), "LOGNAME": "ops"}
-    env |= {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": db.name}
+def run(db: Db, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`run("--list")` gives the exit code and what was printed, as of the process that an operator starts."""
+    monkeypatch.setattr(environment, "enter", lambda *names: None)  # we are in it
+    settings = {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": db.name, "LOGNAME": "ops"}
+    settings["FINANCE_ENCRYPTION_KEY"] = base64.b64encode(ENCRYPTION_KEY).decode()
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run([str(SCRIPT), *arguments], env=env, text=True, capture_output=True, check=False)
-        ended.stderr = re.sub(r"^Installing .*\n", "", ended.stderr)  # what the first start after a change says
-        return ended
+        monkeypatch.setattr("sys.argv", ["create_key.py", *arguments])
+        try:
+            code = create_key.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
 
     return run
 

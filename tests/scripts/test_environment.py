@@ -130,3 +130,15 @@ def test_a_folder_in_the_way_is_left_alone(root: Path) -> None:
         environment.ensure("requirements.txt")
 
     assert (root / ".venv/precious").read_text() == "data"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+def test_an_environment_that_this_user_may_not_use_is_named(made: Path, mode: int) -> None:
+    """As after a start by root, whose Python is where nobody else may go."""
+    python = made / ".venv/bin/python"
+    python.unlink()
+    python.write_text("#!/bin/sh\nexit 1\n" if mode == 0o644 else "#!/root\n")
+    python.chmod(mode)
+
+    with pytest.raises(environment.EnvironmentFailed, match=rf"{made / '.venv'}.*FINANCE_VENV="):
+        environment.enter("requirements.txt")

@@ -55,7 +55,7 @@ def test_a_python_that_is_new_enough_just_goes_on() -> None:
     python_version.require()
 
 
-@pytest.mark.parametrize("name", ["python_version.py", "environment.py", "serve", "test"])
+@pytest.mark.parametrize("name", ["python_version.py", "environment.py", "serve", "test", "lock"])
 def test_what_is_read_before_that_is_readable_by_old_pythons(name: str) -> None:
     source = (SCRIPTS / name).read_text()
 
@@ -63,6 +63,14 @@ def test_what_is_read_before_that_is_readable_by_old_pythons(name: str) -> None:
     assert "from __future__" not in source  # 3.6 doesn't know that of annotations
 
 
-@pytest.mark.parametrize("name", ["serve", "test"])
+@pytest.mark.parametrize("name", ["serve", "test", "lock"])
+def test_it_is_asked_before_any_other_file_of_ours_is_read(name: str) -> None:
+    tree = ast.parse((SCRIPTS / name).read_text())
+    imported = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+
+    assert next(module for module in imported if (SCRIPTS / f"{module}.py").exists()) == "environment"
+
+
+@pytest.mark.parametrize("name", ["serve", "test", "lock"])
 def test_the_commands_can_be_executed(name: str) -> None:
     assert os.access(SCRIPTS / name, os.X_OK)

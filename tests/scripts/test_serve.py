@@ -29,13 +29,13 @@ _OURS = ("FINANCE_", "MONGODB_", "PAYMENT_", "PROMETHEUS_", "GUNICORN_", "HOST",
 class Serve:
     """One run of scripts/serve, with what it has printed."""
 
-    def __init__(self, var: Path, log: Path, **env: str) -> None:
+    def __init__(self, var: Path, log: Path, *options: str, **env: str) -> None:
         self.var = var
         self.port = env.get("PORT") or str(processes.free_port())
         self._log = log
         settings = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         settings |= {"FINANCE_VENV": sys.prefix, "FINANCE_VAR": str(var), "PORT": self.port}
-        self.process = processes.start([str(SERVE)], log=log, env={**settings, "WEB_CONCURRENCY": "1", **env})
+        self.process = processes.start([str(SERVE), *options], log=log, env={**settings, "WEB_CONCURRENCY": "1", **env})
 
     @property
     def output(self) -> str:
@@ -87,8 +87,8 @@ def var() -> Iterator[Path]:
 def serve(var: Path, tmp_path: Path) -> Iterator[Callable[..., Serve]]:
     started: list[Serve] = []
 
-    def start(**env: str) -> Serve:
-        started.append(Serve(var, tmp_path / f"serve-{len(started)}.log", **env))
+    def start(*options: str, **env: str) -> Serve:
+        started.append(Serve(var, tmp_path / f"serve-{len(started)}.log", *options, **env))
         return started[-1]
 
     yield start
@@ -167,8 +167,51 @@ def test_a_port_in_use_is_one_clear_line_before_anything_is_started(serve: Calla
 
         assert run.exit_code() == 1
 
-    assert re.fullmatch(rf"scripts/serve: Port {run.port} of 127\.0\.0\.1 is in use: .*PORT=8001\.\n", run.output)
+    assert re.fullmatch(rf"scripts/serve: Port {run.port} of 127\.0\.0\.1 is in use: .*--port 8001\.\n", run.output)
     assert not run.var.exists()
+
+
+def test_help_names_the_options_and_starts_nothing(serve: Callable[..., Serve]) -> None:
+    run = serve("--help")
+
+    assert run.exit_code() == 0
+    assert "--host HOST" in run.output
+    assert "--port PORT" in run.output
+    assert not run.var.exists()
+
+
+@pytest.mark.parametrize("options", [["--prot", "8001"], ["8001"], ["--port", "http"], ["--port"]], ids=" ".join)
+def test_an_option_that_it_does_not_know_ends_with_code_2(serve: Callable[..., Serve], options: list[str]) -> None:
+    run = serve(*options)
+
+    assert run.exit_code() == 2
+    assert re.search(r"^scripts/serve: error: .*(--prot|8001|--port)", run.output, re.MULTILINE), run.output
+    assert not run.var.exists()
+
+
+def test_options_come_before_settings(serve: Callable[..., Serve]) -> None:
+    port = processes.free_port()
+
+    run = serve("--host", "0.0.0.0", f"--port={port}", PORT="1", HOST="203.0.113.7").wait_until_ready()
+
+    assert f"http://127.0.0.1:{port}/api/v1" in run.output
+
+
+@pytest.mark.parametrize("port", ["same", "another"])
+def test_a_second_run_in_the_folder_is_told_who_runs_there_and_what_to_do(
+    serve: Callable[..., Serve], port: str
+) -> None:
+    first = serve().wait_until_ready()
+    mongod = (first.var / "mongodb/data/mongod.lock").read_text().strip()
+
+    second = serve("--port", first.port if port == "same" else str(processes.free_port()))
+
+    assert second.exit_code() == 1
+    told = rf"scripts/serve: It runs already.*: process {first.process.pid}, {first.url}\. .*FINANCE_VAR=.* --port .*\n"
+    assert re.fullmatch(told, second.output)
+    assert mongod not in second.output
+    assert "kill" not in second.output
+    assert first.process.poll() is None
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def store_words(db: Db, name: SearchedName) -> int:
 
 
 def _changes(db: Db, name: SearchedName) -> Iterator[UpdateOne]:
-    found = db[name.collection].find(name.without_words, {name.folded: True}).sort("_id", 1)
+    found = db[name.collection].find(name.without_words, {name.folded: True}, batch_size=BATCH).sort("_id", 1)
     for document in found:
         folded = document[name.folded]
         unchanged = {"_id": document["_id"], name.folded: folded}

@@ -1,0 +1,48 @@
+"""Lists of objects in a body."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields
+
+ERRORS_MAX = 100  # collected of one list, and shown of one request
+
+_REQUIRED: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
+
+
+class Items(fields.List):
+    """A list of objects. Its length is judged before any of them is looked at, and no more errors are collected than
+    are shown: what is wrong thousands of times costs no more than what is wrong a hundred times.
+    """
+
+    def __init__(self, schema: Schema, length_max: int, *, length_min: int = 0, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {}).update(minItems=length_min, maxItems=length_max)
+        super().__init__(fields.Nested(schema), error_messages=_REQUIRED, **kwargs)
+        self._lengths = (length_min, length_max)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        length_min, length_max = self._lengths
+        if not isinstance(value, list):
+            raise ValidationError("must be a list.")
+        if not length_min <= len(value) <= length_max:
+            raise ValidationError(f"must hold {length_min} to {length_max} items.")
+        loaded: list[Any] = []
+        errors: dict[int, Any] = {}
+        collected = 0
+        for position, item in enumerate(value):
+            try:
+                loaded.append(self.inner.deserialize(item, **kwargs))
+            except ValidationError as refused:
+                errors[position] = refused.messages
+                collected += _count(refused.messages)
+                if collected >= ERRORS_MAX:
+                    break
+        if errors:
+            raise ValidationError(errors)
+        return loaded
+
+
+def _count(messages: Any) -> int:
+    if isinstance(messages, Mapping):
+        return sum(map(_count, messages.values()))
+    return len(messages) if isinstance(messages, list) else 1
