@@ -5,8 +5,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from bson import ObjectId
 
 from finance import database
+from finance.errors import own
 from finance.numbering.documents import find_repeats, taken_by_key
-from finance.numbering.drafts import Draft, Numbered, NumbersExhausted, Outcome, Stored, own
+from finance.numbering.drafts import Draft, Numbered, NumbersExhausted, Outcome, Stored
 from finance.numbering.series import Series
 
 NUMBERING_S = 2.0  # half of what a batch has at least: the insert must have time for the numbers that were given

@@ -12,8 +12,8 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from finance.database import DUPLICATE_KEY, Document
-from finance.errors import FinanceError
-from finance.numbering.drafts import Draft, NotStored, Numbered, Outcome, Taken, own
+from finance.errors import FinanceError, own
+from finance.numbering.drafts import Draft, NotStored, Numbered, Outcome, Taken
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
 from finance.numbering.side_by_side import side_by_side
 from finance.once import NothingStored, OutcomeUnknown

@@ -1,9 +1,7 @@
 """What waits for a number, and what can become of it."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from pymongo.collection import Collection
 
@@ -11,8 +9,6 @@ from finance.database import Db, Document
 from finance.errors import Conflict, FinanceError, Unavailable
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
-
-ErrorT = TypeVar("ErrorT", bound=Exception)
 
 
 class NumbersExhausted(Unavailable):
@@ -74,13 +70,6 @@ class Taken:
 
     document: Document
     fields: frozenset[str]
-
-
-def own(error: ErrorT) -> ErrorT:
-    """Return the failure as an instance of one request's own: it is raised there, and gets its traceback."""
-    its_own = copy.copy(error)
-    its_own.__cause__ = error.__cause__
-    return its_own
 
 
 Outcome = Stored | Taken | Exception  # of one draft; an exception is its own instance

@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from finance import database, metrics
 from finance.database import Document
-from finance.errors import FinanceError
+from finance.errors import FinanceError, own
 from finance.numbering import counters
 from finance.numbering.batches import NUMBERING_S, answer_repeats, by_series, firsts_of, give_number, outcomes_of
 from finance.numbering.documents import (
@@ -38,7 +38,6 @@ from finance.numbering.drafts import (
     SeriesFull,
     Stored,
     Taken,
-    own,
 )
 from finance.numbering.series import Series
 from finance.numbering.side_by_side import side_by_side

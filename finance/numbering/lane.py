@@ -14,8 +14,8 @@ from time import monotonic
 
 from finance import database, metrics
 from finance.database import ConnectionLost
-from finance.errors import FinanceError, Unavailable
-from finance.numbering.drafts import Draft, Outcome, Stored, Taken, own
+from finance.errors import FinanceError, TooBusy, own
+from finance.numbering.drafts import Draft, Outcome, Stored, Taken
 from finance.once import DatabaseFailed, NothingStored, OutcomeUnknown
 
 log = logging.getLogger(__name__)
@@ -30,12 +30,6 @@ COMMIT_S = 4.0  # what a batch has at least: who has less time left when its tur
 
 # A lane's `submit` with its deadline: what a service needs to have its document numbered and stored.
 Submit = Callable[[Draft], Stored | Taken]
-
-
-class TooBusy(Unavailable):
-    """More requests wait than can be stored in time. Nothing was stored."""
-
-    detail_default = "Too many requests wait to be stored. Nothing was stored; a retry is safe."
 
 
 class _Ticket:

@@ -12,13 +12,13 @@ from pymongo.errors import ConnectionFailure
 
 from finance import database
 from finance.config import Config
-from finance.errors import Unavailable
+from finance.errors import TooBusy, Unavailable
 from finance.numbering import documents
 from finance.numbering import issue as issue_module
 from finance.numbering import lane as lane_module
 from finance.numbering.drafts import Draft, NotStored, Numbered, Outcome, Stored, Taken
 from finance.numbering.issue import issue_no_gap, issue_standard
-from finance.numbering.lane import Lane, TooBusy
+from finance.numbering.lane import Lane
 from finance.numbering.series import Series
 from finance.once import NothingStored, OutcomeUnknown
 from finance.payments.model import NUMBERED
