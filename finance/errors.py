@@ -8,7 +8,7 @@ import copy
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z._-]{0,39}", re.ASCII)
 
