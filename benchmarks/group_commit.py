@@ -19,8 +19,8 @@ from finance.asked import Asked
 from finance.config import PaymentNumbering
 from finance.context import utc_now
 from finance.database import Db
-from finance.numbering.issue import Draft
-from finance.numbering.lane import COMMITTERS, Lane
+from finance.numbering.drafts import Draft
+from finance.numbering.lane import Lane
 from finance.payments import service
 from finance.payments.model import draft_of, new_payment
 
@@ -55,7 +55,6 @@ def _record(db: Db, way: str) -> Record:
     lane = Lane(
         lambda drafts: service.commit_payments(db, drafts, numbering=numbering, now=utc_now()),
         kind="payment",
-        committers=1 if numbering == "no_gap" else COMMITTERS,
     )
     return lambda draft: lane.submit(draft, deadline_s=9)
 

@@ -1,6 +1,7 @@
 """A mongod and a gunicorn for a benchmark, each stopped when it is done."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts")]
 
 import processes  # noqa: E402
+import pymongo  # noqa: E402
 from embedded_mongodb import EmbeddedMongodb  # noqa: E402
 
 from finance import database  # noqa: E402
@@ -68,6 +70,34 @@ def gunicorn(
         finally:
             process.terminate()
             process.wait()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process and its children have taken, those that ended aside; Linux alone."""
+    times = [float(_cpu_ticks(child)) for child in [pid, *_children(pid)]]
+    return sum(times) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def mongod_pid(uri: str) -> int:
+    """Return the process id that the server itself names."""
+    with pymongo.MongoClient(uri) as client:
+        return int(client.admin.command("serverStatus")["pid"])
+
+
+def put(url: str, path: str, *, key: str, body: dict[str, object]) -> None:
+    """Send a PUT that must succeed."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}{path}", json.dumps(body).encode(), headers, method="PUT")
+    urllib.request.urlopen(request, timeout=10).close()
 
 
 def _wait_until_ready(url: str) -> None:

@@ -14,7 +14,7 @@ from finance import logs
 from finance.app import create_app
 from finance.config import Config
 from finance.context import EXTENSION, Parts
-from finance.numbering.issue import Draft, Stored
+from finance.numbering.drafts import Draft, Stored
 
 
 class NoDatabase:

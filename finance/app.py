@@ -25,8 +25,9 @@ from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
 from finance.invoices import service as invoices
-from finance.numbering.issue import Draft, Outcome
-from finance.numbering.lane import COMMITTERS, Lane, Submit
+from finance.numbering.drafts import Draft, Outcome
+from finance.numbering.lane import Lane, Submit
+from finance.once import NothingStored
 from finance.payments import allocations
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
@@ -146,25 +147,29 @@ def _field_cipher(db: Db, config: Config) -> FieldCipher:
 
 
 def _submit_payment(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Submit:
-    """Return the way into the lane of payments; its first batch makes sure that the unique indexes stand."""
-    numbering = config.payment_numbering
-
-    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
-        with database.deadline(config.database_deadline_s):
-            protect()
-            return payments.commit_payments(db, drafts, numbering=numbering, now=clock())
-
-    lane = Lane(commit, kind=payments_model.KIND, committers=1 if numbering == "no_gap" else COMMITTERS)
-    return partial(lane.submit, deadline_s=config.commit_deadline_s)
+    """Return the way into the lane of payments."""
+    commit = partial(payments.commit_payments, db, numbering=config.payment_numbering)
+    return _lane(commit, payments_model.KIND, config=config, clock=clock, protect=protect)
 
 
 def _submit_invoice(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Submit:
-    """Return the way into the lane of invoices and credit notes, in the same way."""
+    """Return the way into the lane of invoices and credit notes."""
+    return _lane(
+        partial(invoices.commit_invoices, db), invoices_model.KIND, config=config, clock=clock, protect=protect
+    )
 
-    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
-        with database.deadline(config.database_deadline_s):
+
+def _lane(
+    commit: Callable[..., list[Outcome]], kind: str, *, config: Config, clock: Clock, protect: Callable[[], None]
+) -> Submit:
+    """Return the way into a lane; its first batch makes sure that the unique indexes stand."""
+
+    def commit_protected(drafts: Sequence[Draft]) -> list[Outcome]:
+        try:
             protect()
-            return invoices.commit_invoices(db, drafts, now=clock())
+        except database.DriverError as error:
+            return [NothingStored.because_of(error) for _draft in drafts]
+        return commit(drafts, now=clock())
 
-    lane = Lane(commit, kind=invoices_model.KIND, committers=1)
+    lane = Lane(commit_protected, kind=kind)
     return partial(lane.submit, deadline_s=config.commit_deadline_s)

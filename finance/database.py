@@ -7,8 +7,10 @@ there after any one process or node is killed.
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from time import monotonic
+from typing import Any, TypeVar
 
 import pymongo
 from pymongo.database import Database
@@ -18,14 +20,16 @@ from pymongo.read_concern import ReadConcern
 from finance.config import Config
 from finance.errors import Unavailable
 from finance.indexes import INDEXES, Index
+from finance.once import NothingStored
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Document = dict[str, Any]
 Db = Database[Document]
 DriverError = PyMongoError
 ConnectionLost = ConnectionFailure
-deadline = pymongo.timeout  # `with deadline(8):` bounds all that is asked of MongoDB inside, in seconds
 
 DUPLICATE_KEY = 11000
 UNTOUCHED = "_untouched"  # ends the name of what stands in for a unique index while a repair is taken back
@@ -33,6 +37,34 @@ BUILD_ATTEMPTS_MAX = 20
 BUILD_PAUSE_S = 0.2
 INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _NAMESPACE_NOT_FOUND = 26
+
+
+_ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
+
+
+class deadline:  # noqa: N801  read as `with deadline(8):`
+    """Bounds all that is asked of MongoDB inside, in seconds; never longer than the one around it."""
+
+    __slots__ = ("_seconds", "_timeout", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = pymongo.timeout(seconds)
+
+    def __enter__(self) -> None:
+        around, ends_at = _ends_at.get(), monotonic() + self._seconds
+        self._token = _ends_at.set(ends_at if around is None else min(around, ends_at))
+        self._timeout.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._timeout.__exit__(*error)
+        _ends_at.reset(self._token)
+
+
+def remaining_s() -> float | None:
+    """Return how many seconds the deadline around leaves, None where there is none."""
+    ends_at = _ends_at.get()
+    return None if ends_at is None else ends_at - monotonic()
 
 
 class IndexesMissing(Unavailable):
@@ -47,10 +79,24 @@ def connect(config: Config) -> Db:
         tz_aware=True,
         w="majority",
         journal=True,
+        readPreference="primary",  # whatever the URI says: a secondary may not know yet what was stored
         readConcernLevel="majority",  # nothing is shown, or answered to a repeat, that a failover could still undo
         timeoutMS=int(config.database_deadline_s * 1000),
     )
     return client[config.database_name]
+
+
+def before_writing(look: Callable[[], T]) -> Callable[[], T]:
+    """Return `look` for what a request looks at before it writes: where MongoDB fails there, nothing was stored."""
+
+    def looked() -> T:
+        try:
+            return look()
+        except DriverError as error:
+            log.error("MongoDB: %s", type(error).__name__)
+            raise NothingStored.because_of(error) from error
+
+    return looked
 
 
 def shared_secret(db: Db, *, name: str, fresh: bytes) -> bytes:

@@ -4,12 +4,16 @@ A case of its own is a subclass beside the function that raises it (`class Payme
 its wire code is the class name in snake case.
 """
 
+import copy
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z._-]{0,39}", re.ASCII)
+
+
+ErrorT = TypeVar("ErrorT", bound=Exception)
 
 
 def wire_code(kind: type[Exception]) -> str:
@@ -138,3 +142,16 @@ class Unavailable(FinanceError):
 
     detail_default = "The service can't answer now. Try again shortly."
     retry_after_s = 1
+
+
+class TooBusy(Unavailable):
+    """More requests wait than can be answered in time. Nothing was stored."""
+
+    detail_default = "Too many requests are waiting. Nothing was stored; a retry is safe."
+
+
+def own(error: ErrorT) -> ErrorT:
+    """Return the failure as an instance of one request's own: it is raised there, and gets its traceback."""
+    its_own = copy.copy(error)
+    its_own.__cause__ = error.__cause__
+    return its_own

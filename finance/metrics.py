@@ -14,6 +14,9 @@ invoices_issued = Counter("finance_invoices_issued_total", "Invoices issued")
 duplicate_number_retries = Counter(
     "finance_duplicate_number_retries_total", "Documents that got another number because theirs was taken", ["kind"]
 )
+counters_unreadable = Counter(
+    "finance_counters_unreadable_total", "Times that a counter held what is no number, and nothing was stored", ["kind"]
+)
 gaps_recorded = Counter("finance_number_gaps_recorded_total", "Numbers recorded as gaps", ["kind"])
 batch_size = Histogram(
     "finance_commit_batch_size", "Documents stored together", ["kind"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from finance.errors import Conflict, Invalid, Unavailable
 
@@ -22,13 +22,30 @@ class IdempotencyKeyReused(Invalid):
     detail_default = "This Idempotency-Key was used for another request. Use a new key for a new request."
 
 
-class OutcomeUnknown(Unavailable):
+class DatabaseFailed(Unavailable):
+    """The database did not do what it was asked. The cause is the driver's error."""
+
+    @classmethod
+    def because_of(cls, error: Exception) -> Self:
+        """Return a failure of its own for one request."""
+        failed = cls()
+        failed.__cause__ = error
+        return failed
+
+
+class OutcomeUnknown(DatabaseFailed):
     """The database did not answer in time: stored or not, we can't tell."""
 
     detail_default = (
         "The database did not answer in time, so it is unknown whether this took effect. "
         "A retry with the same Idempotency-Key is safe; without one, look for it before sending it again."
     )
+
+
+class NothingStored(DatabaseFailed):
+    """The database failed before anything was sent to it that would store this."""
+
+    detail_default = "The database did not answer in time, and nothing was stored. A retry is safe."
 
 
 class RefusedByForeignIndex(Conflict):

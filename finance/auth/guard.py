@@ -17,7 +17,8 @@ from finance.edge import headers
 from finance.edge.failures import fails
 from finance.edge.frames import client_address
 from finance.edge.limits import FailedKeys, RequestsPerKey, TooManyFailedKeys
-from finance.errors import Forbidden, TooManyRequests, Unauthenticated
+from finance.errors import Forbidden, TooBusy, TooManyRequests, Unauthenticated
+from finance.once import NothingStored
 
 EXTENSION = "finance-guard"
 
@@ -57,7 +58,7 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}
         guarded.role = role  # type: ignore[attr-defined]  # what wraps it keeps this
         guarded._apidoc = deepupdate(deepcopy(getattr(view, "_apidoc", {})), {"manual_doc": documented})  # type: ignore[attr-defined]
-        refusals = (Unauthenticated, TooManyFailedKeys, TooManyRequests)
+        refusals = (Unauthenticated, TooManyFailedKeys, TooManyRequests, TooBusy, NothingStored)
         return fails(*refusals, *(() if role == ROLES[0] else (Forbidden,)))(guarded)
 
     return decorate

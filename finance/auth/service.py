@@ -2,19 +2,23 @@
 
 import hmac
 import logging
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from finance.asked import Asked
 from finance.auth import store
 from finance.auth.model import ApiKey, Caller, NewKey, WantedKey, hash_key, key_id_of, new_key
-from finance.database import Db, DriverError
-from finance.errors import Conflict, Invalid, NotFound, Unauthenticated
+from finance.database import Db, DriverError, before_writing, remaining_s
+from finance.errors import Conflict, FinanceError, Invalid, NotFound, Unauthenticated, own
 from finance.events import record_event
 from finance.numbering.series import require_slug
-from finance.once import IdempotencyKeyReused
+from finance.once import IdempotencyKeyReused, NothingStored
 
 CACHED_CALLERS_MAX = 10_000
 
@@ -99,6 +103,8 @@ class KeyRing:
         self._clock = clock
         self._clock_s = clock_s
         self._callers: dict[str, tuple[Caller, float]] = {}
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[Caller]] = {}  # look-ups, by hash
         self._used: dict[str, datetime] = {}  # the hour that was noted last, by key id
 
     def get_caller(self, key: str) -> Caller:
@@ -108,8 +114,35 @@ class KeyRing:
         known = self._callers.get(key_hash)
         if known is not None and known[1] > now_s:
             return known[0]
+        with self._lock:
+            under_way = self._under_way.get(key_hash)
+            if under_way is None:
+                self._under_way[key_hash] = Future()
+        return self._recognise(key, key_hash, now_s) if under_way is None else _result_of(under_way)
+
+    def knows(self, key: str) -> bool:
+        """Return whether this key was one of ours when it was last looked up here."""
+        return hash_key(key) in self._callers
+
+    def _recognise(self, key: str, key_hash: str, now_s: float) -> Caller:
+        """Look a key up, for all who ask with it meanwhile: a thousand requests at once are one question."""
+        answered = self._under_way[key_hash]
         try:
-            document, now = self._look_up(key, key_hash), self._clock()
+            caller = self._find_caller(key, key_hash, now_s)
+        except BaseException as error:
+            answered.set_exception(error)
+            raise
+        else:
+            answered.set_result(caller)
+            return caller
+        finally:
+            with self._lock:
+                del self._under_way[key_hash]
+
+    def _find_caller(self, key: str, key_hash: str, now_s: float) -> Caller:
+        try:
+            document = before_writing(partial(self._look_up, key, key_hash))()
+            now = self._clock()
             left_s = self._left_s(document, now)
         except Unauthenticated:
             self._callers.pop(key_hash, None)
@@ -118,10 +151,6 @@ class KeyRing:
         self._remember(key_hash, caller, now_s + left_s)
         self._note_use(document, now)
         return caller
-
-    def knows(self, key: str) -> bool:
-        """Return whether this key was one of ours when it was last looked up here."""
-        return hash_key(key) in self._callers
 
     def _left_s(self, document: ApiKey, now: datetime) -> float:
         """Return for how long the key may be remembered: not beyond its end."""
@@ -159,3 +188,13 @@ class KeyRing:
             store.note_use(self._db, key_id=key_id, hour=hour)
         except DriverError as error:
             log.warning("The last use of key %s could not be stored: %s", key_id, type(error).__name__)
+
+
+def _result_of(under_way: Future[Caller]) -> Caller:
+    """Return what another request's look-up finds, or raise its failure as one of this request."""
+    try:
+        return under_way.result(timeout=remaining_s())
+    except FutureTimeoutError as late:
+        raise NothingStored from late
+    except FinanceError as error:
+        raise own(error) from error.__cause__

@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from finance.asked import Asked
 from finance.auth.model import ApiKey
 from finance.database import Db, deadline
-from finance.numbering.issue import read_back
+from finance.numbering.documents import read_back
 
 LISTED_MAX = 1_000
 NOTE_USE_S = 0.2  # what a note of the last use may cost the request that it is made for

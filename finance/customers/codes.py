@@ -5,7 +5,8 @@ from finance.customers import store
 from finance.customers.model import HandedOutCode, customer_series
 from finance.database import Db
 from finance.numbering import counters
-from finance.numbering.issue import ATTEMPTS_MAX, NumbersExhausted
+from finance.numbering.drafts import NumbersExhausted
+from finance.numbering.issue import ATTEMPTS_MAX
 from finance.once import Answer
 
 

@@ -35,7 +35,8 @@ from finance.edge.replies import reply
 from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
 from finance.errors import PreconditionFailed, Unavailable
 from finance.events import NotRecorded
-from finance.numbering.issue import NotStored, NumbersExhausted
+from finance.numbering.counters import CounterUnreadable
+from finance.numbering.drafts import NotStored, NumbersExhausted
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 
 blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
@@ -61,7 +62,7 @@ def protect() -> None:
 @blueprint.route("", methods=["POST"])
 @requires("client")
 @fails(CustomerCodeTaken, CustomerErased, PossibleDuplicateCustomer, IdempotencyKeyReused, RefusedByForeignIndex)
-@fails(NotStored, NumbersExhausted, IndexesMissing, EncryptionNotConfigured, *READ)
+@fails(NotStored, NumbersExhausted, CounterUnreadable, IndexesMissing, EncryptionNotConfigured, *READ)
 @blueprint.arguments(CustomerFormSchema(), example=examples.FORM)
 @blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(201, CustomerSchema(), example=examples.CUSTOMER, headers=ETAG | LOCATION)
@@ -73,7 +74,7 @@ def onboard_customer(posted: PostedForm, query: dict[str, str]) -> Response:
 
 @blueprint.route("/codes", methods=["POST"])
 @requires("client")
-@fails(NumbersExhausted, IndexesMissing)
+@fails(NumbersExhausted, CounterUnreadable, IndexesMissing)
 @blueprint.response(201, HandedOutCodeSchema(), example=examples.CODE)
 def hand_out_customer_code() -> Response:
     """Get a fresh code for a form that is being opened"""

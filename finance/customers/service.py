@@ -26,7 +26,8 @@ from finance.customers.model import (
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
 from finance.events import record_event
-from finance.numbering.issue import ATTEMPTS_MAX, NumbersExhausted
+from finance.numbering.drafts import NumbersExhausted
+from finance.numbering.issue import ATTEMPTS_MAX
 from finance.once import Answer, first_result, request_hash, require_same_request
 from finance.paging import Page, PageWanted
 

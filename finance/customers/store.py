@@ -27,7 +27,8 @@ from finance.customers.model import (
 from finance.database import Db, Document
 from finance.encryption import FieldCipher, is_ciphertext
 from finance.errors import Conflict
-from finance.numbering.issue import NotStored, read_back
+from finance.numbering.documents import read_back
+from finance.numbering.drafts import NotStored
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.text import beginning

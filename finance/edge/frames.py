@@ -10,8 +10,12 @@ from flask import Flask, Response, g, request
 from finance import database, logs, metrics
 from finance.config import IpNetwork
 from finance.edge import addresses
+from finance.errors import TooBusy
 
 access_log = logging.getLogger("finance.access")
+
+API = "/api/"
+WAITING_MAX = 900  # of the 1,000 connections of a worker
 
 _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))  # a label must not grow without end
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -19,6 +23,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: tuple[IpNetwork, ...]) -> None:
     """Give every request an id, a deadline for what it asks of MongoDB, a log line and its place in the metrics."""
+
+    waiting = _Waiting()
 
     @app.before_request
     def begin() -> None:
@@ -29,6 +35,9 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
         peer, forwarded_for = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         address = addresses.client_address(peer, forwarded_for, trusted_proxies)
         g.frame = _Frame(request_id, address, database_deadline_s)
+        if request.path.startswith(API):
+            waiting.enter()
+            g.frame.waiting = waiting
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -60,21 +69,40 @@ def client_address() -> str | None:
     return frame.address
 
 
+class _Waiting:
+    """How many requests of the API this worker has not answered yet; the probes are not among them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def enter(self) -> None:
+        """Count one more; raises TooBusy where there are so many that a probe might find no connection free."""
+        if self._count >= WAITING_MAX:
+            raise TooBusy
+        self._count += 1
+
+    def leave(self) -> None:
+        self._count -= 1
+
+
 class _Frame:
     """What surrounds one request: its id, whose address it comes from, its deadline, and when it began."""
 
-    __slots__ = ("address", "began_s", "deadline", "deadline_s", "request_id", "token")
+    __slots__ = ("address", "began_s", "deadline", "deadline_s", "request_id", "token", "waiting")
 
     def __init__(self, request_id: str, address: str | None, deadline_s: float) -> None:
         self.request_id = request_id
         self.address = address
         self.token = logs.request_id_now.set(request_id)
+        self.waiting: _Waiting | None = None
         self.deadline_s = deadline_s
         self.deadline = database.deadline(deadline_s)
         self.deadline.__enter__()
         self.began_s = perf_counter()
 
     def close(self) -> None:
+        if self.waiting is not None:
+            self.waiting.leave()
         self.deadline.__exit__(None, None, None)
         logs.request_id_now.reset(self.token)
 

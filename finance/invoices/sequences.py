@@ -9,7 +9,7 @@ from finance.errors import FieldError, FinanceError, Invalid
 from finance.invoices import store
 from finance.invoices.model import Invoice, credit_note_series, invoice_series, new_credit_note
 from finance.numbering import counters
-from finance.numbering.issue import Draft
+from finance.numbering.drafts import Draft
 from finance.numbering.series import Series
 from finance.shops import service as shops
 from finance.shops.model import Period, Rule, Shop, format_of_period, period_of

@@ -13,7 +13,7 @@ from finance import metrics
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
-from finance.database import Db
+from finance.database import Db, before_writing
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
 from finance.history import changed
 from finance.invoices import claims, sequences, store
@@ -30,7 +30,8 @@ from finance.invoices.model import (
     possible_days,
 )
 from finance.invoices.totals import computed
-from finance.numbering.issue import Draft, Outcome, Taken, issue_no_gap
+from finance.numbering.drafts import Draft, Outcome, Stored, Taken
+from finance.numbering.issue import issue_no_gap
 from finance.numbering.lane import Submit
 from finance.once import (
     Answer,
@@ -86,6 +87,8 @@ def commit_invoices(db: Db, drafts: Sequence[Draft], *, now: datetime) -> list[O
         same_kind = list(group)
         numbered = store.numbered(db) if is_invoice else store.numbered_credit_notes(db)
         outcomes.update(zip(same_kind, issue_no_gap(numbered, same_kind, now=now), strict=True))
+        if is_invoice:
+            metrics.invoices_issued.inc(sum(isinstance(outcomes[draft], Stored) for draft in same_kind))
     return [outcomes[draft] for draft in drafts]
 
 
@@ -95,13 +98,14 @@ def issue_invoice(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, 
     `posted` is a body after validation. Raises Invalid (no such shop or customer, totals that don't agree, a day that
     can't be), IssuedOnBeforeLast, IdempotencyKeyReused, SeriesFull, or Unavailable.
     """
-    checked = first_result(partial(_checked_invoice, db, asked, posted), partial(_find_repeat, db, asked, posted))
+    checked = first_result(
+        before_writing(partial(_checked_invoice, db, asked, posted)), partial(_find_repeat, db, asked, posted)
+    )
     if isinstance(checked, Answer):
         return checked
     outcome = submit(checked)
     if isinstance(outcome, Taken):
         return _repeat_of(outcome, posted)
-    metrics.invoices_issued.inc()
     return Answer(cast(Invoice, outcome.document))
 
 

@@ -20,7 +20,7 @@ from finance.invoices.model import (
     CreditNote,
     Invoice,
 )
-from finance.numbering.issue import Numbered
+from finance.numbering.drafts import Numbered
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 

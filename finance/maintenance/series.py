@@ -10,7 +10,7 @@ from finance.database import Db, Document
 from finance.errors import Unavailable
 from finance.maintenance.kinds import KINDS, MaintainedKind
 from finance.numbering import counters
-from finance.numbering.series import Series
+from finance.numbering.series import NUMBER_SEQ_MAX, Series
 
 SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
 
@@ -65,7 +65,7 @@ def _series_with_documents(db: Db, kind: MaintainedKind) -> Iterator[Series]:
 
 def stored_in(series: Series) -> Document:
     """Return the filter of the documents that have a number of the series."""
-    return {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1}}
+    return {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1, "$lte": NUMBER_SEQ_MAX}}
 
 
 def newest_accounted(db: Db, kind: MaintainedKind, series: Series) -> int:
@@ -77,12 +77,18 @@ def newest_accounted(db: Db, kind: MaintainedKind, series: Series) -> int:
 
 
 def sync_counters(db: Db, *, kinds: Iterable[MaintainedKind] = KINDS) -> list[tuple[Series, int, int]]:
-    """Raise every counter that is behind its documents or gaps; return (series, from, to). Never lowers one."""
+    """Raise every counter that is behind its documents or gaps; return (series, from, to). Never lowers one.
+
+    A counter that holds what is no number is set to the newest that is accounted for; it is shown as raised from 0.
+    """
     raised = []
     for kind in kinds:
         for series in find_series(db, kind):
-            before, newest = counters.read(db, series), newest_accounted(db, kind, series)
-            if before < newest:
+            before, newest = counters.peek(db, series), newest_accounted(db, kind, series)
+            if before is None:
+                counters.put_right(db, series, newest)
+            elif before < newest:
                 counters.raise_to(db, series, newest)
-                raised.append((series, before, newest))
+            if before is None or before < newest:
+                raised.append((series, before or 0, newest))
     return raised

@@ -1,24 +1,22 @@
 """Group commit: requests that wait at the same time are stored together, and each gets its own result.
 
-A committer takes whatever waits and never waits for more, so a lone request is as fast as without it. Each request
-has a future of its own: with one lock for all, finished requests queue behind the next batch (320 requests/s instead
-of 1,100, measured in this layout).
+There is no thread for it that could die or hang. A request that finds no commit under way stores whatever waits, its
+own document among it; those that come meanwhile wait, and the first of them stores the next batch. So a lone request
+is as fast as without a lane, and under load batches grow. Where a commit is late, whoever waits begins another one.
 """
 
 import contextvars
 import logging
-import queue
 import threading
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from functools import partial
-from time import perf_counter
+from time import monotonic
 
-from finance import metrics
+from finance import database, metrics
 from finance.database import ConnectionLost, IndexesMissing
-from finance.errors import FinanceError, Unavailable
-from finance.numbering.issue import (
+from finance.errors import FinanceError, TooBusy, own
+from finance.numbering.counters import CounterUnreadable
+from finance.numbering.drafts import (
     Draft,
     NotStored,
     NumbersExhausted,
@@ -28,28 +26,49 @@ from finance.numbering.issue import (
     Stored,
     Taken,
 )
-from finance.once import OutcomeUnknown
+from finance.once import DatabaseFailed, NothingStored, OutcomeUnknown
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE_MAX = 256
-WAITING_MAX = 5_000
+# Of a worker's 1,000 connections: what is refused at once leaves the others free for those who only ask.
+PENDING_MAX = 800
+LATE_S = 0.25  # an ordinary commit takes a tenth of it
+COMMITS_MAX = 4
+ANSWER_S = 1.0  # between the deadline for MongoDB and that of the answer
+COMMIT_S = 4.0  # what a batch has at least: who has less time left when its turn comes has waited too long
+
 # A lane's `submit` with its deadline: what a service needs to have its document numbered and stored.
 Submit = Callable[[Draft], Stored | Taken]
 
-COMMITTERS = 2  # the second one gathers and encodes while the first waits for the journal
 
+class _Ticket:
+    """A request in the lane. Its lock is held until there is something to see: its outcome, or that it may lead."""
 
-class TooBusy(Unavailable):
-    """More requests wait than can be stored in time. Nothing was stored."""
+    __slots__ = ("_is_signalled", "_lock", "draft", "outcome")
 
-    detail_default = "Too many requests wait to be stored. Nothing was stored; a retry is safe."
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.outcome: Outcome | None = None
+        self._is_signalled = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def signal(self) -> None:
+        """Wake the request, under the lane's lock."""
+        if not self._is_signalled:
+            self._is_signalled = True
+            self._lock.release()
+
+    def wait(self, seconds: float) -> None:
+        if self._lock.acquire(timeout=seconds):
+            self._is_signalled = False
 
 
 # What a document that is handed to a lane may meet.
 FAILURES = (
     *(SeriesFull, NumberTakenElsewhere),
-    *(TooBusy, OutcomeUnknown, NotStored, NumbersExhausted, IndexesMissing),
+    *(TooBusy, NothingStored, OutcomeUnknown, NotStored, NumbersExhausted, CounterUnreadable, IndexesMissing),
 )
 
 
@@ -57,69 +76,128 @@ class Lane:
     """The one way into a numbered collection from this process.
 
     `commit` takes drafts and returns one outcome each; where it raises, the outcome of all of them is unknown.
-    For a no-gap series one committer is best: two would want the same next number.
     """
 
-    def __init__(
-        self, commit: Callable[[Sequence[Draft]], list[Outcome]], *, kind: str, committers: int = COMMITTERS
-    ) -> None:
+    def __init__(self, commit: Callable[[Sequence[Draft]], list[Outcome]], *, kind: str) -> None:
         self._commit = commit
-        self._committers_wanted = committers
-        self._waiting: queue.SimpleQueue[tuple[Draft, Future[Outcome]]] = queue.SimpleQueue()
-        self._start_lock = threading.Lock()
-        self._committers: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._waiting: deque[_Ticket] = deque()
+        self._pending_by_tenant: Counter[str] = Counter()
+        self._pending = 0
+        self._begun_at: dict[int, float] = {}  # of each commit under way
+        self._is_away = False  # the last commit found no database
         self._batch_size = metrics.batch_size.labels(kind=kind)
         self._wait_seconds = metrics.commit_wait_seconds.labels(kind=kind)
 
     def submit(self, draft: Draft, *, deadline_s: float) -> Stored | Taken:
         """Wait until the draft is stored, or found to be stored already.
 
-        Raises TooBusy, what the commit raised or gave for this draft, or OutcomeUnknown after `deadline_s` seconds.
+        Raises TooBusy, what the commit raised or gave for this draft, or OutcomeUnknown after `deadline_s` seconds, or
+        a second after the request's own deadline for MongoDB.
         """
-        if self._waiting.qsize() >= WAITING_MAX:
-            raise TooBusy
-        self._start_committers()
-        future: Future[Outcome] = Future()
-        began = perf_counter()
-        self._waiting.put((draft, future))
+        began = monotonic()
+        remaining_s = database.remaining_s()
+        if remaining_s is not None:
+            deadline_s = min(deadline_s, remaining_s + ANSWER_S)
+        ticket = self._admit(draft)
         try:
-            outcome = future.result(timeout=deadline_s)
-        except FutureTimeoutError:
-            # Still in the queue: it is withdrawn, and we know that nothing was stored.
-            raise TooBusy if future.cancel() else OutcomeUnknown from None
-        self._wait_seconds.observe(perf_counter() - began)
+            outcome = self._see_through(ticket, until=began + deadline_s, commit_s=min(COMMIT_S, deadline_s / 2))
+        finally:
+            self._leave(ticket)
+            self._wait_seconds.observe(monotonic() - began)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def _start_committers(self) -> None:
-        """Start the committers at the first request: a thread started earlier would not survive a fork."""
-        if self._committers:
-            return
-        with self._start_lock:
-            while len(self._committers) < self._committers_wanted:
-                # In a context of its own: the deadline and the id of the first request are not those of all others.
-                run = partial(contextvars.Context().run, self._run)
-                committer = threading.Thread(target=run, name="finance-committer", daemon=True)
-                committer.start()
-                self._committers.append(committer)
+    def _admit(self, draft: Draft) -> _Ticket:
+        """Let a request wait; raises TooBusy where too many do, and NothingStored while there is no database.
 
-    def _run(self) -> None:
-        while True:
-            batch = self._take()
-            if not batch:
-                continue
-            self._batch_size.observe(len(batch))
-            outcomes = self._commit_or_explain([draft for draft, _future in batch])
-            for (_draft, future), outcome in zip(batch, outcomes, strict=True):
-                future.set_result(outcome)
+        A tenant may have as many as there is room left beside them, so that the crowd of one doesn't shut out another.
+        """
+        tenant = draft.series.tenant
+        with self._lock:
+            if self._is_away and self._begun_at:  # one looks whether it is back
+                raise NothingStored
+            if self._pending_by_tenant[tenant] >= PENDING_MAX - self._pending:
+                raise TooBusy
+            self._pending += 1
+            self._pending_by_tenant[tenant] += 1
+            ticket = _Ticket(draft)
+            self._waiting.append(ticket)
+        return ticket
 
-    def _commit_or_explain(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
-        """Return the commit's outcomes. Whatever it raises, each request must get an answer and the lane go on."""
+    def _leave(self, ticket: _Ticket) -> None:
+        tenant = ticket.draft.series.tenant
+        with self._lock:
+            self._pending -= 1
+            self._pending_by_tenant[tenant] -= 1
+            if not self._pending_by_tenant[tenant]:
+                del self._pending_by_tenant[tenant]
+
+    def _see_through(self, ticket: _Ticket, *, until: float, commit_s: float) -> Outcome:
+        turn_until = until - commit_s
+        while ticket.outcome is None:
+            now = monotonic()
+            batch = self._take(now)
+            if batch:
+                self._store(batch, deadline_s=max(until - now, commit_s))
+            elif now >= turn_until and self._withdraw(ticket):
+                return TooBusy()
+            elif now >= until:
+                return OutcomeUnknown()
+            else:
+                ticket.wait(min(LATE_S, (turn_until if now < turn_until else until) - now))
+        return ticket.outcome
+
+    def _take(self, now: float) -> list[_Ticket]:
+        """Return those to store now, the longest waiting first: none where a commit is under way that isn't late."""
+        with self._lock:
+            if self._begun_at and (len(self._begun_at) >= COMMITS_MAX or now - max(self._begun_at.values()) < LATE_S):
+                return []
+            batch = [self._waiting.popleft() for _ticket in range(min(len(self._waiting), BATCH_SIZE_MAX))]
+            if batch:
+                self._begun_at[id(batch)] = now
+        return batch
+
+    def _withdraw(self, ticket: _Ticket) -> bool:
+        """Take a request back; False where it is being stored, or was."""
+        with self._lock:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+                return True
+        return False
+
+    def _store(self, batch: list[_Ticket], *, deadline_s: float) -> None:
+        """Store a batch, and tell each of its requests; whatever happens, each gets an answer and the next goes on."""
+        self._batch_size.observe(len(batch))
+        outcomes: Sequence[Outcome] = ()
         try:
-            return self._commit(drafts)
+            # In a context of its own: the deadline and the id of this request are not those of all others.
+            drafts = [ticket.draft for ticket in batch]
+            outcomes = contextvars.Context().run(self._commit_or_explain, drafts, deadline_s)
+        finally:
+            self._tell(batch, outcomes or [OutcomeUnknown() for _ticket in batch])
+
+    def _tell(self, batch: list[_Ticket], outcomes: Sequence[Outcome]) -> None:
+        with self._lock:
+            del self._begun_at[id(batch)]
+            self._is_away = all(_is_away(outcome) for outcome in outcomes)
+            if self._is_away:  # those who wait would find the same, one batch after the other
+                batch = [*batch, *self._waiting]
+                outcomes = [*outcomes, *(NothingStored() for _ticket in self._waiting)]
+                self._waiting.clear()
+            if self._waiting:
+                self._waiting[0].signal()
+            for ticket, outcome in zip(batch, outcomes, strict=True):
+                ticket.outcome = outcome
+                ticket.signal()
+
+    def _commit_or_explain(self, drafts: Sequence[Draft], deadline_s: float) -> Sequence[Outcome]:
+        try:
+            with database.deadline(deadline_s):
+                return self._commit(drafts)
         except FinanceError as error:  # it says itself what became of the documents
-            return [error] * len(drafts)
+            return [own(error) for _draft in drafts]
         except Exception as error:
             known = isinstance(error, ConnectionLost) or getattr(error, "timeout", False)
             log.error(
@@ -128,14 +206,11 @@ class Lane:
                 type(error).__name__,
                 exc_info=None if known else error,
             )
-            return [OutcomeUnknown() for _draft in drafts]
+            return [OutcomeUnknown.because_of(error) for _draft in drafts]
 
-    def _take(self) -> list[tuple[Draft, Future[Outcome]]]:
-        """Wait for one request, and return it with all others that wait now and have not been withdrawn."""
-        batch = [self._waiting.get()]
-        while len(batch) < BATCH_SIZE_MAX:
-            try:
-                batch.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
-        return [(draft, future) for draft, future in batch if future.set_running_or_notify_cancel()]
+
+def _is_away(outcome: Outcome) -> bool:
+    if not isinstance(outcome, DatabaseFailed):
+        return False
+    cause = outcome.__cause__
+    return isinstance(cause, ConnectionLost) or bool(getattr(cause, "timeout", False))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+NUMBER_SEQ_MAX = 10**15  # more than any series will give; what is beyond it in a document isn't a number of ours
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 
 

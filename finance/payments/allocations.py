@@ -20,7 +20,7 @@ from finance.database import Db
 from finance.errors import FinanceError, Unavailable
 from finance.invoices import claims
 from finance.invoices.model import Claim
-from finance.numbering.issue import Draft, Stored, Taken
+from finance.numbering.drafts import Draft, Stored, Taken
 from finance.numbering.lane import Submit
 from finance.once import OutcomeUnknown
 from finance.payments import intents, store

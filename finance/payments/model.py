@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict, cast
 from finance.asked import Asked
 from finance.database import Document
 from finance.history import HistoryEntry, created_by
-from finance.numbering.issue import Draft
+from finance.numbering.drafts import Draft
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash

@@ -11,10 +11,11 @@ from finance.asked import Asked
 from finance.config import PaymentNumbering
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
-from finance.database import Db
+from finance.database import Db, before_writing
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
 from finance.history import HistoryEntry, as_of, changed, changes_to
-from finance.numbering.issue import Draft, Issue, Outcome, Taken, issue_no_gap, issue_standard
+from finance.numbering.drafts import Draft, Issue, Outcome, Stored, Taken
+from finance.numbering.issue import issue_no_gap, issue_standard
 from finance.numbering.lane import Submit
 from finance.once import (
     Answer,
@@ -55,7 +56,9 @@ ISSUE_BY_NUMBERING: dict[PaymentNumbering, Issue] = {"standard": issue_standard,
 
 def commit_payments(db: Db, drafts: Sequence[Draft], *, numbering: PaymentNumbering, now: datetime) -> list[Outcome]:
     """Store the payments that wait in the lane; one outcome each."""
-    return ISSUE_BY_NUMBERING[numbering](store.numbered(db), drafts, now=now)
+    outcomes = ISSUE_BY_NUMBERING[numbering](store.numbered(db), drafts, now=now)
+    metrics.payments_recorded.inc(sum(isinstance(outcome, Stored) for outcome in outcomes))
+    return outcomes
 
 
 def record_payment(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, Any], today: date) -> Answer[Payment]:
@@ -65,7 +68,7 @@ def record_payment(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str,
     customer), IdempotencyKeyReused, or Unavailable, which says whether anything may have been stored.
     """
     checked = first_result(
-        partial(_checked_payment, db, asked, posted=posted, today=today),
+        before_writing(partial(_checked_payment, db, asked, posted=posted, today=today)),
         partial(_find_repeat, db, asked, submit=submit, posted=posted),
     )
     if isinstance(checked, Answer):
@@ -74,7 +77,6 @@ def record_payment(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str,
     outcome = allocations.pay_invoices(db, draft, submit=submit) if "allocations" in checked else submit(draft)
     if isinstance(outcome, Taken):
         return _repeat_of(outcome, posted)
-    metrics.payments_recorded.inc()
     return Answer(cast(Payment, outcome.document))
 
 

@@ -9,7 +9,7 @@ from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
-from finance.numbering.issue import Numbered
+from finance.numbering.drafts import Numbered
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment

@@ -8,7 +8,8 @@ import pytest
 
 from finance.errors import Invalid
 from finance.invoices.store import numbered
-from finance.numbering.issue import Draft, NumberTakenElsewhere, SeriesFull, Stored, Taken, issue_no_gap
+from finance.numbering.drafts import Draft, NumberTakenElsewhere, SeriesFull, Stored, Taken
+from finance.numbering.issue import issue_no_gap
 from finance.numbering.series import Series
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

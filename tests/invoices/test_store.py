@@ -12,7 +12,7 @@ from finance.config import Config
 from finance.database import connect, create_indexes
 from finance.invoices import service, store
 from finance.invoices.model import SORTS, Claim
-from finance.numbering.issue import newest_stored
+from finance.numbering.documents import newest_stored
 from finance.numbering.series import Series
 from finance.paging import PageWanted
 from finance.payments import intents

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from finance import database
 from finance.config import Config
-from finance.numbering.issue import Draft, Numbered, Stored, issue_no_gap, issue_standard
+from finance.numbering.drafts import Draft, Numbered, Stored
+from finance.numbering.issue import issue_no_gap, issue_standard
 from finance.numbering.series import Series
 from finance.payments.model import NUMBERED
 

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,29 +12,24 @@ from typing import Any
 
 import pymongo
 import pytest
+from bson import Decimal128, Int64
 from embedded_mongodb import EmbeddedMongodb
 from prometheus_client import REGISTRY
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, BulkWriteError, ServerSelectionTimeoutError
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 from pymongo.write_concern import WriteConcern
 
 from finance import database
 from finance.database import Db, Document
 from finance.numbering import counters
-from finance.numbering.issue import (
-    ATTEMPTS_MAX,
-    Draft,
-    NotStored,
-    Numbered,
-    NumbersExhausted,
-    Outcome,
-    Stored,
-    Taken,
-    issue_no_gap,
-    issue_standard,
-    newest_stored,
-)
+from finance.numbering import issue as issue_module
+from finance.numbering.counters import CounterUnreadable
+from finance.numbering.documents import newest_stored
+from finance.numbering.drafts import Draft, NotStored, Numbered, NumbersExhausted, Outcome, Stored, Taken
+from finance.numbering.issue import ATTEMPTS_MAX, issue_no_gap, issue_standard
 from finance.numbering.series import Series
+from finance.once import NothingStored, OutcomeUnknown
 from finance.payments.model import NUMBERED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -324,8 +320,8 @@ def test_without_gaps_a_batch_that_is_refused_whole_leaves_the_counter_alone(db:
 
 @BOTH
 def test_a_document_without_its_majority_is_an_unknown_outcome_and_its_repeat_is_answered(db: Db, issue: Issue) -> None:
-    with pytest.raises(BulkWriteError):
-        issue(_OnTwoNodes(db, NUMBERED), [_draft(key="k")], now=NOW)
+    [outcome] = issue(_OnTwoNodes(db, NUMBERED), [_draft(key="k")], now=NOW)
+    assert isinstance(outcome, OutcomeUnknown)
 
     [repeat] = issue(_payments(db), [_draft(key="k")], now=NOW)
     assert isinstance(repeat, Taken)
@@ -344,8 +340,8 @@ def test_a_database_killed_while_documents_are_on_their_way_loses_and_doubles_no
         issue(_payments(db), [_draft(key="before")], now=NOW)
         disturbed = Disturbed(own_mongod.uri, "finance_test", deadline_ms=1500)
 
-        with pytest.raises(PyMongoError):
-            issue(_payments(disturbed.before("insert", own_mongod.kill)), [_draft(key="lost")], now=NOW)
+        [unknown] = issue(_payments(disturbed.before("insert", own_mongod.kill)), [_draft(key="lost")], now=NOW)
+        assert isinstance(unknown, OutcomeUnknown)
         disturbed.close()
         own_mongod.start()
 
@@ -378,6 +374,145 @@ def test_without_gaps_a_number_that_a_failover_undoes_leaves_no_hole(own_mongod:
         assert _stored_numbers(db) == [1, 2]
 
 
+# --- What fails before, beside and after the insert ----------------------------------------------------------------
+
+
+@BOTH
+def test_what_fails_before_the_insert_stored_nothing(db: Db, cut_off: "CutOff", issue: Issue) -> None:
+    cut_off("find_one" if issue is issue_no_gap else "find_one_and_update")
+
+    outcomes = issue(_payments(db), [_draft(), _draft()], now=NOW)
+
+    assert [type(outcome) for outcome in outcomes] == [NothingStored, NothingStored]
+    assert len({id(outcome) for outcome in outcomes}) == 2  # an instance of its own for each request
+    assert db.payments.count_documents({}) == 0
+
+
+def test_a_key_that_cannot_be_looked_for_stored_nothing(db: Db, cut_off: "CutOff") -> None:
+    cut_off("find")
+
+    keyed, plain = issue_standard(_payments(db), [_draft(key="k"), _draft()], now=NOW)
+
+    assert isinstance(keyed, NothingStored)
+    assert _numbers([plain]) == ["PAY20260001"]
+
+
+@BOTH
+@pytest.mark.parametrize("seq", ["7", -5, 7000.5, 10**17, None, True, float("nan"), [7]])
+def test_an_unreadable_counter_concerns_its_own_series_alone(db: Db, issue: Issue, seq: object) -> None:
+    db.counters.insert_one({"_id": "payment:acme:2026", "seq": seq})
+    unreadable_before = _metric("finance_counters_unreadable_total")
+
+    drafts = [_draft("globex"), _draft("acme"), _draft("acme"), _draft("initech")]
+    before, *refused, after = issue(_payments(db), drafts, now=NOW)
+
+    assert _numbers([before, after]) == ["PAY20260001", "PAY20260001"]
+    assert [type(outcome) for outcome in refused] == [CounterUnreadable, CounterUnreadable]
+    assert refused[0] is not refused[1]
+    assert "nothing was stored" in refused[0].detail
+    assert "--sync-counters" in refused[0].detail
+    assert db.payments.count_documents({"tenant": "acme"}) == 0
+    assert _metric("finance_counters_unreadable_total") - unreadable_before == 1
+
+
+@BOTH
+@pytest.mark.parametrize("seq", [7000.0, Int64(7000), Decimal128("7000")])
+def test_a_counter_that_holds_a_whole_number_counts_whatever_its_type(db: Db, issue: Issue, seq: object) -> None:
+    db.counters.insert_one({"_id": "payment:acme:2026", "seq": seq})
+
+    outcomes = issue(_payments(db), [_draft(), _draft()], now=NOW)
+
+    assert _numbers(outcomes) == ["PAY20267001", "PAY20267002"]
+    assert all(type(payment["number_seq"]) is int for payment in db.payments.find())
+
+
+@BOTH
+def test_a_counter_without_a_number_begins_after_the_data(db: Db, issue: Issue) -> None:
+    _seed(db, range(1, 4))
+    db.counters.insert_one({"_id": "payment:acme:2026"})
+
+    assert _numbers(issue(_payments(db), [_draft()], now=NOW)) == ["PAY20260004"]
+
+
+@BOTH
+@pytest.mark.parametrize("number_seq", ["9", -3, float("inf"), float("nan"), 10**17, None, 2.0])
+def test_a_poisoned_number_in_a_stored_document_stops_nobody(db: Db, issue: Issue, number_seq: object) -> None:
+    _seed(db, [1, 2])
+    db.payments.insert_one({"tenant": "acme", "number_year": 2026, "number_seq": number_seq, "payment_number": "odd"})
+
+    assert _numbers(issue(_payments(db), [_draft(), _draft()], now=NOW)) == ["PAY20260003", "PAY20260004"]
+
+
+def test_a_gap_that_cannot_be_recorded_takes_nothing_from_what_is_stored(db: Db, cut_off: "CutOff") -> None:
+    _refuse_without_payer(db)
+    cut_off("bulk_write")
+
+    stored, refused = issue_standard(_payments(db), [_draft(), _draft(payer=None)], now=NOW)
+
+    assert _numbers([stored]) == ["PAY20260001"]
+    assert isinstance(refused, NotStored)
+
+
+def test_without_gaps_a_counter_that_cannot_be_raised_takes_nothing_from_what_is_stored(
+    db: Db, cut_off: "CutOff", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off("bulk_write")
+    assert _numbers(issue_no_gap(_payments(db), [_draft()], now=NOW)) == ["PAY20260001"]
+    monkeypatch.undo()
+
+    assert _numbers(issue_no_gap(_payments(db), [_draft()], now=NOW)) == ["PAY20260002"]
+
+
+@pytest.mark.parametrize("code", [91, 189, 10107, 11600, 13435, 50, 262])
+@BOTH
+def test_a_write_error_that_is_not_certain_leaves_an_unknown_outcome_and_no_gap(
+    db: Db, issue: Issue, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert_many = Collection.insert_many
+
+    def passed_on_by_mongos(self: Any, documents: Any, **options: Any) -> None:
+        if self.name != "payments":
+            return insert_many(self, documents, **options)
+        raise BulkWriteError({"writeErrors": [{"index": 0, "code": code, "errmsg": ""}], "writeConcernErrors": []})
+
+    monkeypatch.setattr(Collection, "insert_many", passed_on_by_mongos)
+    [outcome] = issue(_payments(db), [_draft()], now=NOW)
+
+    assert isinstance(outcome, OutcomeUnknown)
+    assert _gaps(db) == []
+
+
+def test_many_series_whose_reservations_are_slow_are_stored_all_the_same(db: Db, disturbed: "Disturbed") -> None:
+    slow = disturbed.before("findAndModify", lambda: time.sleep(0.035), times=64)
+
+    with database.deadline(4.0):
+        outcomes = issue_standard(_payments(slow), [_draft(f"tenant-{n}") for n in range(64)], now=NOW)
+
+    assert _numbers(outcomes) == ["PAY20260001"] * 64
+
+
+def test_series_whose_numbers_take_too_long_leave_the_others_time_to_be_stored(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = counters.reserve
+
+    def never_in_time(db: Db, series: Series, count: int) -> range:
+        if series.tenant.startswith("slow"):
+            db.client.admin.command("ping")
+            time.sleep(database.remaining_s() or 0)
+            raise ServerSelectionTimeoutError
+        return reserve(db, series, count)
+
+    monkeypatch.setattr(issue_module, "NUMBERING_S", 0.3)
+    monkeypatch.setattr(counters, "reserve", never_in_time)
+    drafts = [_draft(f"slow-{n}") for n in range(10)] + [_draft("acme")]
+    with database.deadline(2.0):
+        *slow, stored = issue_standard(_payments(db), drafts, now=NOW)
+
+    assert {type(outcome) for outcome in slow} == {NothingStored}
+    assert _numbers([stored]) == ["PAY20260001"]
+
+
 # --- Several processes -------------------------------------------------------------------------------------------
 
 
@@ -399,6 +534,22 @@ def test_processes_that_collide_share_the_numbers_1_to_n(db: Db, mongodb_uri: st
     assert sorted(numbers[0] + numbers[1]) == list(range(1, 401))
     assert _stored_numbers(db) == list(range(1, 401))
     assert _gaps(db) == []
+
+
+CutOff = Callable[[str], None]
+
+
+@pytest.fixture
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> CutOff:
+    """Make every call of one method of collections find no connection."""
+
+    def cut(method: str) -> None:
+        def find_no_connection(*args: Any, **options: Any) -> None:
+            raise AutoReconnect("cut off")
+
+        monkeypatch.setattr(Collection, method, find_no_connection)
+
+    return cut
 
 
 class Disturbed(CommandListener):

@@ -3,19 +3,24 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from embedded_mongodb import EmbeddedMongodb
+from pymongo.errors import ConnectionFailure
 
 from finance import database
 from finance.config import Config
-from finance.errors import Unavailable
+from finance.errors import TooBusy, Unavailable
+from finance.numbering import documents
+from finance.numbering import issue as issue_module
 from finance.numbering import lane as lane_module
-from finance.numbering.issue import Draft, NotStored, Numbered, Outcome, Stored, Taken, issue_no_gap, issue_standard
-from finance.numbering.lane import COMMITTERS, Lane, TooBusy
+from finance.numbering.drafts import Draft, NotStored, Numbered, Outcome, Stored, Taken
+from finance.numbering.issue import issue_no_gap, issue_standard
+from finance.numbering.lane import Lane
 from finance.numbering.series import Series
-from finance.once import OutcomeUnknown
+from finance.once import NothingStored, OutcomeUnknown
 from finance.payments.model import NUMBERED
 from tests.clients import at_once, poll
 
@@ -55,6 +60,11 @@ def gate() -> Gate:
     return Gate()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "LATE_S", LONG_S)
+
+
 @pytest.fixture
 def pool() -> ThreadPoolExecutor:
     with ThreadPoolExecutor(300) as threads:
@@ -84,13 +94,13 @@ def test_a_batch_holds_all_that_waits(gate: Gate, pool: ThreadPoolExecutor) -> N
     lane = Lane(gate.commit, kind="test")
     first = _occupy(lane, gate, pool)
     waiting = [pool.submit(lane.submit, _draft(str(position)), deadline_s=LONG_S) for position in range(20)]
-    poll(lambda: lane._waiting.qsize() == 20, within_s=LONG_S)
+    poll(lambda: len(lane._waiting) == 20, within_s=LONG_S)
 
     gate.let_through(1)
-    poll(lambda: len(gate.batches) > COMMITTERS, within_s=LONG_S)
+    poll(lambda: len(gate.batches) > 1, within_s=LONG_S)
 
-    assert sorted(gate.batches[COMMITTERS], key=int) == [str(position) for position in range(20)]
-    gate.let_through(COMMITTERS)
+    assert sorted(gate.batches[1], key=int) == [str(position) for position in range(20)]
+    gate.let_through(1)
     assert all(future.result().document["stored"] for future in first + waiting)
 
 
@@ -99,12 +109,12 @@ def test_a_batch_has_a_limit(gate: Gate, pool: ThreadPoolExecutor, monkeypatch: 
     lane = Lane(gate.commit, kind="test")
     _occupy(lane, gate, pool)
     waiting = [pool.submit(lane.submit, _draft(str(position)), deadline_s=LONG_S) for position in range(20)]
-    poll(lambda: lane._waiting.qsize() == 20, within_s=LONG_S)
+    poll(lambda: len(lane._waiting) == 20, within_s=LONG_S)
 
-    gate.let_through(COMMITTERS + 3)
+    gate.let_through(4)
 
     assert all(future.result().document["stored"] for future in waiting)
-    assert sorted(len(batch) for batch in gate.batches[COMMITTERS:]) == [4, 8, 8]
+    assert sorted(len(batch) for batch in gate.batches[1:]) == [4, 8, 8]
 
 
 def test_a_withdrawn_request_is_never_stored(gate: Gate, pool: ThreadPoolExecutor) -> None:
@@ -114,7 +124,7 @@ def test_a_withdrawn_request_is_never_stored(gate: Gate, pool: ThreadPoolExecuto
     with pytest.raises(TooBusy):
         lane.submit(_draft("withdrawn"), deadline_s=SHORT_S)
     after = pool.submit(lane.submit, _draft("after"), deadline_s=LONG_S)
-    gate.let_through(COMMITTERS + 2)
+    gate.let_through(3)
 
     assert after.result().document["name"] == "after"
     assert "withdrawn" not in [name for batch in gate.batches for name in batch]
@@ -126,38 +136,130 @@ def test_a_lane_goes_on_after_a_batch_of_withdrawn_requests_only(gate: Gate, poo
     with pytest.raises(TooBusy):
         lane.submit(_draft("withdrawn"), deadline_s=SHORT_S)
 
-    gate.let_through(COMMITTERS)
+    gate.let_through(1)
     assert all(future.result() for future in occupied)
-    poll(lambda: lane._waiting.qsize() == 0, within_s=LONG_S)
-    gate.let_through(COMMITTERS)
+    poll(lambda: len(lane._waiting) == 0, within_s=LONG_S)
+    gate.let_through(1)
 
     for name in ("one", "two"):
         assert lane.submit(_draft(name), deadline_s=LONG_S).document["name"] == name
 
 
-def test_a_request_that_runs_out_of_time_while_it_is_stored_has_an_unknown_outcome(gate: Gate) -> None:
+def test_a_request_that_runs_out_of_time_while_it_is_stored_has_an_unknown_outcome(
+    gate: Gate, pool: ThreadPoolExecutor
+) -> None:
     lane = Lane(gate.commit, kind="test")
+    _occupy(lane, gate, pool)
+    leads = pool.submit(lane.submit, _draft("leads"), deadline_s=LONG_S)
+    poll(lambda: len(lane._waiting) == 1, within_s=LONG_S)
+    slow = pool.submit(lane.submit, _draft("slow"), deadline_s=SHORT_S * 20)
+    poll(lambda: len(lane._waiting) == 2, within_s=LONG_S)
 
-    with pytest.raises(OutcomeUnknown):
-        lane.submit(_draft("slow"), deadline_s=SHORT_S)
-
-    assert gate.batches == [["slow"]]
     gate.let_through(1)
+
+    assert isinstance(slow.exception(), OutcomeUnknown)
+    assert gate.batches[1] == ["leads", "slow"]
+    gate.let_through(1)
+    assert leads.result().document["name"] == "leads"
+
+
+def test_a_commit_that_is_late_does_not_hold_up_those_after_it(
+    gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_module, "LATE_S", SHORT_S)
+    hung = threading.Event()
+
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+        if drafts[0].document["name"] == "hung":
+            hung.wait(LONG_S)
+        return [Stored(draft.document) for draft in drafts]
+
+    lane = Lane(commit, kind="test")
+    held_up = pool.submit(lane.submit, _draft("hung"), deadline_s=LONG_S)
+    poll(lambda: lane._begun_at, within_s=LONG_S)
+
+    assert lane.submit(_draft("after"), deadline_s=LONG_S).document["name"] == "after"
+
+    hung.set()
+    assert held_up.result().document["name"] == "hung"
+
+
+def test_a_crowd_of_one_tenant_does_not_shut_out_another(
+    gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_module, "PENDING_MAX", 8)
+    lane = Lane(gate.commit, kind="test")
+    _occupy(lane, gate, pool)
+    crowd = [pool.submit(lane.submit, _draft("crowd"), deadline_s=LONG_S) for _position in range(20)]
+    poll(lambda: sum(future.done() for future in crowd) == 17, within_s=LONG_S)
+
+    other = pool.submit(lane.submit, _draft("other", tenant="globex"), deadline_s=LONG_S)
+    poll(lambda: len(lane._waiting) == 4, within_s=LONG_S)
+    gate.let_through(2)
+
+    assert other.result().document["name"] == "other"
+    assert sum(isinstance(future.exception(), TooBusy) for future in crowd) == 17
+
+
+def test_where_there_is_no_database_those_who_wait_are_told_at_once_and_one_looks_whether_it_is_back(
+    gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    back = threading.Event()
+
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+        gate.commit(drafts)
+        if back.is_set():
+            return [Stored(draft.document) for draft in drafts]
+        return [NothingStored.because_of(ConnectionFailure("nobody there")) for _draft in drafts]
+
+    lane = Lane(commit, kind="test")
+    first = _occupy(lane, gate, pool)
+    waiting = [pool.submit(lane.submit, _draft("waiting"), deadline_s=LONG_S) for _position in range(20)]
+    poll(lambda: len(lane._waiting) == 20, within_s=LONG_S)
+
+    gate.let_through(1)
+    errors = [future.exception() for future in [*first, *waiting]]
+    assert {type(error) for error in errors} == {NothingStored}
+    assert len({id(error) for error in errors}) == len(errors)  # each its own
+
+    looks = pool.submit(lane.submit, _draft("looks"), deadline_s=LONG_S)
+    poll(lambda: len(gate.batches) == 2, within_s=LONG_S)
+    with pytest.raises(NothingStored):
+        lane.submit(_draft("meanwhile"), deadline_s=LONG_S)
+    back.set()
+    gate.let_through(2)
+    assert looks.result().document["name"] == "looks"
+    assert lane.submit(_draft("after"), deadline_s=LONG_S).document["name"] == "after"
+
+
+def test_a_request_that_is_ended_while_it_stores_a_batch_leaves_a_lane_that_goes_on(
+    gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+        if drafts[0].document["name"] == "ended":
+            raise SystemExit
+        return [Stored(draft.document) for draft in drafts]
+
+    lane = Lane(commit, kind="test")
+    with pytest.raises(SystemExit):
+        lane.submit(_draft("ended"), deadline_s=LONG_S)
+
+    assert lane.submit(_draft("after"), deadline_s=LONG_S).document["name"] == "after"
 
 
 def test_more_than_can_wait_is_refused_at_once(
     gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane_module, "WAITING_MAX", 3)
+    monkeypatch.setattr(lane_module, "PENDING_MAX", 8)  # half of it for one tenant
     lane = Lane(gate.commit, kind="test")
     _occupy(lane, gate, pool)
     waiting = [pool.submit(lane.submit, _draft("waiting"), deadline_s=LONG_S) for _position in range(3)]
-    poll(lambda: lane._waiting.qsize() == 3, within_s=LONG_S)
+    poll(lambda: len(lane._waiting) == 3, within_s=LONG_S)
 
     with pytest.raises(TooBusy):
         lane.submit(_draft("refused"), deadline_s=LONG_S)
 
-    gate.let_through(COMMITTERS + 3)
+    gate.let_through(4)
     assert all(future.result() for future in waiting)
     assert "refused" not in [name for batch in gate.batches for name in batch]
 
@@ -166,16 +268,16 @@ def test_an_exception_in_a_commit_answers_all_of_its_batch(gate: Gate, pool: Thr
     lane = Lane(_raising_on_bad(gate.commit), kind="test")
     _occupy(lane, gate, pool)
     together = [pool.submit(lane.submit, _draft(name), deadline_s=LONG_S) for name in ("bad", "good", "good")]
-    poll(lambda: lane._waiting.qsize() == 3, within_s=LONG_S)
+    poll(lambda: len(lane._waiting) == 3, within_s=LONG_S)
 
-    gate.let_through(COMMITTERS + 1)
+    gate.let_through(2)
 
     assert [type(future.exception()) for future in together] == [OutcomeUnknown] * 3
 
 
-def test_a_lane_goes_on_after_more_exceptions_than_it_has_committers() -> None:
+def test_a_lane_goes_on_after_exceptions() -> None:
     lane = Lane(_raising_on_bad(lambda drafts: [Stored(draft.document) for draft in drafts]), kind="test")
-    for _failure in range(COMMITTERS + 1):
+    for _failure in range(2):
         with pytest.raises(OutcomeUnknown):
             lane.submit(_draft("bad"), deadline_s=SHORT_S * 20)
 
@@ -195,19 +297,29 @@ def test_requests_at_once_get_the_numbers_1_to_n(db: database.Db, issue: Callabl
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("issue", [issue_standard, issue_no_gap])
+@pytest.mark.parametrize(("issue", "next_number"), [(issue_standard, "PAY20260003"), (issue_no_gap, "PAY20260002")])
 def test_a_database_killed_half_way_leaves_an_unknown_outcome_and_a_lane_that_goes_on(
-    own_mongod: EmbeddedMongodb, issue: Callable[..., list[Outcome]]
+    own_mongod: EmbeddedMongodb,
+    monkeypatch: pytest.MonkeyPatch,
+    issue: Callable[..., list[Outcome]],
+    next_number: str,
 ) -> None:
     db = database.connect(Config(mongodb_uri=own_mongod.uri, database_name="finance_test", database_deadline_s=1.0))
     database.create_indexes(db)
     numbered = Numbered(db, NUMBERED)
     killed = threading.Event()
 
-    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
+    insert = documents.insert
+
+    def insert_after_a_kill(numbered: Numbered, drafts: Sequence[Draft], *, ordered: bool) -> object:
         if drafts[0].document["name"] == "lost" and not killed.is_set():
             own_mongod.kill()
             killed.set()
+        return insert(numbered, drafts, ordered=ordered)
+
+    monkeypatch.setattr(issue_module, "insert", insert_after_a_kill)
+
+    def commit(drafts: Sequence[Draft]) -> list[Outcome]:
         return issue(numbered, drafts, now=NOW)
 
     lane = Lane(commit, kind="payment")
@@ -220,14 +332,15 @@ def test_a_database_killed_half_way_leaves_an_unknown_outcome_and_a_lane_that_go
     own_mongod.start()
 
     assert lane.submit(_draft("before", key="k1"), deadline_s=LONG_S).fields == {"tenant", "idempotency_key"}
-    assert _number(lane.submit(_draft("lost", key="k2"), deadline_s=LONG_S)) == "PAY20260002"
+    assert _number(lane.submit(_draft("lost", key="k2"), deadline_s=LONG_S)) == next_number
     assert db.payments.count_documents({}) == 2
     db.client.close()
 
 
-def _draft(name: str, key: str | None = None) -> Draft:
-    document = {"tenant": "acme", "number_year": 2026, "name": name}
-    return Draft(SERIES, document if key is None else {**document, "idempotency_key": key})
+def _draft(name: str, key: str | None = None, *, tenant: str = "acme") -> Draft:
+    document = {"tenant": tenant, "number_year": 2026, "name": name}
+    series = replace(SERIES, tenant=tenant)
+    return Draft(series, document if key is None else {**document, "idempotency_key": key})
 
 
 def _raising_on_bad(commit: Commit) -> Commit:
@@ -241,12 +354,10 @@ def _raising_on_bad(commit: Commit) -> Commit:
 
 
 def _occupy(lane: Lane, gate: Gate, pool: ThreadPoolExecutor) -> list[Future[Stored | Taken]]:
-    """Give every committer a request that stays in the gate, so that all further ones wait."""
-    futures = []
-    for position in range(COMMITTERS):
-        futures.append(pool.submit(lane.submit, _draft(f"first {position}"), deadline_s=LONG_S))
-        poll(lambda: len(gate.batches) == len(futures), within_s=LONG_S)
-    return futures
+    """Begin a commit that stays in the gate, so that all further requests wait."""
+    first = pool.submit(lane.submit, _draft("first"), deadline_s=LONG_S)
+    poll(lambda: len(gate.batches) == 1, within_s=LONG_S)
+    return [first]
 
 
 def _number(outcome: Stored | Taken) -> str:

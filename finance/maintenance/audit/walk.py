@@ -59,7 +59,9 @@ class Walk:
             yield Step(number_seq, before, has[_DOCUMENT], has[_GAP])
             before = number_seq
         reserved_at = counter.get("reserved_at", _LONG_AGO)
-        yield Step(counter["seq"] + 1, before, counter=counters.read(self.db, self.series), reserved_at=reserved_at)
+        counted = counters.peek(self.db, self.series) or 0  # one that is unreadable is as far behind as can be
+        begun = counters.whole_seq(counter.get("seq", 0)) or 0
+        yield Step(begun + 1, before, counter=counted, reserved_at=reserved_at)
 
     def is_recent(self, step: Step) -> bool:
         """Return whether numbers before this step may have been reserved since the grace began.
