@@ -82,6 +82,11 @@ def connect(config: Config) -> Db:
         readPreference="primary",  # whatever the URI says: a secondary may not know yet what was stored
         readConcernLevel="majority",  # nothing is shown, or answered to a repeat, that a failover could still undo
         timeoutMS=int(config.database_deadline_s * 1000),
+        # A primary that is frozen keeps its connections, and nobody is told: only a look at it that isn't answered in
+        # time finds it out. By default that takes 10 s and more.
+        serverMonitoringMode="poll",
+        heartbeatFrequencyMS=1000,
+        connectTimeoutMS=2000,
     )
     return client[config.database_name]
 

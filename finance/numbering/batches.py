@@ -10,7 +10,14 @@ from finance.numbering.documents import find_repeats, taken_by_key
 from finance.numbering.drafts import Draft, Numbered, NumbersExhausted, Outcome, Stored
 from finance.numbering.series import Series
 
-NUMBERING_S = 2.0  # half of what a batch has at least: the insert must have time for the numbers that were given
+NUMBERING_S_MAX = 8.0
+INSERT_S = 3.0  # what is left for the insert: it must have time for the numbers that were given
+
+
+def before_the_insert() -> database.deadline:
+    """Return the deadline for what is asked before an insert: the time that the batch has, less INSERT_S."""
+    remaining_s = database.remaining_s()
+    return database.deadline(NUMBERING_S_MAX if remaining_s is None else max(remaining_s - INSERT_S, remaining_s / 2))
 
 
 def firsts_of(numbered: Numbered, drafts: Iterable[Draft]) -> dict[Hashable, Draft]:
@@ -29,7 +36,7 @@ def _identity(numbered: Numbered, draft: Draft) -> Hashable:
 
 def answer_repeats(numbered: Numbered, firsts: Mapping[Hashable, Draft]) -> tuple[dict[Draft, Outcome], list[Draft]]:
     """Answer the drafts whose idempotency key is stored already, so that a repeat costs no number."""
-    with database.deadline(NUMBERING_S):
+    with before_the_insert():
         outcomes = find_repeats(numbered, firsts.values())
     return outcomes, [draft for draft in firsts.values() if draft not in outcomes]
 

@@ -16,11 +16,11 @@ from functools import partial
 
 from pymongo.errors import PyMongoError
 
-from finance import database, metrics
+from finance import metrics
 from finance.database import Document
 from finance.errors import FinanceError, own
 from finance.numbering import counters
-from finance.numbering.batches import NUMBERING_S, answer_repeats, by_series, firsts_of, give_number, outcomes_of
+from finance.numbering.batches import answer_repeats, before_the_insert, by_series, firsts_of, give_number, outcomes_of
 from finance.numbering.documents import (
     failed_before_storing,
     find_newest,
@@ -96,7 +96,7 @@ def issue_no_gap(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) 
 def _number_from_counters(numbered: Numbered, drafts: Iterable[Draft], outcomes: dict[Draft, Outcome]) -> list[Draft]:
     """Give each draft a number from its series' counter; return those that have one, and note why others have none."""
     groups = by_series(drafts)
-    with database.deadline(NUMBERING_S):
+    with before_the_insert():
         reserved = counters.reserve_each(numbered.db, {series: len(group) for series, group in groups.items()})
     ready: list[Draft] = []
     for series, group in groups.items():
@@ -190,7 +190,7 @@ def _insert_lone_ones(
     if len(lone) < LONE_ONES_MIN:
         return dict(groups)
     left: dict[Series, Sequence[Draft]] = {series: group for series, group in groups.items() if series not in lone}
-    with database.deadline(NUMBERING_S):
+    with before_the_insert():
         heads = _heads(numbered, list(lone))
     ready: list[Draft] = []
     for series, draft in lone.items():
@@ -257,7 +257,7 @@ def _insert_next(
     """Try the next numbers for `group`, note the outcomes that are settled, and return the drafts that are left."""
     # The counter first: it is raised after its documents are stored, so that what is read after it is at least as new,
     # and a draft follows the document that really is before it.
-    with database.deadline(NUMBERING_S):
+    with before_the_insert():
         counted = counters.read(numbered.db, series)
         newest = find_newest(numbered, series)
         newest_seq = max(int(newest["number_seq"]) if newest else 0, counted)

@@ -210,7 +210,5 @@ class Lane:
 
 
 def _is_away(outcome: Outcome) -> bool:
-    if not isinstance(outcome, DatabaseFailed):
-        return False
-    cause = outcome.__cause__
-    return isinstance(cause, ConnectionLost) or bool(getattr(cause, "timeout", False))
+    """Return whether the database was waited for in vain; a connection that broke may be an election, and is tried."""
+    return isinstance(outcome, DatabaseFailed) and bool(getattr(outcome.__cause__, "timeout", False))

@@ -23,7 +23,6 @@ from pymongo.write_concern import WriteConcern
 from finance import database
 from finance.database import Db, Document
 from finance.numbering import counters
-from finance.numbering import issue as issue_module
 from finance.numbering.counters import CounterUnreadable
 from finance.numbering.documents import newest_stored
 from finance.numbering.drafts import Draft, NotStored, Numbered, NumbersExhausted, Outcome, Stored, Taken
@@ -503,10 +502,9 @@ def test_series_whose_numbers_take_too_long_leave_the_others_time_to_be_stored(
             raise ServerSelectionTimeoutError
         return reserve(db, series, count)
 
-    monkeypatch.setattr(issue_module, "NUMBERING_S", 0.3)
     monkeypatch.setattr(counters, "reserve", never_in_time)
     drafts = [_draft(f"slow-{n}") for n in range(10)] + [_draft("acme")]
-    with database.deadline(2.0):
+    with database.deadline(1.0):
         *slow, stored = issue_standard(_payments(db), drafts, now=NOW)
 
     assert {type(outcome) for outcome in slow} == {NothingStored}
