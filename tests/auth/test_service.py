@@ -3,10 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 
 from finance.asked import Asked
@@ -17,7 +18,7 @@ from finance.config import Config
 from finance.database import Db, connect
 from finance.errors import Invalid, Unauthenticated
 from finance.events import NotRecorded
-from finance.once import IdempotencyKeyReused
+from finance.once import IdempotencyKeyReused, NothingStored
 from tests.clients import at_once
 
 NOW = datetime(2026, 1, 2, 10, 20, 30, tzinfo=UTC)
@@ -349,3 +350,48 @@ def _last_used(db: Db) -> Any:
 
 def _killed(*_args: object, **_options: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_many_requests_at_once_with_one_key_are_one_look_up(
+    db: Db, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = service.create_key(db, ASKED, CLIENT)
+    asked_for: list[str] = []
+    find_key = store.find_key
+
+    def slowly(db: Db, *, key_id: str) -> Any:
+        asked_for.append(key_id)
+        sleep(0.2)
+        return find_key(db, key_id=key_id)
+
+    monkeypatch.setattr(store, "find_key", slowly)
+    ring = clocks.ring(db)
+
+    callers = at_once(30, lambda _position: ring.get_caller(made.key))
+
+    assert {caller.key_id for caller in callers} == {made.key_id}
+    assert asked_for == [made.key_id]
+
+
+def test_a_look_up_that_fails_stored_nothing_and_fails_for_each_who_waits_for_it(
+    db: Db, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = service.create_key(db, ASKED, CLIENT)
+
+    def away(db: Db, *, key_id: str) -> Any:
+        sleep(0.2)
+        raise ServerSelectionTimeoutError
+
+    monkeypatch.setattr(store, "find_key", away)
+    ring = clocks.ring(db)
+
+    def ask(_position: int) -> NothingStored:
+        with pytest.raises(NothingStored) as failed:
+            ring.get_caller(made.key)
+        return failed.value
+
+    failures = at_once(10, ask)
+
+    assert len({id(failure) for failure in failures}) == 10
+    monkeypatch.undo()
+    assert ring.get_caller(made.key).key_id == made.key_id

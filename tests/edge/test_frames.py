@@ -1,0 +1,30 @@
+"""What surrounds each request."""
+
+import pytest
+
+from finance.edge import frames
+from tests.clients import Client
+
+
+def test_more_than_a_worker_can_have_waiting_are_refused_at_once_but_for_the_probes(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"Authorization": f"Bearer {client.key('client')}"}
+    monkeypatch.setattr(frames, "WAITING_MAX", 0)
+
+    refused = client.app.test_client().get("/api/v1/payments/PAY20260001", headers=headers)
+
+    assert (refused.status_code, refused.json["code"], refused.headers["Retry-After"]) == (503, "too_busy", "1")
+    assert "Nothing was stored" in refused.json["detail"]
+    assert client.app.test_client().get("/healthz").status_code == 200
+    monkeypatch.undo()
+    assert client.get("/payments/PAY20260001", role="client").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/payments/PAY20260001", "/nothing", "/payments?limit=0", "/payments/PAY20260001/x"])
+def test_whatever_becomes_of_a_request_it_waits_no_more(
+    client: Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(frames, "WAITING_MAX", 2)  # the test itself asks for the document meanwhile
+
+    assert {client.get(path).status_code for _again in range(5)} <= {404, 422}
