@@ -20,7 +20,7 @@ from finance.config import Config
 from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
-from finance.edge import cors, cursors, exports, frames, limits, openapi, probes, problems, replies
+from finance.edge import cors, cursors, exports, frames, limits, lists, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -66,6 +66,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.extensions[cursors.EXTENSION] = cursors.Cursors(
         lambda: database.shared_secret(db, name="cursors", fresh=secrets.token_bytes(32))
     )
+    app.extensions[lists.EXTENSION] = lists.Turns()
     app.extensions[guard.EXTENSION] = _guard(db, config, clock)
     app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
@@ -102,6 +103,7 @@ def _build_until_done(protect: Callable[[], None]) -> None:
         try:
             with database.deadline(BUILD_S):
                 protect()
+            log.info("The unique indexes stand.")
             return
         except database.IndexesMissing as missing:
             log.error("The unique indexes do not stand: %s", missing.detail)

@@ -1,6 +1,7 @@
 """What can be set from outside. `Config.from_env` is the only reader of the environment."""
 
 import base64
+import functools
 import ipaddress
 import os
 import re
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, available_timezones
 
 import limits
 
@@ -115,11 +116,20 @@ def _database_name(value: str) -> str:
     return value
 
 
+def is_timezone(name: str) -> bool:
+    """Return whether this is a time zone that means the same on every machine; `localtime` doesn't."""
+    return name in _timezones()
+
+
+@functools.cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
 def _timezone(value: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(f"FINANCE_TIMEZONE={value!r} is not an IANA time zone such as Europe/Paris") from None
+    if not is_timezone(value):
+        raise ConfigError(f"FINANCE_TIMEZONE={value!r} is not an IANA time zone such as Europe/Paris")
+    return ZoneInfo(value)
 
 
 def _cors_origins(value: str) -> tuple[str, ...]:

@@ -37,10 +37,11 @@ class PageWanted:
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """The rows of a page, and the position to go on from where there is more."""
+    """The rows of a page, the position to go on from where there is more, and the order that positions are of."""
 
     rows: list[T]
     position: list[Any] | None
+    order: Sequence[str]
 
 
 class ListPage(Protocol[T]):
@@ -55,8 +56,8 @@ def take_page(queries: Iterable[Cursor[T]], *, order: Sequence[str], limit: int)
     for query in queries:
         found += query.limit(limit + 1 - len(found))
         if len(found) > limit:
-            return Page(found[:limit], position_of(found[limit - 1], order=order))
-    return Page(found, None)
+            return Page(found[:limit], position_of(found[limit - 1], order=order), order)
+    return Page(found, None, order)
 
 
 def every_page(list_page: ListPage[T], *, sort: str, limit: int) -> Iterator[list[T]]:

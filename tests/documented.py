@@ -18,7 +18,7 @@ def assert_documented(method: str, path: str, *, status: int, headers: Any, prob
     What no operation answers (another address, another method) is nothing that the document tells.
     """
     operation = _operation(method, path)
-    if operation is None:
+    if operation is None or (problem or {}).get("code") == "method_not_allowed":  # a word in the place of a number
         return
     name, document = operation["operationId"], _served()[1]
     assert str(status) in operation["responses"], f"{name} answered {status}: add it beside its route"

@@ -52,6 +52,8 @@ def test_every_proxy_can_be_trusted_as_gunicorn_has_it() -> None:
         ("FINANCE_DATABASE", "a/b"),
         ("FINANCE_TIMEZONE", "Europe/Atlantis"),
         ("FINANCE_TIMEZONE", "../../etc/passwd"),
+        ("FINANCE_TIMEZONE", "localtime"),
+        ("FINANCE_TIMEZONE", "right/UTC"),
         ("PAYMENT_NUMBERING", "random"),
         ("FINANCE_LOG_LEVEL", "LOUD"),
         ("FINANCE_FAILED_KEYS_PER_ADDRESS", "30"),

@@ -9,7 +9,7 @@ from finance.customers import checks
 from finance.customers.model import SORTS, STATUSES
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import Checked, Choice, Count, PageCursor, Text, WholeNumber
-from finance.edge.filters import OF_LISTS
+from finance.edge.filters import OF_LISTS, NameSearch
 from finance.text import fold
 
 PAGE_SIZE = 50
@@ -22,7 +22,7 @@ class CustomerFiltersSchema(Schema):
 
     fixed = OF_LISTS
 
-    customer_name = Text(
+    customer_name = NameSearch(
         200, metadata={"description": "How the name, or a word in it, begins; case and accents aside."}
     )
     customer_code = CustomerCode()

@@ -41,7 +41,7 @@ from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 
 blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
 
-READ = (EncryptionKeyWrong, Unavailable, NotRecorded)  # what reading encrypted fields may meet
+READ = (EncryptionKeyWrong, EncryptionNotConfigured, Unavailable, NotRecorded)  # what reading encrypted fields may meet
 
 _IF_MATCH = {
     "name": "If-Match",
@@ -62,7 +62,7 @@ def protect() -> None:
 @blueprint.route("", methods=["POST"])
 @requires("client")
 @fails(CustomerCodeTaken, CustomerErased, PossibleDuplicateCustomer, IdempotencyKeyReused, RefusedByForeignIndex)
-@fails(NotStored, NumbersExhausted, CounterUnreadable, IndexesMissing, EncryptionNotConfigured, *READ)
+@fails(NotStored, NumbersExhausted, CounterUnreadable, IndexesMissing, *READ)
 @blueprint.arguments(CustomerFormSchema(), example=examples.FORM)
 @blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(201, CustomerSchema(), example=examples.CUSTOMER, headers=ETAG | LOCATION)
@@ -117,7 +117,7 @@ def get_customer(customer_code: str) -> Response:
 @blueprint.route("/<customer_code>", methods=["PUT"])
 @requires("client")
 @fails(BankDetailsProtected, PreconditionFailed, PossibleDuplicateCustomer, RefusedByForeignIndex)
-@fails(*changes.FAILURES, NotStored, IndexesMissing, EncryptionNotConfigured, *READ)
+@fails(*changes.FAILURES, NotStored, IndexesMissing, *READ)
 @blueprint.arguments(CustomerFormSchema(), example=examples.SAVED_FORM)
 @blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(200, CustomerSchema(), example=examples.SAVED, headers=ETAG)
@@ -164,7 +164,7 @@ def activate_customer(posted: dict[str, str], query: dict[str, str], customer_co
 
 @blueprint.route("/<customer_code>/erase", methods=["POST"])
 @requires("admin")
-@fails(CustomerNotFound, IdempotencyKeyReused, *changes.FAILURES, IndexesMissing, *READ)
+@fails(CustomerNotFound, IdempotencyKeyReused, RefusedByForeignIndex, *changes.FAILURES, IndexesMissing, *READ)
 @blueprint.arguments(ReasonSchema(), example=examples.ERASE)
 @blueprint.response(200, CustomerSchema(), example=examples.ERASED, headers=ETAG)
 def erase_customer(posted: dict[str, str], customer_code: str) -> Response:

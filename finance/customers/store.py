@@ -161,7 +161,7 @@ def list_customers(book: Book, *, tenant: str, filters: Mapping[str, str], wante
     """Return one page of the customers that the filters mean, without their histories."""
     queries = find_pages(book, tenant=tenant, filters=filters, sort=wanted.sort, after=wanted.after)
     page = take_page(queries, order=ORDER_BY_SORT[wanted.sort.removeprefix("-")], limit=wanted.limit)
-    return Page([_opened(book.cipher, customer) for customer in page.rows], page.position)
+    return Page([_opened(book.cipher, customer) for customer in page.rows], page.position, page.order)
 
 
 def find_pages(

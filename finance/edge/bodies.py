@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from flask import request
 
+from finance.edge.frames import receiving
 from finance.errors import FieldError, FinanceError, Invalid, NotParseable
 
 NESTING_MAX = 32
@@ -47,7 +48,8 @@ def read_json_object() -> dict[str, Any]:
         raise LengthRequired
     if length_max is not None and length > length_max:
         raise BodyTooLarge(f"The body must be at most {length_max} bytes.")
-    raw = asked.get_data(cache=False)
+    with receiving():
+        raw = asked.get_data(cache=False)
     if len(raw) != length:
         raise NotParseable("The body ended before its Content-Length.")
     body = parse_json(raw)

@@ -5,6 +5,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, validates_schema
 
+from finance.edge.fields import Text
+from finance.text import fold
+
 _PAGE = "is not a parameter here; a list goes on with cursor, which is the next_cursor of the page before."
 _SIZE = "is not a parameter here; limit says how many rows a page has."
 _ORDER = "is not a parameter here; sort says it, with - in front of it for the descending order."
@@ -16,6 +19,16 @@ OF_LISTS = (
     | dict.fromkeys(("order", "order_by", "sort_by", "sort_order", "ordering"), _ORDER)
 )
 OF_EXPORTS = OF_LISTS | dict.fromkeys(("page", "offset", "per_page", "page_size", "limit", "cursor"), _WHOLE)
+
+
+class NameSearch(Text):
+    """How a name, or a word in it, begins. What is nothing but accents would find everything."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not fold(text):
+            raise ValidationError("must hold a letter, a digit or a sign, and not accents alone.")
+        return text
 
 
 class FiltersSchema(Schema):

@@ -3,6 +3,8 @@
 import logging
 import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 
 from flask import Flask, Response, g, request
@@ -15,7 +17,7 @@ from finance.errors import TooBusy
 access_log = logging.getLogger("finance.access")
 
 API = "/api/"
-WAITING_MAX = 900  # of the 1,000 connections of a worker
+WAITING_MAX = 950  # of the 1,000 connections of a worker
 
 _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))  # a label must not grow without end
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -69,6 +71,19 @@ def client_address() -> str | None:
     return frame.address
 
 
+@contextmanager
+def receiving() -> Iterator[None]:
+    """Not to count a request as waiting while its body arrives: gunicorn's worker ends what takes too long."""
+    waiting = g.frame.waiting if "frame" in g else None
+    if waiting is not None:
+        waiting.leave()
+    try:
+        yield
+    finally:
+        if waiting is not None:
+            waiting.again()
+
+
 class _Waiting:
     """How many requests of the API this worker has not answered yet; the probes are not among them."""
 
@@ -79,6 +94,10 @@ class _Waiting:
         """Count one more; raises TooBusy where there are so many that a probe might find no connection free."""
         if self._count >= WAITING_MAX:
             raise TooBusy
+        self._count += 1
+
+    def again(self) -> None:
+        """Count one that was counted before."""
         self._count += 1
 
     def leave(self) -> None:

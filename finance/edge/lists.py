@@ -1,18 +1,63 @@
 """A list: from a loaded query to the page that it asks for, and to the place where the next one begins."""
 
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+import orjson
 from flask import Response, current_app, g, request
 
+from finance import database
 from finance.edge import cursors
 from finance.edge.cursors import Cursors
-from finance.edge.replies import reply
-from finance.errors import Invalid
-from finance.paging import ListPage, PageWanted
+from finance.edge.replies import as_json, reply
+from finance.errors import Invalid, TooBusy
+from finance.paging import ListPage, Page, PageWanted, position_of
 
 T = TypeVar("T", bound=Mapping[str, Any])
+
+EXTENSION = "finance-turns"
+PAGE_BYTES_MAX = 1024 * 1024  # rows may hold 50 KB each; a page ends before it is larger, but for its first row
+READ_AT_ONCE = 2  # pages of one tenant in one process: who asks for many waits for itself, not others for it
+WAIT_S = 8.0
+
+
+class Turns:
+    """Who reads a page now. The others of the same tenant wait, in the time that their request has."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_tenant: dict[str, tuple[threading.Semaphore, int]] = {}  # and how many have it or wait for it
+
+    @contextmanager
+    def turn(self, tenant: str) -> Iterator[None]:
+        """Wait for a turn; raises TooBusy where none comes in time."""
+        semaphore = self._enter(tenant)
+        try:
+            remaining_s = database.remaining_s()
+            if not semaphore.acquire(timeout=WAIT_S if remaining_s is None else max(remaining_s, 0.001)):
+                raise TooBusy
+            try:
+                yield
+            finally:
+                semaphore.release()
+        finally:
+            self._leave(tenant)
+
+    def _enter(self, tenant: str) -> threading.Semaphore:
+        with self._lock:
+            semaphore, count = self._by_tenant.get(tenant) or (threading.Semaphore(READ_AT_ONCE), 0)
+            self._by_tenant[tenant] = (semaphore, count + 1)
+        return semaphore
+
+    def _leave(self, tenant: str) -> None:
+        with self._lock:
+            semaphore, count = self._by_tenant.pop(tenant)
+            if count > 1:
+                self._by_tenant[tenant] = (semaphore, count - 1)
 
 
 def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[[T], dict[str, Any]]) -> Response:
@@ -24,9 +69,12 @@ def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[
     # The guard, above this layer, has set the caller.
     this_list = {"tenant": g.caller.tenant, "path": request.path, "query": query}
     after = _position(ours, query["cursor"], **this_list) if "cursor" in query else None
-    page = list_page(wanted=PageWanted(query.get("sort", ""), after, query["limit"]))
-    next_cursor = ours.encode(page.position, **this_list) if page.position else None
-    body = {"data": [dump(row) for row in page.rows], "has_more": next_cursor is not None, "next_cursor": next_cursor}
+    turns: Turns = current_app.extensions[EXTENSION]
+    with turns.turn(g.caller.tenant):
+        page = list_page(wanted=PageWanted(query.get("sort", ""), after, query["limit"]))
+        rows, position = _rows_in_bounds(page, dump)
+    next_cursor = ours.encode(position, **this_list) if position else None
+    body = {"data": rows, "has_more": next_cursor is not None, "next_cursor": next_cursor}
     if next_cursor is None or request.method == "POST":  # of a POST the cursor goes into the next body
         return reply(body)
     return reply(body, headers={"Link": _link_to_next(next_cursor)})
@@ -40,6 +88,22 @@ def _position(ours: Cursors, cursor: str, **this_list: Any) -> list[Any]:
         if request.method != "POST":
             raise
         raise Invalid.field("cursor", refused.errors[0].detail) from None
+
+
+def _rows_in_bounds(
+    page: Page[T], dump: Callable[[T], dict[str, Any]]
+) -> tuple[list[orjson.Fragment], list[Any] | None]:
+    """Return the rows as JSON, as many as PAGE_BYTES_MAX takes, and the position to go on from where there is more."""
+    rows: list[orjson.Fragment] = []
+    size = 0
+    for place, row in enumerate(page.rows):
+        encoded = as_json(dump(row))
+        size += len(encoded)
+        if size > PAGE_BYTES_MAX and place:
+            return rows, position_of(page.rows[place - 1], order=page.order)
+        rows.append(orjson.Fragment(encoded))
+        time.sleep(0)  # lets others run, between two rows
+    return rows, page.position
 
 
 def _link_to_next(cursor: str) -> str:

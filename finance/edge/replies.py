@@ -8,11 +8,16 @@ from flask import Response
 from flask.json.provider import JSONProvider
 
 
+def as_json(data: Any) -> bytes:
+    """Return `data` as JSON; instants are ISO 8601 in UTC."""
+    return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+
+
 def reply(
     data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, replayed: bool = False
 ) -> Response:
-    """Return `data` as a JSON response; instants are ISO 8601 in UTC."""
-    response = Response(orjson.dumps(data, option=orjson.OPT_UTC_Z), status=status, mimetype="application/json")
+    """Return `data` as a JSON response."""
+    response = Response(as_json(data), status=status, mimetype="application/json")
     response.headers.update(headers or {})
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"

@@ -19,7 +19,7 @@ from finance.edge.fields import (
     PageSchema,
     Text,
 )
-from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
+from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema, NameSearch
 from finance.edge.hints import given_by_server
 from finance.edge.items import Items
 from finance.edge.metadata import Metadata
@@ -133,7 +133,7 @@ class PaymentFiltersSchema(FiltersSchema):
     method = Choice(METHODS, name="PaymentMethod")
     direction = Choice(DIRECTIONS, name="PaymentDirection")
     customer_code = CustomerCode()
-    payer = Text(
+    payer = NameSearch(
         200, metadata={"description": "How the payer's name, or a word in it, begins; case and accents aside."}
     )
     reference = Text(100)

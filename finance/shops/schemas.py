@@ -1,10 +1,10 @@
 """Shops as they are set up and answered."""
 
 from collections.abc import Mapping
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validates
 
+from finance.config import is_timezone
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, CurrencyCode, Text, WholeNumber
 from finance.edge.hints import given_by_server
@@ -38,10 +38,8 @@ class ShopSettingsSchema(Schema):
 
     @validates("timezone")
     def _check_timezone(self, value: str, **kwargs: object) -> None:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValidationError("must be an IANA time zone, such as Europe/Paris.") from None
+        if not is_timezone(value):
+            raise ValidationError("must be an IANA time zone, such as Europe/Paris.")
 
 
 class ShopSchema(AnswerSchema):

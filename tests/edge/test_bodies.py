@@ -236,7 +236,7 @@ def test_a_number_is_taken_as_the_digits_written(written: str) -> None:
 
 @pytest.mark.parametrize("written", ["1e2", "1e400", "1e999999999", "1e9999999999999999999999", "-1.5", "-1"])
 def test_a_number_that_is_not_plain_digits_is_refused(written: str) -> None:
-    with pytest.raises(ValidationError, match="written in digits"):
+    with pytest.raises(ValidationError, match=r"must be digits|must not be negative"):
         ExactNumber(digits_max=13, decimals_max=6).deserialize(parse_json(written.encode()))
 
 

@@ -93,9 +93,9 @@ def require_all_accounted_for(db: Db, answered: list[dict[str, Any]]) -> None:
     assert [series for series in found if not series.is_accounted_for] == []
 
 
-def test_a_repair_while_16_clients_post(serve_api: Callable[..., Any]) -> None:
-    api = serve_api(workers=2)
-    expected = duplicated_payments.fill(api.db, PAYMENTS, one_in=ONE_IN)
+def test_a_repair_while_16_clients_post(db: Db, serve_api: Callable[..., Any]) -> None:
+    expected = duplicated_payments.fill(db, PAYMENTS, one_in=ONE_IN)
+    api = serve_api(workers=2, FINANCE_DATABASE=db.name)
     client = HttpClient(api, TENANT, role="client")
     with posting(client) as answered:
         while len(answered) < CLIENTS:
@@ -114,10 +114,10 @@ def test_a_repair_while_16_clients_post(serve_api: Callable[..., Any]) -> None:
     assert json.loads(audited.stdout)["accounted_for"] is True
 
 
-def test_a_repair_killed_ten_times_while_16_clients_post(serve_api: Callable[..., Any]) -> None:
+def test_a_repair_killed_ten_times_while_16_clients_post(db: Db, serve_api: Callable[..., Any]) -> None:
     chance = random.Random()
-    api = serve_api(workers=2)
-    expected = duplicated_payments.fill(api.db, PAYMENTS, seed=2, one_in=ONE_IN)
+    expected = duplicated_payments.fill(db, PAYMENTS, seed=2, one_in=ONE_IN)
+    api = serve_api(workers=2, FINANCE_DATABASE=db.name)
     client = HttpClient(api, TENANT, role="client")
     line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--apply")
     done_at_kill = []
@@ -144,9 +144,9 @@ def test_a_repair_killed_ten_times_while_16_clients_post(serve_api: Callable[...
     require_all_accounted_for(api.db, answered)
 
 
-def test_an_undo_after_further_posts_gives_no_number_twice(serve_api: Callable[..., Any]) -> None:
-    api = serve_api(workers=2)
-    expected = duplicated_payments.fill(api.db, 2_000, seed=3)
+def test_an_undo_after_further_posts_gives_no_number_twice(db: Db, serve_api: Callable[..., Any]) -> None:
+    expected = duplicated_payments.fill(db, 2_000, seed=3)
+    api = serve_api(workers=2, FINANCE_DATABASE=db.name)
     client = HttpClient(api, TENANT, role="client")
     given: set[tuple[str, str]] = set()
     applied = script(api, "repair_duplicates.py", "--apply")
@@ -175,9 +175,9 @@ def test_an_undo_after_further_posts_gives_no_number_twice(serve_api: Callable[.
     require_all_accounted_for(api.db, answered)
 
 
-def test_two_repairs_at_once_do_the_work_of_one(serve_api: Callable[..., Any]) -> None:
-    api = serve_api(workers=1)
-    expected = duplicated_payments.fill(api.db, PAYMENTS // 4, seed=4, one_in=ONE_IN)
+def test_two_repairs_at_once_do_the_work_of_one(db: Db, serve_api: Callable[..., Any]) -> None:
+    expected = duplicated_payments.fill(db, PAYMENTS // 4, seed=4, one_in=ONE_IN)
+    api = serve_api(workers=1, FINANCE_DATABASE=db.name)
     line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--apply")
     both = [subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
     said = [process.communicate()[0].decode() for process in both]
@@ -187,10 +187,10 @@ def test_two_repairs_at_once_do_the_work_of_one(serve_api: Callable[..., Any]) -
     require_all_accounted_for(api.db, [])
 
 
-def test_an_undo_killed_and_run_again_puts_everything_back(serve_api: Callable[..., Any]) -> None:
+def test_an_undo_killed_and_run_again_puts_everything_back(db: Db, serve_api: Callable[..., Any]) -> None:
     chance = random.Random()
-    api = serve_api(workers=2)
-    expected = duplicated_payments.fill(api.db, PAYMENTS // 2, seed=5, one_in=ONE_IN)
+    expected = duplicated_payments.fill(db, PAYMENTS // 2, seed=5, one_in=ONE_IN)
+    api = serve_api(workers=2, FINANCE_DATABASE=db.name)
     run = script(api, "repair_duplicates.py", "--apply").stdout.split()[1]
     line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--undo", run)
     client = HttpClient(api, TENANT, role="client")
