@@ -4,6 +4,7 @@ Whoever sends a body isn't known to be harmless. So nothing here goes back over 
 for each of its items, no pattern can be tried from every place, and what is too much is refused where it is met.
 """
 
+import codecs
 import gc
 import json
 import re
@@ -72,13 +73,22 @@ def parse_json(raw: bytes) -> Any:
         gc.enable()
 
 
+def _not_json(raw: bytes, error: json.JSONDecodeError) -> str:
+    if not raw.strip():
+        return "The body is empty; send a JSON object."
+    if raw.startswith(codecs.BOM_UTF8):
+        return "The body begins with a byte order mark; send JSON in UTF-8 without one."
+    where = f"at line {error.lineno}, column {error.colno}"
+    return f"The body is not JSON: {error.msg.removesuffix(' at')} {where}."
+
+
 def _parse(raw: bytes) -> Any:
     try:
         value = _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise NotParseable("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
-        raise NotParseable(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+        raise NotParseable(_not_json(raw, error)) from None
     except ValueError:  # an integer of thousands of digits
         raise NotParseable("The body holds a number that is too long.") from None
     except RecursionError:  # hundreds of levels

@@ -144,6 +144,8 @@ def _http_problem(error: HTTPException) -> Response | HTTPException:
         detail = _nothing_here()
     elif isinstance(error, MethodNotAllowed) and error.valid_methods:
         detail = f"This can't be done here. Possible: {nearby.possible_at(request.path, error.valid_methods)}."
+    elif error.code == 400:  # what werkzeug says of it is about itself
+        detail = "This request can't be answered here: it asks for another protocol, or can't be understood."
     else:
         detail = error.description or "The request could not be carried out."
     return problem(error.code, code=errors.wire_code(type(error)), detail=detail, headers=headers)

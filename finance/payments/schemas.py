@@ -123,6 +123,26 @@ class VoidSchema(Schema):
     reason = Text(500, lines=True, required=True)
 
 
+# What a list is often asked for, and how it is asked here.
+_ASKED_OTHERWISE = (
+    dict.fromkeys(
+        ("paid_on", "date", "day", "payment_date"),
+        "is not a parameter here; paid_from and paid_to say from which day to which, the same in both for one day.",
+    )
+    | {
+        "from": "is not a parameter here; did you mean paid_from?",
+        "to": "is not a parameter here; did you mean paid_to?",
+    }
+    | dict.fromkeys(
+        ("amount", "value"),
+        "is not a parameter here; min_amount and max_amount, with currency, say from which amount to which.",
+    )
+    | dict.fromkeys(
+        ("q", "query", "search", "name"), "is not a parameter here; payer finds a name, reference a reference."
+    )
+)
+
+
 class PaymentFiltersSchema(FiltersSchema):
     """Which payments are meant; the same for lists, totals and exports."""
 
@@ -158,7 +178,7 @@ class PaymentFiltersSchema(FiltersSchema):
 
 
 class PaymentExportSchema(PaymentFiltersSchema):
-    fixed = OF_EXPORTS
+    fixed = OF_EXPORTS | _ASKED_OTHERWISE
 
     sort = Choice(SORTS, name="PaymentSort", load_default="payment_number")
 
@@ -166,7 +186,7 @@ class PaymentExportSchema(PaymentFiltersSchema):
 class PaymentListSchema(PaymentFiltersSchema):
     """The filters, the order and the place of one page."""
 
-    fixed = OF_LISTS
+    fixed = OF_LISTS | _ASKED_OTHERWISE
 
     sort = Choice(SORTS, name="PaymentSort", load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)

@@ -27,7 +27,11 @@ NAMES: list[Row] = [
     ("POST", "/customers", {"banking": [{"ifcs": "S"}]}, "/banking/0/ifcs", "did you mean ifsc?"),
     ("POST", "/invoices", {"lines": [{"price": "1"}]}, "/lines/0/price", "did you mean unit_price?"),
     ("GET", "/payments?payr=Ada", None, "payr", "is not a parameter here; did you mean payer?"),
-    ("GET", "/payments?q=ada", None, "q", "is not a parameter here; possible: paid_from, paid_to, status"),
+    ("GET", "/payments?q=ada", None, "q", "is not a parameter here; payer finds a name"),
+    ("GET", "/payments?zebra=ada", None, "zebra", "is not a parameter here; possible: paid_from, paid_to, status"),
+    ("GET", "/payments?paid_on=2026-11-21", None, "paid_on", "paid_from and paid_to say from which day to which"),
+    ("GET", "/payments/export.csv?amount=5", None, "amount", "min_amount and max_amount, with currency"),
+    ("GET", "/payments?to=2026-11-21", None, "to", "did you mean paid_to?"),
     (
         "GET",
         "/payments?page=2",

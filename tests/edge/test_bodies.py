@@ -254,3 +254,19 @@ def _send(api: Api, request: bytes) -> bytes:
         while chunk := connection.recv(65_536):
             answer += chunk
     return answer
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b"", "The body is empty; send a JSON object."),
+        (b" \n", "The body is empty; send a JSON object."),
+        (b"\xef\xbb\xbf{}", "The body begins with a byte order mark; send JSON in UTF-8 without one."),
+        (b'{"a": "b', "The body is not JSON: Unterminated string starting at line 1, column 7."),
+    ],
+)
+def test_what_is_not_json_is_told_what_it_is(raw: bytes, told: str) -> None:
+    with pytest.raises(NotParseable) as refused:
+        parse_json(raw)
+
+    assert refused.value.detail == told
