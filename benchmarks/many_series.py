@@ -11,10 +11,8 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from benchmarks import load, serving
-from finance.auth import service as keys
 from finance.database import Db
 
 WAYS = (("payments", 1), ("payments", 64), ("invoices", 1), ("invoices", 16))
@@ -49,7 +47,7 @@ def main() -> None:
 
 
 def _payments(db: Db, tenants: int) -> Posts:
-    made = [keys.create_key(db, tenant=f"t{n}", role="client", now=datetime.now(UTC)).key for n in range(tenants)]
+    made = [serving.new_key(db, "client", tenant=f"t{n}") for n in range(tenants)]
     body = {"amount": "12.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "card"}
     return _posts("/api/v1/payments", [(key, body) for key in made])
 

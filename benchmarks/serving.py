@@ -47,8 +47,8 @@ def fresh_database(uri: str) -> Iterator[database.Db]:
         db.client.close()
 
 
-def new_key(db: database.Db, role: Role) -> str:
-    return keys.create_key(db, Asked(TENANT, "benchmark", utc_now()), WantedKey(role)).key
+def new_key(db: database.Db, role: Role, *, tenant: str = TENANT) -> str:
+    return keys.create_key(db, Asked(tenant, "benchmark", utc_now()), WantedKey(role)).key
 
 
 @contextlib.contextmanager
