@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bson import json_util
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -155,13 +155,10 @@ def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
     flags = {"MONGODB_URI": arguments.uri, "FINANCE_DATABASE": arguments.database}
     checked = Config.from_env({name: value for name, value in flags.items() if value})
     if arguments.uri:
-        config = replace(config, mongodb_uri=checked.mongodb_uri)
+        config = replace(config, mongodb_uri=checked.mongodb_uri, mongodb_uri_setting="--uri")
     if arguments.database:
         config = replace(config, database_name=checked.database_name)
-    try:
-        db = database.connect(config)
-    except (InvalidURI, ConfigurationError) as error:
-        raise Stopped(f"MONGODB_URI can't be used: {type(error).__name__}") from None
+    db = database.connect(config)
     with db.client:
         try:
             with database.deadline(ANSWER_S):
