@@ -11,7 +11,7 @@ from flask_smorest.utils import deepupdate
 
 from finance.asked import Asked
 from finance.auth.model import ROLES, Caller, Role, hash_key, key_id_of
-from finance.auth.service import KeyNoLongerValid, KeyRing
+from finance.auth.service import KeyRing
 from finance.context import parts
 from finance.edge import headers
 from finance.edge.failures import fails
@@ -107,7 +107,7 @@ def _get_caller(guard: Guard, key: str) -> Caller:
         return guard.key_ring.get_caller(key)
     except (Unauthenticated, TooManyFailedKeys) as refusal:
         g.claimed_key_id = key_id
-        is_guess = isinstance(refusal, Unauthenticated) and not isinstance(refusal, KeyNoLongerValid)
+        is_guess = isinstance(refusal, Unauthenticated) and not refusal.was_known
         if is_guess and key_hash is not None:  # what isn't even a key was not looked up
             guard.failed_keys.count(address, key_hash)
         raise

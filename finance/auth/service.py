@@ -15,7 +15,7 @@ from finance.asked import Asked
 from finance.auth import store
 from finance.auth.model import ApiKey, Caller, NewKey, WantedKey, hash_key, key_id_of, new_key
 from finance.database import Db, DriverError, before_writing, remaining_s
-from finance.errors import Conflict, FinanceError, Invalid, NotFound, Unauthenticated, own, wire_code
+from finance.errors import Conflict, FinanceError, Invalid, NotFound, Unauthenticated, own
 from finance.events import record_event
 from finance.numbering.series import require_slug
 from finance.once import IdempotencyKeyReused, NothingStored
@@ -34,15 +34,10 @@ class ApiKeyAlreadyShown(Conflict):
         "A key was already made with this Idempotency-Key, and a key is shown only once. "
         "If it was lost, revoke it and make another."
     )
+    extra_members = {"key_id": "The id of that key, by which it can be revoked."}
 
-
-class KeyNoLongerValid(Unauthenticated):
-    """A key of ours that was revoked or has ended: refused as any other, and yet nobody's guess."""
-
-    @property
-    def code(self) -> str:
-        """The code of any key that is refused: who sends it isn't told more."""
-        return wire_code(Unauthenticated)
+    def __init__(self, key_id: str) -> None:
+        super().__init__(extra={"key_id": key_id})
 
 
 def create_key(db: Db, asked: Asked, wanted: WantedKey) -> NewKey:
@@ -61,7 +56,7 @@ def create_key(db: Db, asked: Asked, wanted: WantedKey) -> NewKey:
     if not store.insert_key(db, made.document):  # the other request of a double click was faster
         if asked.key is not None:
             _require_none(store.read_key_by_idempotency_key(db, tenant=asked.tenant, idempotency_key=asked.key), wanted)
-        raise ApiKeyAlreadyShown
+        raise ApiKeyAlreadyShown(made.key_id)
     return made
 
 
@@ -98,7 +93,7 @@ def _require_none(made: ApiKey | None, wanted: WantedKey) -> None:
     # One of an earlier version doesn't tell what was asked for.
     if made.get("request_hash", wanted.hash()) != wanted.hash():
         raise IdempotencyKeyReused
-    raise ApiKeyAlreadyShown
+    raise ApiKeyAlreadyShown(made["_id"])
 
 
 class KeyRing:
@@ -118,14 +113,14 @@ class KeyRing:
         self._used: dict[str, datetime] = {}  # the hour that was noted last, by key id
 
     def get_caller(self, key: str) -> Caller:
-        """Return whose key this is; raises Unauthenticated where it is none of ours, KeyNoLongerValid where it was."""
+        """Return whose key this is; raises Unauthenticated where it is none of ours, or no longer."""
         key_hash = hash_key(key)
         now_s = self._clock_s()
         known = self._callers.get(key_hash)
         if known is not None and known[1] > now_s:
             return known[0]
         if self._no_longer_valid.get(key_hash, 0.0) > now_s:
-            raise KeyNoLongerValid
+            raise Unauthenticated(was_known=True)
         with self._lock:
             under_way = self._under_way.get(key_hash)
             if under_way is None:
@@ -160,7 +155,7 @@ class KeyRing:
         except Unauthenticated as refusal:
             self._callers.pop(key_hash, None)
             self._no_longer_valid.pop(key_hash, None)
-            if isinstance(refusal, KeyNoLongerValid):
+            if refusal.was_known:
                 _make_room(self._no_longer_valid)
                 self._no_longer_valid[key_hash] = now_s + self._cache_s
             raise
@@ -175,7 +170,7 @@ class KeyRing:
         if ends is None:
             return self._cache_s
         if ends <= now:
-            raise KeyNoLongerValid
+            raise Unauthenticated(was_known=True)
         return min(self._cache_s, (ends - now).total_seconds())
 
     def _remember(self, key_hash: str, caller: Caller, until_s: float) -> None:
@@ -191,7 +186,7 @@ class KeyRing:
         if document is None or not hmac.compare_digest(document["key_hash"], key_hash):
             raise Unauthenticated
         if document.get("revoked_at"):
-            raise KeyNoLongerValid
+            raise Unauthenticated(was_known=True)
         return document
 
     def _note_use(self, document: ApiKey, now: datetime) -> None:
