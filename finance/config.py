@@ -34,12 +34,21 @@ _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+", re.ASCII)
 class ConfigError(ValueError):
     """A setting has a value we can't use. Its text names the setting and what would be right."""
 
+    @classmethod
+    def unreadable_uri(cls, setting: str) -> "ConfigError":
+        """Return the failure of reading where MongoDB is, without what stands there: it may be a part of a password."""
+        return cls(
+            f"{setting} can't be read: it must be mongodb://user:password@host:port/?replicaSet=name, with / : @ % in "
+            "user and password escaped (%2F %3A %40 %25), ports from 1 to 65535, options as name=value with & between"
+        )
+
 
 @dataclass(frozen=True)
 class Config:
     """The settings of one process. Times are in seconds, sizes in bytes."""
 
     mongodb_uri: str = field(default="mongodb://127.0.0.1:27017", repr=False)  # may carry a password
+    mongodb_uri_setting: str = "MONGODB_URI"  # what to name in messages about it
     database_name: str = "finance_suite"
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     payment_numbering: PaymentNumbering = "standard"
@@ -58,22 +67,24 @@ class Config:
 
     @property
     def address(self) -> str:
-        """The MongoDB URI without user and password, for messages."""
-        return re.sub(r"//[^/]*@", "//", self.mongodb_uri)
+        """The MongoDB URI without user, password and options, some of which are secrets too, for messages."""
+        return re.sub(r"//.*@", "//", self.mongodb_uri.partition("?")[0])
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Config":
         """Return the settings that the environment asks for; raises ConfigError naming the setting that is wrong."""
         env = os.environ if environ is None else environ
+        uri, uri_setting = _secret(env, "MONGODB_URI")
         return cls(
-            mongodb_uri=_mongodb_uri(_secret(env, "MONGODB_URI") or cls.mongodb_uri),
+            mongodb_uri=_mongodb_uri(uri or cls.mongodb_uri, uri_setting),
+            mongodb_uri_setting=uri_setting,
             database_name=_database_name(env.get("FINANCE_DATABASE") or cls.database_name),
             timezone=_timezone(env.get("FINANCE_TIMEZONE") or "UTC"),
             payment_numbering=_one_of(env, "PAYMENT_NUMBERING", get_args(PaymentNumbering), "standard"),  # type: ignore[arg-type]
             bank_changes=_one_of(env, "FINANCE_BANK_CHANGES", get_args(BankChanges), "client"),  # type: ignore[arg-type]
             log_level=_one_of(env, "FINANCE_LOG_LEVEL", LOG_LEVELS, "INFO"),
             cors_origins=_cors_origins(env.get("FINANCE_CORS_ORIGINS") or ""),
-            encryption_keys=_encryption_keys(_secret(env, "FINANCE_ENCRYPTION_KEY")),
+            encryption_keys=_encryption_keys(*_secret(env, "FINANCE_ENCRYPTION_KEY")),
             failed_keys_per_address=_rate(env, "FINANCE_FAILED_KEYS_PER_ADDRESS", "30/minute"),
             requests_per_key=_rate(env, "FINANCE_REQUESTS_PER_KEY", "120000/minute"),
             exports_at_once=_count(env, "FINANCE_EXPORTS_AT_ONCE", cls.exports_at_once, at_most=EXPORTS_AT_ONCE_MAX),
@@ -81,30 +92,40 @@ class Config:
         )
 
 
-def _secret(env: Mapping[str, str], name: str) -> str:
-    """Return a setting that may stand in a file, as Docker, systemd and Kubernetes hand secrets over.
+def _secret(env: Mapping[str, str], name: str) -> tuple[str, str]:
+    """Return a setting that may stand in a file, as Docker, systemd and Kubernetes hand secrets over, and who named it.
 
     A process' environment is shown by `docker inspect` and in crash reports; a file is not.
     """
     value, file = env.get(name) or "", env.get(name + FILE_SUFFIX) or ""
-    if not file:
-        return value
-    if value:
+    if value and file:
         raise ConfigError(f"{name} and {name}{FILE_SUFFIX} are both set: leave one of them out")
+    setting = name + FILE_SUFFIX if file else name
+    value = (_content_of(file, setting) if file else value).rstrip("\r\n")
+    if len(value.splitlines()) > 1:
+        raise ConfigError(f"{setting} has a line break inside: the value belongs on one line")
+    return value, setting
+
+
+def _content_of(file: str, setting: str) -> str:
     try:
-        content = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        content = Path(file).read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{name}{FILE_SUFFIX}={file} can't be read ({error.strerror})") from None
+        raise ConfigError(f"{setting}={file} can't be read ({error.strerror})") from None
     except ValueError:
-        raise ConfigError(f"{name}{FILE_SUFFIX}={file} is not a text file") from None
+        raise ConfigError(f"{setting}={file} is not a text file") from None
     if not content.strip():
-        raise ConfigError(f"{name}{FILE_SUFFIX}={file} is empty: the value belongs there, on one line")
+        raise ConfigError(f"{setting}={file} is empty: the value belongs there, on one line")
     return content
 
 
-def _mongodb_uri(value: str) -> str:
+def _mongodb_uri(value: str, setting: str) -> str:
+    """Return a URI that looks like one; `database.require_readable` has the driver read it as a whole."""
     if not value.startswith(("mongodb://", "mongodb+srv://")):
-        raise ConfigError("MONGODB_URI must begin with mongodb:// or mongodb+srv://")
+        raise ConfigError(f"{setting} must begin with mongodb:// or mongodb+srv://")
+    _hosts, _, database = value.partition("?")[0].partition("//")[2].partition("/")
+    if "@" in database:  # the driver would take what stands before an unescaped / for the host
+        raise ConfigError.unreadable_uri(setting)
     return value
 
 
@@ -163,7 +184,7 @@ def _origin_of(address: str) -> str | None:
     return f"{parts.scheme}://{shown}" + ("" if port in (None, PORT_BY_SCHEME[parts.scheme]) else f":{port}")
 
 
-def _encryption_keys(value: str) -> tuple[bytes, ...]:
+def _encryption_keys(value: str, setting: str) -> tuple[bytes, ...]:
     """Return the keys in `value`: one, or several with commas between them while the key is being changed."""
     try:
         keys = tuple(base64.b64decode(part.strip(), validate=True) for part in value.split(",") if part.strip())
@@ -171,7 +192,7 @@ def _encryption_keys(value: str) -> tuple[bytes, ...]:
         keys = (b"",)
     if any(len(key) != ENCRYPTION_KEY_BYTES for key in keys):
         raise ConfigError(
-            f"FINANCE_ENCRYPTION_KEY must be base64 of {ENCRYPTION_KEY_BYTES} random bytes "
+            f"{setting} must be base64 of {ENCRYPTION_KEY_BYTES} random bytes "
             f"(make one: openssl rand -base64 {ENCRYPTION_KEY_BYTES} | tr -d '\\n')"
         )
     return keys

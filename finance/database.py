@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import pymongo
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from finance.config import Config
+from finance.config import Config, ConfigError
 from finance.errors import Unavailable
 from finance.indexes import INDEXES, Index
 from finance.once import NothingStored
@@ -71,9 +71,31 @@ class IndexesMissing(Unavailable):
     """The unique indexes do not stand, so nothing may be numbered."""
 
 
+def require_readable(config: Config) -> None:
+    """Raise ConfigError where the driver can't read MONGODB_URI; nothing is asked of any server."""
+    _client(config, connect=False).close()
+
+
 def connect(config: Config) -> Db:
-    """Return the database. No connection is waited for: the first operation finds out whether there is a server."""
-    client: pymongo.MongoClient[Document] = pymongo.MongoClient(
+    """Return the database. No connection is waited for: the first operation finds out whether there is a server.
+
+    Raises ConfigError where MONGODB_URI can't be read.
+    """
+    return _client(config)[config.database_name]
+
+
+def _client(config: Config, **options: Any) -> pymongo.MongoClient[Document]:
+    try:
+        return _new_client(config, **options)
+    except OSError as error:  # a certificate
+        named = f"a file that can't be read: {error.filename}" if error.filename else "a certificate that can't be used"
+        raise ConfigError(f"{config.mongodb_uri_setting} names {named} ({error.strerror})") from None
+    except (ValueError, ConfigurationError):  # the driver's words may hold a part of the password
+        raise ConfigError.unreadable_uri(config.mongodb_uri_setting) from None
+
+
+def _new_client(config: Config, **options: Any) -> pymongo.MongoClient[Document]:
+    return pymongo.MongoClient(
         config.mongodb_uri,
         appname="finance",
         tz_aware=True,
@@ -87,8 +109,8 @@ def connect(config: Config) -> Db:
         serverMonitoringMode="poll",
         heartbeatFrequencyMS=1000,
         connectTimeoutMS=2000,
+        **options,
     )
-    return client[config.database_name]
 
 
 def before_writing(look: Callable[[], T]) -> Callable[[], T]:

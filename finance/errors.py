@@ -116,9 +116,13 @@ class PreconditionFailed(FinanceError):
 
 
 class Unauthenticated(FinanceError):
-    """Nobody we know."""
+    """Nobody we know, or no longer (`was_known`: the key was revoked or has ended); who asks isn't told which."""
 
     detail_default = "Send a valid API key in the header 'Authorization: Bearer <key>'."
+
+    def __init__(self, detail: str | None = None, *, was_known: bool = False) -> None:
+        super().__init__(detail)
+        self.was_known = was_known
 
 
 class Forbidden(FinanceError):

@@ -46,7 +46,8 @@ def enter(*requirements: str) -> None:
     if inside():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return
-    sys.stdout.flush()
+    if sys.stdout is not None:  # closed
+        sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:

@@ -85,7 +85,34 @@ def test_a_password_is_never_shown() -> None:
     config = Config.from_env({"MONGODB_URI": "mongodb://user:secret@db.example/?tls=true"})
 
     assert "secret" not in repr(config)
-    assert config.address == "mongodb://db.example/?tls=true"
+    assert config.address == "mongodb://db.example/"
+
+
+@pytest.mark.parametrize("user", ["", "user:secret@", "user:se/cret@", "user:secret@@"])
+@pytest.mark.parametrize(
+    "option", ["tlsCertificateKeyFilePassword=secret", "authMechanismProperties=AWS_SESSION_TOKEN:secret@x"]
+)
+def test_secrets_in_the_options_of_the_uri_are_not_shown_either(user: str, option: str) -> None:
+    assert Config(mongodb_uri=f"mongodb://{user}db.example:27018/?{option}").address == "mongodb://db.example:27018/"
+
+
+@pytest.mark.parametrize("name", ["MONGODB_URI", "FINANCE_ENCRYPTION_KEY"])
+@pytest.mark.parametrize("value", ["mongodb://user:s3cret@db\n.example/", "s3cret\rs3cret", "s3cret\u2028s3cret"])
+def test_a_line_break_inside_a_secret_is_named_and_the_secret_is_not(tmp_path: Path, name: str, value: str) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(f"{value}\n".encode())
+
+    for setting, given in ((name, value), (f"{name}_FILE", str(file))):
+        with pytest.raises(ConfigError, match=f"^{setting} has a line break inside") as refused:
+            Config.from_env({setting: given})
+        assert "s3cret" not in str(refused.value)
+
+
+def test_an_unescaped_slash_that_looks_like_a_port_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"MONGODB_URI can't be read.*%2F") as refused:
+        Config.from_env({"MONGODB_URI": "mongodb://user:12/s3cret@db.example"})
+
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
@@ -129,7 +156,7 @@ def test_what_is_wrong_in_a_file_is_told_without_what_stands_there(tmp_path: Pat
     file.write_text("s3cret")
 
     for name in ("MONGODB_URI", "FINANCE_ENCRYPTION_KEY"):
-        with pytest.raises(ConfigError, match=name) as failure:
+        with pytest.raises(ConfigError, match=f"{name}_FILE must") as failure:
             Config.from_env({f"{name}_FILE": str(file)})
         assert "s3cret" not in str(failure.value)
 

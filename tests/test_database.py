@@ -1,9 +1,12 @@
 """The indexes: built once, found again, and what happens over data that already breaks them."""
 
+from collections.abc import Callable
+
 import pytest
 from pymongo.errors import DuplicateKeyError
 
 from finance import database
+from finance.config import Config, ConfigError
 from finance.database import Db, IndexesMissing
 from finance.indexes import INDEXES
 
@@ -57,3 +60,37 @@ def test_many_documents_without_an_optional_key_do_not_collide(db: Db) -> None:
     db.payments.insert_one({"tenant": "acme", "payment_number": "PAY7", "idempotency_key": "k"})
     with pytest.raises(DuplicateKeyError):
         db.payments.insert_one({"tenant": "acme", "payment_number": "PAY8", "idempotency_key": "k"})
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://user:s3/cret@db.example/",
+        "mongodb://user:s3cret",
+        "mongodb://user:s3:cret@db.example/",
+        "mongodb://user:s3%cret@db.example/",
+        "mongodb://user:12/s3cret/@db.example",
+        "mongodb://user:s3cret@db.example:65536/",
+        "mongodb://user:s3cret@db.example/?replicaSet",
+        "mongodb+srv://user:s3/cret@db.example/",
+    ],
+)
+@pytest.mark.parametrize("read", [database.require_readable, database.connect])
+def test_a_uri_that_cannot_be_read_is_told_without_the_password(read: Callable[[Config], object], uri: str) -> None:
+    with pytest.raises(ConfigError, match=r"^MONGODB_URI_FILE can't be read: .*%2F") as refused:
+        read(Config(mongodb_uri=uri, mongodb_uri_setting="MONGODB_URI_FILE"))
+
+    assert "cret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_certificate_that_is_not_there_is_named() -> None:
+    uri = "mongodb://user:s3cret@db.example/?tls=true&tlsCAFile=/no/such/ca.pem"
+
+    with pytest.raises(ConfigError, match=r"^MONGODB_URI names a file that can't be read: /no/such/ca\.pem"):
+        database.require_readable(Config(mongodb_uri=uri))
+
+
+def test_a_uri_is_readable_whether_or_not_its_server_is_there() -> None:
+    for uri in ("mongodb://user:s%2Fcret@127.0.0.1:1/?replicaSet=name", "mongodb+srv://user:s@no.such.example/"):
+        database.require_readable(Config(mongodb_uri=uri))

@@ -10,7 +10,7 @@ from flask import Flask, current_app, g, request
 from flask_smorest.utils import deepupdate
 
 from finance.asked import Asked
-from finance.auth.model import ROLES, Caller, Role, key_id_of
+from finance.auth.model import ROLES, Caller, Role, hash_key, key_id_of
 from finance.auth.service import KeyRing
 from finance.context import parts
 from finance.edge import headers
@@ -94,21 +94,22 @@ def asked() -> Asked:
 
 
 def _get_caller(guard: Guard, key: str) -> Caller:
-    """Return whose key this is; raises TooManyFailedKeys instead of looking one up for who has sent too many others.
+    """Return whose key this is; raises TooManyFailedKeys where an address has sent too many that aren't.
 
-    A key that was taken here before is looked up all the same: who shares an address with a flood goes on working.
+    A key that was found here before is looked up all the same: who shares an address with a flood goes on working. One
+    that is new here is too, as far as `edge/look_ups.py` lets it.
     """
-    address = client_address()
-    refusal = guard.failed_keys.find_refusal(address)
-    if refusal is not None and not guard.key_ring.knows(key):
-        g.claimed_key_id = key_id_of(key)
-        raise refusal
+    address, key_id = client_address(), key_id_of(key)
+    key_hash = hash_key(key) if key_id else None
     try:
+        if not guard.key_ring.knows(key):
+            guard.failed_keys.require_look_up(address, key_hash)
         return guard.key_ring.get_caller(key)
-    except Unauthenticated:
-        g.claimed_key_id = key_id_of(key)
-        if g.claimed_key_id is not None:  # what isn't even a key was not looked up
-            guard.failed_keys.count(address)
+    except (Unauthenticated, TooManyFailedKeys) as refusal:
+        g.claimed_key_id = key_id
+        is_guess = isinstance(refusal, Unauthenticated) and not refusal.was_known
+        if is_guess and key_hash is not None:  # what isn't even a key was not looked up
+            guard.failed_keys.count(address, key_hash)
         raise
 
 

@@ -15,6 +15,7 @@ ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
 NAME_LENGTH_MAX = 100
 KEY_ID_BYTES = 8
 
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
 _KEY = re.compile(r"fin_([0-9a-f]{16})_[0-9a-f]{64}")
 
 
@@ -108,6 +109,10 @@ def key_id_of(key: str) -> str | None:
     """Return the id inside a key, None where it isn't a key of ours."""
     match = _KEY.fullmatch(key)
     return match[1] if match else None
+
+
+def is_key_id(text: str) -> bool:
+    return _KEY_ID.fullmatch(text) is not None
 
 
 def holds_key(text: str) -> bool:

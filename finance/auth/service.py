@@ -34,6 +34,10 @@ class ApiKeyAlreadyShown(Conflict):
         "A key was already made with this Idempotency-Key, and a key is shown only once. "
         "If it was lost, revoke it and make another."
     )
+    extra_members = {"key_id": "The id of that key, by which it can be revoked."}
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(extra={"key_id": key_id})
 
 
 def create_key(db: Db, asked: Asked, wanted: WantedKey) -> NewKey:
@@ -52,7 +56,7 @@ def create_key(db: Db, asked: Asked, wanted: WantedKey) -> NewKey:
     if not store.insert_key(db, made.document):  # the other request of a double click was faster
         if asked.key is not None:
             _require_none(store.read_key_by_idempotency_key(db, tenant=asked.tenant, idempotency_key=asked.key), wanted)
-        raise ApiKeyAlreadyShown
+        raise ApiKeyAlreadyShown(made.key_id)
     return made
 
 
@@ -89,7 +93,7 @@ def _require_none(made: ApiKey | None, wanted: WantedKey) -> None:
     # One of an earlier version doesn't tell what was asked for.
     if made.get("request_hash", wanted.hash()) != wanted.hash():
         raise IdempotencyKeyReused
-    raise ApiKeyAlreadyShown
+    raise ApiKeyAlreadyShown(made["_id"])
 
 
 class KeyRing:
@@ -103,17 +107,20 @@ class KeyRing:
         self._clock = clock
         self._clock_s = clock_s
         self._callers: dict[str, tuple[Caller, float]] = {}
+        self._no_longer_valid: dict[str, float] = {}  # until when that isn't asked again, by hash
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[Caller]] = {}  # look-ups, by hash
         self._used: dict[str, datetime] = {}  # the hour that was noted last, by key id
 
     def get_caller(self, key: str) -> Caller:
-        """Return whose key this is; raises Unauthenticated where it is none of ours, revoked, or has ended."""
+        """Return whose key this is; raises Unauthenticated where it is none of ours, or no longer."""
         key_hash = hash_key(key)
         now_s = self._clock_s()
         known = self._callers.get(key_hash)
         if known is not None and known[1] > now_s:
             return known[0]
+        if self._no_longer_valid.get(key_hash, 0.0) > now_s:
+            raise Unauthenticated(was_known=True)
         with self._lock:
             under_way = self._under_way.get(key_hash)
             if under_way is None:
@@ -121,8 +128,9 @@ class KeyRing:
         return self._recognise(key, key_hash, now_s) if under_way is None else _result_of(under_way)
 
     def knows(self, key: str) -> bool:
-        """Return whether this key was one of ours when it was last looked up here."""
-        return hash_key(key) in self._callers
+        """Return whether this key was found when it was last looked up here, be it one that is no longer valid."""
+        key_hash = hash_key(key)
+        return key_hash in self._callers or key_hash in self._no_longer_valid
 
     def _recognise(self, key: str, key_hash: str, now_s: float) -> Caller:
         """Look a key up, for all who ask with it meanwhile: a thousand requests at once are one question."""
@@ -144,8 +152,12 @@ class KeyRing:
             document = before_writing(partial(self._look_up, key, key_hash))()
             now = self._clock()
             left_s = self._left_s(document, now)
-        except Unauthenticated:
+        except Unauthenticated as refusal:
             self._callers.pop(key_hash, None)
+            self._no_longer_valid.pop(key_hash, None)
+            if refusal.was_known:
+                _make_room(self._no_longer_valid)
+                self._no_longer_valid[key_hash] = now_s + self._cache_s
             raise
         caller = Caller(document["tenant"], document["role"], document["_id"], document.get("name"))
         self._remember(key_hash, caller, now_s + left_s)
@@ -158,7 +170,7 @@ class KeyRing:
         if ends is None:
             return self._cache_s
         if ends <= now:
-            raise Unauthenticated
+            raise Unauthenticated(was_known=True)
         return min(self._cache_s, (ends - now).total_seconds())
 
     def _remember(self, key_hash: str, caller: Caller, until_s: float) -> None:
@@ -171,8 +183,10 @@ class KeyRing:
     def _look_up(self, key: str, key_hash: str) -> ApiKey:
         key_id = key_id_of(key)
         document = store.find_key(self._db, key_id=key_id) if key_id else None
-        if document is None or document.get("revoked_at") or not hmac.compare_digest(document["key_hash"], key_hash):
+        if document is None or not hmac.compare_digest(document["key_hash"], key_hash):
             raise Unauthenticated
+        if document.get("revoked_at"):
+            raise Unauthenticated(was_known=True)
         return document
 
     def _note_use(self, document: ApiKey, now: datetime) -> None:
@@ -188,6 +202,11 @@ class KeyRing:
             store.note_use(self._db, key_id=key_id, hour=hour)
         except DriverError as error:
             log.warning("The last use of key %s could not be stored: %s", key_id, type(error).__name__)
+
+
+def _make_room(remembered: dict[str, float]) -> None:
+    while len(remembered) >= CACHED_CALLERS_MAX:
+        remembered.pop(next(iter(remembered)), None)
 
 
 def _result_of(under_way: Future[Caller]) -> Caller:

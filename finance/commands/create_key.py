@@ -13,10 +13,11 @@ MONGODB_URI it is the MongoDB that scripts/serve runs on this machine, else mong
 """
 
 import argparse
+import errno
+import os
 import re
 import sys
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 
 from marshmallow import ValidationError
 from rich.markup import escape
@@ -24,23 +25,21 @@ from rich.markup import escape
 from finance import database
 from finance.asked import Asked
 from finance.auth import service as keys
-from finance.auth.model import ApiKey, WantedKey
+from finance.auth.model import ApiKey, NewKey, WantedKey, is_key_id
 from finance.auth.schemas import NewKeySchema
-from finance.commands import ending
+from finance.commands import ending, tenants
 from finance.config import Config
 from finance.context import utc_now
 from finance.database import Db
 from finance.maintenance import cli
-from finance.maintenance.tenants import find_tenants
 from finance.numbering.series import require_slug
 
-TENANTS_SHOWN_MAX = 20
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([dh])", re.ASCII)
 
 
 def main() -> int:
     parser = _parser()
-    options = parser.parse_args()
+    options = cli.parse(parser)
     if (options.name is not None or options.expires_in) and not options.role:
         parser.error("--name and --expires-in belong to a new key: name --tenant and --role too")
     if options.role and not options.tenant:
@@ -62,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     act = parser.add_mutually_exclusive_group()
     act.add_argument("--role", choices=("client", "accountant", "admin"), help="make a key of this role")
     act.add_argument("--list", action="store_true", help="list keys, of --tenant or of all")
-    act.add_argument("--revoke", metavar="KEY_ID", help="revoke this key (its id is the part between the two _)")
+    act.add_argument(
+        "--revoke", type=_key_id, metavar="KEY_ID", help="revoke this key (its id is the part between the two _)"
+    )
     new = parser.add_argument_group("a new key")
     new.add_argument("--name", help="what people know it by, up to 100 characters; shown beside what it does")
     new.add_argument("--expires-in", type=_duration, metavar="90d", help="when it ends: days (90d) or hours (12h)")
@@ -76,6 +77,12 @@ def _duration(text: str) -> timedelta:
     return timedelta(days=int(match[1])) if match[2] == "d" else timedelta(hours=int(match[1]))
 
 
+def _key_id(text: str) -> str:
+    if not is_key_id(text):
+        raise argparse.ArgumentTypeError("must be a key id, 16 of 0-9 and a-f; --list shows them")
+    return text
+
+
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     try:
         tenant = require_slug(options.tenant) if options.tenant else None
@@ -83,20 +90,44 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parser.error(f"--tenant {error}")
     db = database.connect(Config.from_env())
     if options.revoke:
-        key = keys.get_key(db, tenant=tenant, key_id=options.revoke)
-        keys.revoke_key(db, _asked(key["tenant"]), key_id=options.revoke)
-        print(f"Revoked {options.revoke}.", file=sys.stderr)
+        _revoke(db, tenant, options.revoke)
     elif options.list:
-        _print_keys(keys.list_keys(db, tenant=tenant))
+        found = keys.list_keys(db, tenant=tenant)
+        if tenant is not None and not found:
+            tenants.warn_of_new(db, tenant)
+        _print_keys(found)
     else:
         asked = _asked(tenant or "")  # main() has seen to it that there is one
         wanted = _wanted(options, parser, now=asked.now)
-        nearest = _warn_of_new_tenant(db, asked.tenant)
+        nearest = tenants.warn_of_new(db, asked.tenant)
         made = keys.create_key(db, asked, wanted)
-        print(made.key)
+        _print_key(made)
         if nearest:
             print(f"Did you mean {nearest}? To take this key back: --revoke {made.key_id}", file=sys.stderr)
     return 0
+
+
+def _revoke(db: Db, tenant: str | None, key_id: str) -> None:
+    try:
+        key = keys.get_key(db, tenant=tenant, key_id=key_id)
+    except keys.ApiKeyNotFound:
+        of = f" of tenant '{tenant}'" if tenant else ""
+        raise cli.Stopped(f"There is no API key with this id{of}; --list shows them.") from None
+    keys.revoke_key(db, _asked(key["tenant"]), key_id=key_id)
+    print(f"Revoked {key_id}.", file=sys.stderr)
+
+
+def _print_key(made: NewKey) -> None:
+    """Print a key; where it can't be, it is one that works and that nobody has."""
+    try:
+        if sys.stdout is None:  # it was closed, `>&-`
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        print(made.key, flush=True)
+    except OSError as error:
+        raise cli.Stopped(
+            f"Key {made.key_id} was made, and could not be printed ({error.strerror}). "
+            f"Revoke it: {cli.program('create_key.py')} --revoke {made.key_id}"
+        ) from None
 
 
 def _asked(tenant: str) -> Asked:
@@ -115,24 +146,12 @@ def _wanted(options: argparse.Namespace, parser: argparse.ArgumentParser, *, now
     return wanted
 
 
-def _warn_of_new_tenant(db: Db, tenant: str) -> str | None:
-    """Say so where nothing of this tenant exists, but something of others; return one with nearly the same name."""
-    known = sorted(find_tenants(db))
-    if tenant in known or not known:
-        return None
-    listed = ", ".join(known[:TENANTS_SHOWN_MAX]) + (", …" if len(known) > TENANTS_SHOWN_MAX else "")
-    nearest = next(iter(get_close_matches(tenant, known, n=1)), None)
-    hint = f" (nearest: {nearest})" if nearest else ""
-    print(f"No key of tenant '{tenant}' exists yet; existing tenants: {listed}{hint}.", file=sys.stderr)
-    return nearest
-
-
 def _print_keys(documents: list[ApiKey]) -> None:
     """Print a table; instants are in UTC."""
     table = cli.table("key id", "tenant", "role", "name", "created", "ends", "last used", "revoked")
     for key in documents:
         name = escape(key.get("name") or "")
-        made = _instant(key["created_at"], key.get("created_by"), key.get("created_by_name"))
+        made = _instant(key.get("created_at"), key.get("created_by"), key.get("created_by_name"))
         revoked = _instant(key.get("revoked_at"), key.get("revoked_by"), key.get("revoked_by_name"))
         used = _instant(key.get("last_used_at"))
         table.add_row(

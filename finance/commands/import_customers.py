@@ -21,14 +21,14 @@ from pathlib import Path
 
 from finance import database
 from finance.asked import Asked
-from finance.commands import ending
+from finance.commands import ending, tenants
 from finance.config import Config
 from finance.context import utc_now
 from finance.customers.imports import IMPORTED_BY, import_rows, read_table
 from finance.customers.model import Book
 from finance.encryption import FieldCipher
 from finance.events import record_event
-from finance.maintenance.cli import program, whoami
+from finance.maintenance.cli import parse, program, whoami
 from finance.numbering.series import require_slug
 
 EXIT_REFUSED = 1
@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--tenant", required=True, help="whose customers they are")
     parser.add_argument("--apply", action="store_true", help="store them; without it nothing is written")
     parser.add_argument("--confirm-duplicates", action="store_true", help="also where another has the PAN or a GSTIN")
-    options = parser.parse_args()
+    options = parse(parser)
     return ending.run(lambda: _run(options, parser))
 
 
@@ -59,6 +59,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     config = Config.from_env()
     rows = read_table(options.file)
     db = database.connect(config)
+    tenants.warn_of_new(db, tenant)
     if options.apply:
         database.protect(db)
     asked = Asked(tenant, IMPORTED_BY, utc_now(), by_name=whoami())

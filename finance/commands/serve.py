@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from finance import __version__
+from finance import __version__, database
 from finance.config import Config, ConfigError
 
 EXIT_WRONG_SETTING = 2
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = {"HOST": options.host, "PORT": options.port}
     env = os.environ | {name: value for name, value in given.items() if value is not None}
     try:
-        Config.from_env(env)
+        database.require_readable(Config.from_env(env))
     except ConfigError as error:
         return _refuse(str(error))
     if not env.get("MONGODB_URI") and not env.get("MONGODB_URI_FILE"):

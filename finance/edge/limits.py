@@ -17,6 +17,7 @@ from limits.strategies import FixedWindowRateLimiter
 from finance import database
 from finance.database import Db
 from finance.edge.addresses import neighbourhood
+from finance.edge.look_ups import LookUps
 from finance.errors import TooManyRequests
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,20 @@ class FailedKeys:
         self._rate = rate
         self._counts = counts
         self._reached = _Reached(clock_s)
+        self._look_ups = LookUps(clock_s)
+
+    def require_look_up(self, address: str | None, key_hash: str | None) -> None:
+        """Raise TooManyFailedKeys unless a key that isn't known here may be looked up; None is what isn't a key.
+
+        From an address that has reached its limit a few a second may: a good key that is new gets in during a flood.
+        """
+        refusal = self.find_refusal(address)
+        if refusal is None:
+            return
+        if key_hash is None or self._look_ups.was_wrong(key_hash):
+            raise refusal
+        if not self._look_ups.take(neighbourhood(address or ""), key_hash):
+            raise TooManyFailedKeys(retry_after_s=1)  # it may be a good one: the next time it is more likely looked up
 
     def find_refusal(self, address: str | None) -> TooManyFailedKeys | None:
         """Return what an address is told while it is known here that it has reached its limit."""
@@ -81,11 +96,12 @@ class FailedKeys:
         left_s = self._reached.seconds_left(neighbourhood(address or ""))
         return TooManyFailedKeys(retry_after_s=ceil(left_s)) if left_s else None
 
-    def count(self, address: str | None) -> None:
+    def count(self, address: str | None, key_hash: str) -> None:
         """Count one failed key; raises TooManyFailedKeys where the limit was reached by those before it."""
         who = neighbourhood(address or "")
         if self._rate is None:
             return
+        self._look_ups.note_wrong(key_hash)
         if self._reached.seconds_left(who) is None:  # else it was reached while this one was looked up
             left_s = self._counts.hit(self._rate, "failed_keys", who)
             if left_s is None:

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bson import json_util
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -64,6 +64,26 @@ def parser(*, name: str, about: str, reads: str, writes: str, undo: str) -> argp
     return made
 
 
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the arguments, all of them text: one of other bytes is named, as whatever isn't right (exit code 2)."""
+    options = parser.parse_args(arguments)
+    for action in parser._actions:
+        value = getattr(options, action.dest, None)
+        if isinstance(value, str | Path) and not _is_text(str(value)):
+            name = action.option_strings[0] if action.option_strings else action.metavar
+            parser.error(f"argument {name}: must be text in UTF-8")
+    return options
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a value can be stored and printed; bytes that are no UTF-8 come as halves of characters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def run(command: Callable[[argparse.Namespace, Db, Console], int], arguments: argparse.Namespace) -> int:
     """Run a command on the database that its arguments name, and return its exit code."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -91,12 +111,13 @@ def in_words(error: Exception) -> str:
 
 
 def whoami() -> str:
-    """Return who runs this: user and host."""
+    """Return who runs this: user and host, in one line whatever LOGNAME holds."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # in a container the user may have no name
         user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    who = f"{user}@{socket.gethostname()}"
+    return "".join(character if character.isprintable() else "?" for character in who)
 
 
 def asked_by(script: str, *, tenant: str, now: datetime, who: str | None = None) -> Asked:
@@ -155,13 +176,10 @@ def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
     flags = {"MONGODB_URI": arguments.uri, "FINANCE_DATABASE": arguments.database}
     checked = Config.from_env({name: value for name, value in flags.items() if value})
     if arguments.uri:
-        config = replace(config, mongodb_uri=checked.mongodb_uri)
+        config = replace(config, mongodb_uri=checked.mongodb_uri, mongodb_uri_setting="--uri")
     if arguments.database:
         config = replace(config, database_name=checked.database_name)
-    try:
-        db = database.connect(config)
-    except (InvalidURI, ConfigurationError) as error:
-        raise Stopped(f"MONGODB_URI can't be used: {type(error).__name__}") from None
+    db = database.connect(config)
     with db.client:
         try:
             with database.deadline(ANSWER_S):

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from typing import Any
 
 import limits
@@ -14,11 +15,13 @@ from finance.auth.guard import asked, requires
 from finance.config import Config
 from finance.context import utc_now
 from finance.database import Db
+from finance.edge.look_ups import PER_ADDRESS_S
 from tests.clients import Client, make_key
 from tests.commands import Commands
 
 PATH = "/payments/PAY20260001"  # 404 for whom the guard lets in
 FLOOD = 600
+ATTEMPTS_MAX = 5
 
 
 def a_wrong_key() -> str:
@@ -30,13 +33,14 @@ def send(client: Client, key: str, path: str = PATH, **environ: str) -> Any:
     return client.app.test_client().get(f"/api/v1{path}", headers=headers, environ_overrides=environ)
 
 
-def test_of_600_wrong_keys_from_an_address_30_are_looked_up(watched: Db, commands: Commands) -> None:
-    client = Client(watched)
+def test_of_600_wrong_keys_from_an_address_30_are_looked_up_and_a_few_a_second(watched: Db, commands: Commands) -> None:
+    client, begun = Client(watched), time.monotonic()
 
     answers = [send(client, a_wrong_key()) for _wrong in range(FLOOD)]
 
     assert [answer.status_code for answer in answers] == [401] * 30 + [429] * (FLOOD - 30)
-    assert commands.collections.count(("find", "api_keys")) == 31
+    few = PER_ADDRESS_S * (time.monotonic() - begun + 1)
+    assert 31 < commands.collections.count(("find", "api_keys")) <= 31 + few
     last = answers[-1]
     assert (last.json["code"], last.content_type) == ("too_many_failed_keys", "application/problem+json")
     assert 1 <= int(last.headers["Retry-After"]) <= 60
@@ -61,6 +65,62 @@ def test_a_revoked_key_stays_refused_in_a_flood(db: Db) -> None:
     keys.revoke_key(db, Asked("acme", "tests", utc_now()), key_id=made.key_id)
 
     assert {send(client, made.key).status_code for _again in range(3)} <= {401, 429}
+
+
+def test_a_key_that_is_no_longer_valid_is_401_and_no_guess(watched: Db, commands: Commands) -> None:
+    client = Client(watched, Config(key_cache_s=60))
+    revoked, ended = make_key(watched), make_key(watched)
+    keys.revoke_key(watched, Asked("acme", "tests", utc_now()), key_id=revoked.key_id)
+    watched.api_keys.update_one({"_id": ended.key_id}, {"$set": {"expires_at": utc_now()}})
+    commands.collections.clear()
+
+    answers = [send(client, made.key) for made in (revoked, ended) * 50]
+
+    assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(401, "unauthenticated")}
+    assert commands.collections.count(("find", "api_keys")) == 2
+    assert send(client, client.key("client")).status_code == 404  # a new one, from the same address
+
+
+def test_a_right_id_with_a_wrong_secret_is_a_guess(client: Client) -> None:
+    made = make_key(client.db)
+    keys.revoke_key(client.db, Asked("acme", "tests", utc_now()), key_id=made.key_id)
+
+    guesses = [f"{made.key[:-64]}{secrets.token_hex(32)}" for _guess in range(31)]
+
+    assert [send(client, guess).status_code for guess in guesses] == [401] * 30 + [429]
+
+
+def test_a_new_key_gets_in_during_a_flood(client: Client) -> None:
+    flood(client)
+    new = client.key("client")
+
+    answered = []
+    for _second in range(ATTEMPTS_MAX):
+        for _wrong in range(20):
+            assert send(client, a_wrong_key()).status_code == 429
+        answered.append(send(client, new))
+        if answered[-1].status_code != 429:
+            break
+        assert answered[-1].headers["Retry-After"] == "1"
+        time.sleep(1)
+
+    assert answered[-1].status_code == 404
+    assert len(answered) <= 2
+
+
+def test_after_a_restart_keys_get_in_during_a_flood_of_one_wrong_key(client: Client) -> None:
+    good, wrong = client.key("client"), a_wrong_key()
+    while send(client, wrong).status_code != 429:
+        pass
+    restarted = Client(client.db)
+
+    while send(restarted, wrong).status_code != 429:  # it learns of the limit
+        pass
+    for _wrong in range(50):
+        refused = send(restarted, wrong)
+
+    assert (refused.status_code, int(refused.headers["Retry-After"]) > 1) == (429, True)
+    assert send(restarted, good).status_code == 404
 
 
 def test_another_address_is_not_concerned(client: Client) -> None:

@@ -119,6 +119,7 @@ def test_the_same_idempotency_key_is_409_with_the_same_body_and_422_with_another
 
     assert first.status_code == 201
     assert (same.status_code, same.json["code"]) == (409, "api_key_already_shown")
+    assert same.json["key_id"] == first.json["key_id"]
     assert (other.status_code, other.json["code"]) == (422, "idempotency_key_reused")
     assert [event["details"]["name"] for event in _events(november)] == ["Till"]
 

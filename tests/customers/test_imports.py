@@ -3,6 +3,7 @@
 import base64
 import csv
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from finance.customers.model import Book
 from finance.customers.tables import UnreadableTable
 from finance.database import Db
 from finance.encryption import FieldCipher
-from tests.clients import ENCRYPTION_KEY, Client
+from tests.clients import ENCRYPTION_KEY, Client, make_key
 from tests.customers.forms import gstin, pan
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -202,6 +203,54 @@ def test_the_script_says_what_it_would_do_and_does_it(
     assert begun["details"] == {"file": "c.csv", "rows": 6}
     assert (finished["action"], finished["object_id"]) == ("import_finished", begun["object_id"])
     assert finished["details"] == {"file": "c.csv", "rows": 6, "created": 2, "refused": 4}
+
+
+@pytest.fixture
+def run(
+    db: Db, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """`run("--tenant", "acme", "c.csv")` gives the exit code of the script and what it said on stderr."""
+    monkeypatch.setattr(environment, "enter", lambda *names: None)  # we are in it
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("FINANCE_DATABASE", db.name)
+    monkeypatch.setenv("FINANCE_ENCRYPTION_KEY", base64.b64encode(ENCRYPTION_KEY).decode())
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["import_customers.py", *arguments])
+        try:
+            code = import_customers.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def test_a_tenant_that_nobody_knows_is_warned_of_and_its_customers_imported_all_the_same(
+    run: Callable[..., tuple[int, str]], db: Db, tmp_path: Path
+) -> None:
+    make_key(db, tenant="demo")
+    path = str(_write_csv(tmp_path / "c.csv", TABLE[:1]))
+    warning = "No key of tenant 'dmeo' exists yet; existing tenants: demo (nearest: demo).\n"
+
+    looked, applied = run("--tenant", "dmeo", path), run("--tenant", "dmeo", path, "--apply")
+
+    assert looked == (0, f"{warning}Nothing was written. Add --apply to store this.\n")
+    assert applied == (0, warning)
+    assert db.customers.distinct("tenant") == ["dmeo"]
+    assert run("--tenant", "demo", path, "--apply") == (0, "")
+
+
+def test_a_file_whose_name_is_not_text_is_refused(run: Callable[..., tuple[int, str]], db: Db, tmp_path: Path) -> None:
+    _write_csv(tmp_path / "c.csv").rename(tmp_path / "bad\udcff.csv")
+
+    code, told = run("--tenant", "acme", str(tmp_path / "bad\udcff.csv"), "--apply")
+
+    assert (code, told.splitlines()[-1]) == (
+        2,
+        "scripts/import_customers.py: error: argument FILE: must be text in UTF-8",
+    )
+    assert db.customers.count_documents({}) + db.audit_events.count_documents({}) == 0
 
 
 def test_an_import_that_cannot_be_told_of_stores_nothing(

@@ -97,10 +97,11 @@ def test_the_version_is_the_one_in_the_code(installed: Path, tmp_path: Path) -> 
     [
         ({}, "MONGODB_URI is not set: say where"),
         ({"MONGODB_URI": "localhost"}, "MONGODB_URI must begin with mongodb://"),
+        ({"MONGODB_URI": "mongodb://user:password"}, "MONGODB_URI can't be read: it must be mongodb://user:"),
         ({"MONGODB_URI_FILE": "/no/such/file"}, "MONGODB_URI_FILE=/no/such/file can't be read"),
         ({"MONGODB_URI": "mongodb://127.0.0.1", "PORT": "http"}, "PORT=http is not a port"),
     ],
-    ids=["none", "wrong", "file", "port"],
+    ids=["none", "wrong", "unreadable", "file", "port"],
 )
 def test_without_a_usable_setting_one_line_says_what_to_set(
     installed: Path, tmp_path: Path, settings: dict[str, str], advice: str

@@ -22,23 +22,23 @@ def test_the_fourth_of_three_is_refused_and_told_when_to_come_back(db: Db) -> No
     failed_keys = FailedKeys(THREE, SharedCounts(db))
 
     for _allowed in range(3):
-        failed_keys.count("203.0.113.7")
+        failed_keys.count("203.0.113.7", "hash")
     with pytest.raises(TooManyFailedKeys) as refusal:
-        failed_keys.count("203.0.113.7")
+        failed_keys.count("203.0.113.7", "hash")
 
     assert 50 <= refusal.value.retry_after_s <= 60
-    failed_keys.count("203.0.113.8")  # somebody else
+    failed_keys.count("203.0.113.8", "hash")  # somebody else
 
 
 def test_workers_count_together(db: Db) -> None:
     workers = [FailedKeys(THREE, SharedCounts(db)) for _worker in range(3)]
 
     for worker in workers:
-        worker.count("203.0.113.7")
+        worker.count("203.0.113.7", "hash")
 
     for worker in workers:
         with pytest.raises(TooManyFailedKeys):
-            worker.count("203.0.113.7")
+            worker.count("203.0.113.7", "hash")
 
 
 def test_many_at_the_same_time_are_all_counted(db: Db) -> None:
@@ -46,7 +46,7 @@ def test_many_at_the_same_time_are_all_counted(db: Db) -> None:
 
     def is_refused(_position: int) -> bool:
         try:
-            failed_keys.count("203.0.113.7")
+            failed_keys.count("203.0.113.7", "hash")
         except TooManyFailedKeys:
             return True
         return False
@@ -60,7 +60,7 @@ def test_a_flood_costs_no_more_than_its_limit(watched: Db, commands: Commands) -
     refused = 0
     for _wrong in range(600):
         try:
-            failed_keys.count("203.0.113.7")
+            failed_keys.count("203.0.113.7", "hash")
         except TooManyFailedKeys:
             refused += 1
 
@@ -72,9 +72,9 @@ def test_a_flood_costs_no_more_than_its_limit(watched: Db, commands: Commands) -
 def test_when_the_window_ends_the_address_is_free_again(db: Db) -> None:
     seconds = [100.0]
     failed_keys = FailedKeys(limits.parse("1/minute"), SharedCounts(db), clock_s=lambda: seconds[0])
-    failed_keys.count("203.0.113.7")
+    failed_keys.count("203.0.113.7", "hash")
     with pytest.raises(TooManyFailedKeys):
-        failed_keys.count("203.0.113.7")
+        failed_keys.count("203.0.113.7", "hash")
 
     assert failed_keys.find_refusal("203.0.113.7")
     seconds[0] += 61
@@ -85,9 +85,9 @@ def test_what_is_remembered_of_addresses_has_an_end(db: Db, monkeypatch: pytest.
     monkeypatch.setattr("finance.edge.limits.REMEMBERED_MAX", 5)
     failed_keys = FailedKeys(limits.parse("1/minute"), SharedCounts(db))
     for number in range(8):
-        failed_keys.count(f"203.0.113.{number}")
+        failed_keys.count(f"203.0.113.{number}", "hash")
         with pytest.raises(TooManyFailedKeys):
-            failed_keys.count(f"203.0.113.{number}")
+            failed_keys.count(f"203.0.113.{number}", "hash")
 
     remembered = [number for number in range(8) if failed_keys.find_refusal(f"203.0.113.{number}")]
 
@@ -98,16 +98,16 @@ def test_an_ipv6_network_is_one_client(db: Db) -> None:
     failed_keys = FailedKeys(THREE, SharedCounts(db))
 
     for number in range(3):
-        failed_keys.count(f"2001:db8:1:2::{number}")
+        failed_keys.count(f"2001:db8:1:2::{number}", "hash")
     with pytest.raises(TooManyFailedKeys):
-        failed_keys.count("2001:db8:1:2::ffff")
-    failed_keys.count("2001:db8:1:3::1")
+        failed_keys.count("2001:db8:1:2::ffff", "hash")
+    failed_keys.count("2001:db8:1:3::1", "hash")
 
 
 def test_a_limit_that_is_off_asks_nothing(watched: Db, commands: Commands) -> None:
     counts = SharedCounts(watched)
     for _many in range(50):
-        FailedKeys(None, counts).count("203.0.113.7")
+        FailedKeys(None, counts).count("203.0.113.7", "hash")
         RequestsPerKey(None, counts).count("a-key")
 
     assert commands.names == []
@@ -154,7 +154,7 @@ def test_without_mongodb_nothing_is_limited_and_only_the_first_waits(caplog: pyt
     failed_keys, requests = FailedKeys(limits.parse("1/minute"), counts), RequestsPerKey(THREE, counts)
 
     for _wrong in range(50):  # 200 ms each, if each of them tried
-        failed_keys.count("203.0.113.7")
+        failed_keys.count("203.0.113.7", "hash")
         requests.count("a-key")
 
     assert len(caplog.records) == 1
@@ -177,7 +177,7 @@ def test_a_mongodb_that_never_answers_is_waited_for_once(monkeypatch: pytest.Mon
 
 
 def test_counts_are_kept_apart_from_the_numbers_and_are_removed_when_they_end(db: Db) -> None:
-    FailedKeys(THREE, SharedCounts(db)).count("203.0.113.7")
+    FailedKeys(THREE, SharedCounts(db)).count("203.0.113.7", "hash")
 
     assert db.counters.count_documents({}) == 0
     assert db[COLLECTION].count_documents({}) == 1

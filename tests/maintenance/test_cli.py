@@ -40,10 +40,12 @@ def test_an_empty_database_can_be_looked_at(run: Run, name: str, code: int) -> N
         ("repair_duplicates.py", ["--scope", "user"]),
         ("repair_duplicates.py", ["--report", "/no/such/folder/plan.jsonl"]),
         ("repair_duplicates.py", ["--keep", "both"]),
+        ("repair_duplicates.py", ["--by", "\udcff"]),
         ("migrate_indexes.py", ["--collection", "sequences"]),
         ("migrate_indexes.py", ["--check", "--apply"]),
         ("audit_numbers.py", ["--uri", "http://127.0.0.1"]),
         ("audit_numbers.py", ["--uri", "mongodb://127.0.0.1:1"]),
+        ("audit_numbers.py", ["--uri", "mongodb://user:pa/ss@127.0.0.1"]),
     ],
 )
 def test_an_error_is_exit_code_2(run: Run, name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 import base64
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import environment
 import create_key
@@ -15,6 +17,7 @@ from finance.context import utc_now
 from finance.database import Db
 from tests.clients import ENCRYPTION_KEY, make_key
 
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -84,6 +87,66 @@ def test_a_list_shows_name_maker_end_last_use_and_who_revoked_it(run: Run, db: D
     assert made.key.rsplit("_", 1)[1] not in listed.stdout
 
 
+def test_a_key_without_an_instant_of_its_making_is_listed(run: Run, db: Db) -> None:
+    db.api_keys.insert_one({"_id": "0" * 16, "tenant": "old", "role": "client", "key_hash": "x"})
+
+    listed = run("--list")
+
+    assert (listed.returncode, listed.stderr) == (0, "1 keys; times are in UTC, the last use to the hour.\n")
+    assert "0" * 16 in listed.stdout
+
+
+def test_a_list_of_a_tenant_that_nobody_knows_names_the_nearest(run: Run, db: Db) -> None:
+    make_key(db, tenant="demo")
+
+    listed = run("--list", "--tenant", "dmeo")
+
+    assert listed.returncode == 0
+    assert "existing tenants: demo (nearest: demo)." in listed.stderr
+    assert "nearest" not in run("--list", "--tenant", "demo").stderr
+
+
+def test_who_did_it_stays_one_line(run: Run, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ops\nroot\udcff")
+
+    assert run("--tenant", "acme", "--role", "client").returncode == 0
+
+    [event] = db.audit_events.find()
+    assert event["by_name"].startswith("ops?root?@")
+    assert db.api_keys.find_one()["created_by_name"] == event["by_name"]
+
+
+@pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
+def test_a_key_that_cannot_be_printed_is_named_to_be_revoked(
+    db: Db, mongodb_uri: str, stdout: str, tmp_path: Path
+) -> None:
+    env = {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": db.name, "FINANCE_VENV": sys.prefix, "PATH": "/usr/bin:/bin"}
+    env |= {"FINANCE_VAR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = f"'{ROOT}/scripts/create_key.py' --tenant acme --role client {stdout}"
+
+    ended = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True, timeout=200)
+
+    made = db.api_keys.find_one()["_id"]
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        rf"create_key\.py: Key {made} was made, .*\(.+\)\. Revoke it: scripts/create_key\.py --revoke {made}\n",
+        ended.stderr,
+    )
+
+
+def test_a_list_that_cannot_be_printed_is_one_line(db: Db, mongodb_uri: str, tmp_path: Path) -> None:
+    env = {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": db.name, "FINANCE_VENV": sys.prefix, "PATH": "/usr/bin:/bin"}
+    command = f"'{ROOT}/scripts/create_key.py' --list >/dev/full"
+
+    ended = subprocess.run(
+        ["sh", "-c", command], env=env | {"FINANCE_VAR": str(tmp_path)}, capture_output=True, text=True, timeout=200
+    )
+
+    assert ended.returncode == 2
+    assert re.fullmatch(r"create_key\.py: .*No space left on device\n", ended.stderr.splitlines(keepends=True)[-1])
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_tenant_that_nobody_knows_is_warned_of_and_its_key_made_all_the_same(run: Run, db: Db) -> None:
     for tenant in ("acme", "demo"):
         make_key(db, tenant=tenant)
@@ -128,7 +191,13 @@ def test_a_tenant_with_documents_and_no_key_is_not_new(run: Run, db: Db) -> None
         (["--tenant", "a b", "--role", "client"], "--tenant"),
         (["--ten", "acme", "--role", "client"], "unrecognized"),
         (["--tenant", "acme", "--role", "client", "--colour"], "unrecognized"),
-        (["--revoke", "0" * 16], "no API key with this id"),
+        (["--revoke", "0" * 16], "There is no API key with this id; --list shows them."),
+        (["--revoke", "0" * 16, "--tenant", "acme"], "no API key with this id of tenant 'acme'; --list shows them."),
+        (["--revoke", "wrong"], "argument --revoke: must be a key id, 16 of 0-9 and a-f; --list shows them"),
+        (["--revoke", "\udcff"], "argument --revoke: must be a key id"),
+        (["--revoke", f"fin_{'0' * 16}_{'1' * 64}"], "argument --revoke: must be a key id"),
+        (["--tenant", "acme", "--role", "client", "--name", "x\udcff"], "argument --name: must be text in UTF-8"),
+        (["--list", "--tenant", "\udcff"], "argument --tenant: must be text in UTF-8"),
     ],
 )
 def test_what_cannot_be_is_exit_code_2_and_says_what_would_be_right(

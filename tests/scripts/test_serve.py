@@ -221,6 +221,7 @@ def test_a_second_run_in_the_folder_is_told_who_runs_there_and_what_to_do(
         ({"HOST": "203.0.113.7"}, r"HOST=203\.0\.113\.7 is no address of this machine"),
         ({"MONGODB_PORT": "0"}, r"MONGODB_PORT=0 is not a port"),
         ({"MONGODB_URI": "localhost"}, r"MONGODB_URI must begin with mongodb://"),
+        ({"MONGODB_URI": "mongodb://user:pa/ss@127.0.0.1"}, r"MONGODB_URI can't be read: .*%2F"),
         ({"MONGODB_URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"}, r"No MongoDB answers at MONGODB_URI"),
         ({"FINANCE_VAR": "/dev/null/var"}, r"FINANCE_VAR"),
     ],

@@ -24,7 +24,7 @@ NOT_LISTED = {checks.ON_THEIR_WAY, checks.RECORDED_AND_STORED, checks.DUPLICATES
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_run, _parser().parse_args(arguments))
+    return cli.run(_run, cli.parse(_parser(), arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -22,7 +22,7 @@ ROWS_MAX = 20
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_run, _parser().parse_args(arguments))
+    return cli.run(_run, cli.parse(_parser(), arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
