@@ -110,11 +110,6 @@ def key_id_of(key: str) -> str | None:
     return match[1] if match else None
 
 
-def holds_key(text: str) -> bool:
-    """Return whether a whole key stands in a text."""
-    return _KEY.search(text) is not None
-
-
 def hash_key(key: str) -> str:
     """Return the SHA-256 of a key; with 256 random bits in it, no slower hash is needed."""
     return hashlib.sha256(key.encode()).hexdigest()

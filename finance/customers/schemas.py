@@ -30,6 +30,7 @@ from finance.edge.fields import (
     Flag,
     PageSchema,
     Text,
+    TextWithoutKey,
     WholeNumber,
 )
 from finance.edge.hints import given_by_server
@@ -150,7 +151,7 @@ class CustomerFormSchema(Schema):
 
 
 class ReasonSchema(Schema):
-    reason = Text(500, lines=True, required=True)
+    reason = TextWithoutKey(500, lines=True, required=True)
 
 
 class ConfirmSchema(Schema):

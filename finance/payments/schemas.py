@@ -18,6 +18,7 @@ from finance.edge.fields import (
     PageCursor,
     PageSchema,
     Text,
+    TextWithoutKey,
 )
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
@@ -120,7 +121,7 @@ class AllocatedPaymentSchema(NewPaymentSchema):
 
 
 class VoidSchema(Schema):
-    reason = Text(500, lines=True, required=True)
+    reason = TextWithoutKey(500, lines=True, required=True)
 
 
 class PaymentFiltersSchema(FiltersSchema):
