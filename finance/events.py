@@ -38,6 +38,9 @@ Action = Literal[
     "repair_undone",
     "indexes_migrated",
     "sequences_taken_over",
+    "gaps_recorded",
+    "counters_raised",
+    "encryption_key_rotated",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

@@ -1,10 +1,11 @@
 """What documents remember of their changes, and how they were before them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict, TypeVar, cast
 
 from finance.asked import Asked
+from finance.damaged import documents_in, mapping_of
 
 T = TypeVar("T", bound=Mapping[str, Any])
 
@@ -37,9 +38,15 @@ def created_by(asked: Asked) -> dict[str, str]:
     return {"created_by": asked.by} | ({} if asked.by_name is None else {"created_by_name": asked.by_name})
 
 
-def shown(history: Iterable[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
+def shown(history: object) -> list[Mapping[str, Any]]:
     """Return a stored history as it is answered: each entry has `by_name`, though perhaps None."""
-    return [entry if "by_name" in entry else {**entry, "by_name": None} for entry in history or ()]
+    return [entry if "by_name" in entry else {**entry, "by_name": None} for entry in documents_in(history)]
+
+
+def push(document: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the MongoDB update that adds an entry to the history; one that is no list gives way to a new one."""
+    is_list = isinstance(document.get("history", []), list)
+    return {"$push": {"history": entry}} if is_list else {"$set": {"history": [entry]}}
 
 
 def changes_to(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,8 +60,11 @@ def as_of(document: T, *, history_length: int) -> T:
     A number that a repair took away stays away: it belongs to another document now.
     """
     earlier = dict(document)
-    for entry in reversed(document["history"][history_length:]):
-        if entry["action"] != "renumbered":
-            earlier.update((name, change["from"]) for name, change in entry["changes"].items())
-    earlier["history"] = document["history"][:history_length]
+    stored = document.get("history")
+    history = stored if isinstance(stored, list) else []
+    for entry in reversed(documents_in(history[history_length:])):
+        if entry.get("action") != "renumbered":
+            changes = mapping_of(entry.get("changes"))
+            earlier.update((name, mapping_of(change).get("from")) for name, change in changes.items())
+    earlier["history"] = history[:history_length]
     return cast(T, earlier)

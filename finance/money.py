@@ -5,6 +5,7 @@ The minor units of a currency are those of ISO 4217, from the package iso4217 (t
 
 import re
 import unicodedata
+from typing import TypeGuard
 
 from iso4217 import Currency
 
@@ -64,6 +65,18 @@ def format_amount(amount_minor: int, currency: str) -> str:
     sign, digits = ("-", str(-amount_minor)) if amount_minor < 0 else ("", str(amount_minor))
     digits = digits.rjust(decimals + 1, "0")
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def shown_amount(amount_minor: object, currency: object) -> str | None:
+    """Return what `format_amount` does, None where a document that is damaged has no such amount."""
+    if not is_whole(amount_minor) or not isinstance(currency, str) or currency not in DECIMALS_BY_CURRENCY:
+        return None
+    return format_amount(amount_minor, currency)
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Return whether a stored value is a whole number, as minor units are."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def why_no_number(text: str, *, example: str = "1250.50") -> str:

@@ -2,20 +2,26 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
-# What could be a tax number, an account or an API key: a whole key; the shape of a PAN or TAN, in capitals inside other
-# text too (a GSTIN holds one); of an IBAN; and nine or more digits on their own.
+_KEY = r"fin_[0-9a-f]{16}_[0-9a-f]"
+# What could be a tax number, an account or an API key: a whole key; a GSTIN; the shape of a PAN or TAN, in capitals
+# inside other text too; of an IBAN; and nine or more digits on their own. One point among digits is that of an amount.
 _PRIVATE = re.compile(
-    r"fin_[0-9a-f]{16}_[0-9a-f]+"
+    rf"(?i:{_KEY}+)"
+    r"|[0-9]{2}[ .-]?[A-Za-z]{5}[ .-]?[0-9]{4}[ .-]?[A-Za-z][ .-]?[0-9A-Za-z][ .-]?[Zz][ .-]?[0-9A-Za-z]"
     r"|[A-Z]{4,5}[0-9]{4,5}[A-Z]"
     r"|(?<![A-Za-z0-9])(?:"
-    r"[A-Za-z]{4,5}[ -]?[0-9]{4,5}[ -]?[A-Za-z]"
+    r"(?:[A-Za-z]{4,5}|[A-Za-z](?:[ .-][A-Za-z]){3,4})[ .-]?[0-9](?:[ .-]?[0-9]){3,4}[ .-]?[A-Za-z]"
     r"|[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,3})?"
     r"|[0-9]{9,}"
-    r"|(?<!-)[0-9](?:[ -]?[0-9]){8,}"  # in groups, but for those at the end of a number of ours
+    # In groups, but for those at the end of a number of ours.
+    r"|(?<!-)(?![0-9]++\.[0-9]++(?!\.[0-9]))[0-9](?:[ .-]?[0-9]){8,}"
     r")(?![A-Za-z0-9])",
     re.ASCII,
 )
+_WHOLE_KEY = re.compile(f"{_KEY}{{64}}", re.ASCII | re.IGNORECASE)
+_UNSEEN_OR_ABOVE = ("Cf", "Mn", "Me", "Cc")  # what can stand inside a number and leave it readable
 WORDS_MAX = 12  # of one text, beside the whole of it: each is an entry in an index
 WORD_LENGTH_MAX = 60
 _SEPARATORS = ("Z", "P", "S")  # the categories of spaces, punctuation and symbols
@@ -28,8 +34,47 @@ def fold(text: str) -> str:
 
 
 def without_private(text: str) -> str:
-    """Return `text` with "…" and the last two characters in the place of what could be a PAN, an account or a key."""
-    return _PRIVATE.sub(lambda found: "…" + found[0][-2:], text)
+    """Return `text` with "…" and the last two characters in the place of what could be a PAN, an account or a key.
+
+    What is compared is the text in plain characters: digits of other scripts, wide letters and what isn't seen hide
+    nothing. What isn't masked stays as it was written.
+    """
+    plain, places = _plain(text)
+    shown, end = [], 0
+    for found in _PRIVATE.finditer(plain):
+        shown += [text[end : places[found.start()]], "…", found[0][-2:]]
+        end = places[found.end() - 1] + 1
+    return "".join([*shown, text[end:]])
+
+
+def holds_key(text: str) -> bool:
+    """Return whether a whole API key stands in a text, in whichever letters."""
+    return _WHOLE_KEY.search(_plain(text)[0]) is not None
+
+
+def _plain(text: str) -> tuple[str, Sequence[int]]:
+    """Return the text in plain characters, and for each of them the place in `text` that it comes from."""
+    if text.isascii() and text.isprintable():
+        return text, range(len(text))
+    plain: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        meant = _plain_character(character)
+        plain += meant
+        places += [place] * len(meant)
+    return "".join(plain), places
+
+
+def _plain_character(character: str) -> str:
+    """Return what a character is read as: nothing where it isn't seen."""
+    category = unicodedata.category(character)
+    if character.isspace():
+        return " "
+    if category in _UNSEEN_OR_ABOVE:
+        return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    return "-" if category == "Pd" else unicodedata.normalize("NFKC", character)
 
 
 def words_of(folded: str) -> list[str]:

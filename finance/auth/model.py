@@ -115,11 +115,6 @@ def is_key_id(text: str) -> bool:
     return _KEY_ID.fullmatch(text) is not None
 
 
-def holds_key(text: str) -> bool:
-    """Return whether a whole key stands in a text."""
-    return _KEY.search(text) is not None
-
-
 def hash_key(key: str) -> str:
     """Return the SHA-256 of a key; with 256 random bits in it, no slower hash is needed."""
     return hashlib.sha256(key.encode()).hexdigest()

@@ -3,24 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validates
+from marshmallow import Schema, fields, post_load
 
-from finance.auth.model import NAME_LENGTH_MAX, ROLES, ApiKey, NewKey, WantedKey, holds_key
+from finance.auth.model import NAME_LENGTH_MAX, ROLES, ApiKey, NewKey, WantedKey
 from finance.edge.answers import KeyId, KeyName
-from finance.edge.fields import AnswerSchema, Choice, Instant, Text
+from finance.edge.fields import AnswerSchema, Choice, Instant, TextWithoutKey
 
 
 class NewKeySchema(Schema):
     """A key as asked for. Loading gives a WantedKey."""
 
     role = Choice(ROLES, name="Role", required=True)
-    name = Text(NAME_LENGTH_MAX, allow_none=True, metadata={"description": "What people know it by; no secret."})
+    name = TextWithoutKey(
+        NAME_LENGTH_MAX, allow_none=True, metadata={"description": "What people know it by; no secret."}
+    )
     expires_at = Instant(allow_none=True, metadata={"description": "In the future; from then on it is refused."})
-
-    @validates("name")
-    def _check_name(self, value: str | None, **kwargs: object) -> None:
-        if value is not None and holds_key(value):
-            raise ValidationError("must not hold an API key: names are shown to everyone.")
 
     @post_load
     def _to_wanted(self, posted: dict[str, Any], **kwargs: object) -> WantedKey:

@@ -16,7 +16,8 @@ from finance import database
 from finance.commands import ending
 from finance.config import Config
 from finance.encryption import FieldCipher
-from finance.maintenance.cli import program
+from finance.events import EVERY_TENANT, record_event
+from finance.maintenance.cli import asked_by, program, server_clock
 
 
 def main() -> int:
@@ -32,7 +33,10 @@ def main() -> int:
 
 def _run() -> int:
     config = Config.from_env()
-    cipher = FieldCipher(database.connect(config), master_keys=config.encryption_keys)
+    db = database.connect(config)
+    cipher = FieldCipher(db, master_keys=config.encryption_keys)
+    asked = asked_by("rotate_encryption_key.py", tenant=EVERY_TENANT, now=server_clock(db)())
+    record_event(db, asked, action="encryption_key_rotated", of=("database", db.name))
     count = cipher.rewrap_data_keys()
     print(f"{count} data key(s) are now protected by the first key of FINANCE_ENCRYPTION_KEY, the others already were.")
     return 0

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from finance.asked import Asked
 from finance.customers import store
 from finance.customers.model import HISTORY_MAX, Book, Customer, Entry
+from finance.damaged import documents_in
 from finance.errors import Conflict, Unavailable
 
 
@@ -27,7 +28,7 @@ def require_not_erased(customer: Customer | None) -> None:
 
 def require_room(customer: Customer) -> None:
     """Raise CustomerHistoryFull where the history takes no further entry."""
-    if len(customer.get("history", [])) >= HISTORY_MAX:
+    if len(documents_in(customer.get("history"))) >= HISTORY_MAX:
         raise store.CustomerHistoryFull
 
 

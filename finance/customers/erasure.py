@@ -5,6 +5,7 @@ kept is named here; whatever else stands in the document goes, also what only an
 """
 
 from functools import partial
+from typing import cast
 
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
@@ -12,6 +13,7 @@ from finance.customers import store
 from finance.customers.changes import CustomerBusy, entry_of, require_not_erased
 from finance.customers.model import Book, Customer, Entry, parse_code, version_of
 from finance.customers.service import CustomerNotFound
+from finance.damaged import documents_in
 from finance.events import record_event
 from finance.once import Answer, request_hash, require_same_request
 
@@ -60,11 +62,15 @@ def _erased(found: Customer, entry: Entry) -> Customer:
     left: Customer = {**found, "status": "erased", "status_reason": entry["reason"], "erased_at": entry["at"]}
     left |= {"name_folded": "", "name_words": [], "version": version_of(found) + 1}
     left |= {"updated_at": entry["at"], "updated_by": entry["by"], "updated_by_name": entry.get("by_name")}
-    before: list[Entry] = [{**earlier, "changes": {}} for earlier in found.get("history", [])]
+    before: list[Entry] = [{**earlier, "changes": {}} for earlier in _entries(found)]
     left["history"] = [*before, entry]
     if "action_key" in entry:
         left["action_keys"] = [*(found.get("action_keys") or []), str(entry["action_key"])]
     return left
+
+
+def _entries(found: Customer) -> list[Entry]:
+    return cast("list[Entry]", documents_in(found.get("history")))
 
 
 def _replay(erased: Customer, fingerprint: str) -> Answer[Customer]:

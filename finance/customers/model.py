@@ -12,9 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any, Literal, NotRequired, Required, TypedDict, cast, get_args
 
 from finance.asked import Asked
+from finance.damaged import documents_in
 from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.history import as_of
@@ -154,6 +156,8 @@ class HandedOutCode(TypedDict):
 
 
 FORM_FIELDS = tuple(Form.__annotations__)
+_LISTS = ("gst_details", "products_services", "banking")
+_PARTS = ("tds", "terms_conditions")
 # A field of the form that a later version adds goes here, with what it is where a form leaves it out: else a repeat of
 # a form that was onboarded before would not be known again.
 LATER_DEFAULTS: Mapping[str, object] = {}
@@ -217,7 +221,15 @@ def name_fields(form: Form) -> NameFields:
 def form_of(customer: Customer | PostedForm | None) -> Form:
     """Return what the form of a customer holds; none holds nothing."""
     held: Mapping[str, object] = customer or {}
-    return cast(Form, {name: held[name] for name in FORM_FIELDS if held.get(name) is not None})
+    known = {name: _well_formed(name, held[name]) for name in FORM_FIELDS if name in held}
+    return cast(Form, {name: value for name, value in known.items() if value is not None})
+
+
+def _well_formed(name: str, value: object) -> object:
+    """Return what a form may hold there: what is damaged is as good as nothing, and a form can be saved over it."""
+    if name in _LISTS:
+        return documents_in(value) if isinstance(value, list) else None
+    return value if isinstance(value, dict if name in _PARTS else str) else None
 
 
 def as_of_version(customer: Customer, version: int) -> Customer:
@@ -239,7 +251,7 @@ def etag_of(customer: Customer) -> str:
 def version_of(customer: Customer) -> int:
     """Return how often the customer was stored; 0 where another system did it."""
     version: object = customer.get("version")
-    return int(version) if isinstance(version, int | float) else 0
+    return int(version) if isinstance(version, int | float) and isfinite(version) else 0
 
 
 def status_of(customer: Customer) -> Status:
@@ -250,4 +262,6 @@ def identities_of(form: Form) -> dict[str, str]:
     """Return the PAN and the GSTINs of a form with the JSON pointer of each."""
     pan = {form["pan_number"]: "/pan_number"} if "pan_number" in form else {}
     details = enumerate(form.get("gst_details", []))
-    return pan | {row["gstin"]: f"/gst_details/{place}/gstin" for place, row in details if "gstin" in row}
+    return pan | {
+        row["gstin"]: f"/gst_details/{place}/gstin" for place, row in details if isinstance(row.get("gstin"), str)
+    }

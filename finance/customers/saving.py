@@ -110,7 +110,7 @@ def _replace(book: Book, asked: Asked, stored: Customer, form: Form, *, confirme
     added = {} if confirmed else _added_identities(form, before)
     require_unlike_others(book, tenant=asked.tenant, identities=added, other_than=stored["customer_code"])
     entry = entry_of(asked, stored, values, action="saved")
-    held = stored.get("identity_claims", [])
+    held = stored.get("identity_claims") or []
     claims = [i for i in identities if i in held or i in added] if status_of(stored) == "active" else []
     values |= {"identity_claims": claims or None, **name_fields(form)}
     require_room(stored)

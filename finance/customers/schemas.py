@@ -14,12 +14,12 @@ from finance.customers.model import (
     PRODUCTS_SERVICES_MAX,
     STATUSES,
     Customer,
-    Entry,
     parse_code,
     status_of,
     version_of,
 )
 from finance.customers.parts import AnsweredProductServiceSchema, AnsweredTdsSchema, AnsweredTermsConditionsSchema
+from finance.damaged import documents_in
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
@@ -30,12 +30,13 @@ from finance.edge.fields import (
     Flag,
     PageSchema,
     Text,
+    TextWithoutKey,
     WholeNumber,
 )
 from finance.edge.hints import given_by_server
 from finance.edge.items import Items
 from finance.errors import Invalid
-from finance.money import DECIMALS_BY_CURRENCY, format_amount, parse_amount
+from finance.money import DECIMALS_BY_CURRENCY, parse_amount, shown_amount
 
 PAYMENT_TERMS_DAYS_MAX = 3_650
 _WHEN_AND_BY = ("created_at", "created_by", "updated_at", "updated_by")
@@ -150,7 +151,7 @@ class CustomerFormSchema(Schema):
 
 
 class ReasonSchema(Schema):
-    reason = Text(500, lines=True, required=True)
+    reason = TextWithoutKey(500, lines=True, required=True)
 
 
 class ConfirmSchema(Schema):
@@ -204,7 +205,7 @@ _LISTED = tuple(ListedCustomerSchema().fields)
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
     """Return a stored customer as it is answered: secrets masked unless `in_full`, and always in the history."""
-    history = masked([_dump_entry(entry) for entry in customer.get("history") or []])
+    history = masked([_dump_entry(entry) for entry in documents_in(customer.get("history"))])
     return dump_listed_customer(customer, in_full=in_full) | {"history": history}
 
 
@@ -216,7 +217,7 @@ def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[s
     return shown | {"status": status_of(customer), "version": version_of(customer)}
 
 
-def _dump_entry(entry: Entry) -> dict[str, Any]:
+def _dump_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return a history entry without what serves repeats only."""
     shown = {name: entry.get(name) for name in ("at", "by", "by_name", "action")}
     if "reason" in entry:
@@ -233,7 +234,7 @@ def _dump_form_value(value: Any) -> Any:
     shown = {name: _dump_form_value(member) for name, member in value.items() if not name.endswith("_minor")}
     for name in ("unit_price", "credit_limit"):
         if f"{name}_minor" in value:
-            shown[name] = format_amount(value[f"{name}_minor"], value["currency"])
+            shown[name] = shown_amount(value[f"{name}_minor"], value.get("currency"))
     return shown
 
 

@@ -27,6 +27,7 @@ from finance.customers.model import (
 from finance.database import Db, Document
 from finance.encryption import FieldCipher, is_ciphertext
 from finance.errors import Conflict
+from finance.history import push
 from finance.numbering.documents import read_back
 from finance.numbering.drafts import NotStored
 from finance.once import RefusedByForeignIndex
@@ -120,14 +121,15 @@ def update_customer(
     change: Document = {
         "$set": {name: value for name, value in values.items() if value is not None}
         | {"version": version_of(customer) + 1},
-        "$push": {"history": entry},
     }
+    for operator, fields in push(customer, entry).items():
+        change[operator] = change.get(operator, {}) | fields
     change = _sealed(book.cipher, change, tenant=customer["tenant"])
     absent = {name: "" for name, value in values.items() if value is None}
     if absent:
         change["$unset"] = absent
     if entry.get("action_key") is not None:
-        change["$push"]["action_keys"] = entry["action_key"]
+        change["$push"] = change.get("$push", {}) | {"action_keys": entry["action_key"]}
     unchanged = {"tenant": customer["tenant"], "_id": customer["_id"], "version": customer.get("version")}
     try:
         found = _customers(book.db).find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)

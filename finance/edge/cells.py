@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from finance.damaged import as_text
 from finance.edge.characters import UNSEEN
 
 # What a spreadsheet may take for the beginning of a formula: OWASP's list (CSV injection), in the wide and small forms
@@ -44,5 +45,5 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
+        return ", ".join(map(as_text, value))
+    return as_text(value)

@@ -12,6 +12,7 @@ from marshmallow import Schema, ValidationError, fields
 from finance.edge.characters import character_problem, is_blank
 from finance.edge.hints import Later, are_several, nearest
 from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
+from finance.text import holds_key
 
 CURSOR_LENGTH_MAX = 2000
 EXPONENT_MAX = 100  # 0.0000001 has seven decimals; Decimal itself would write it as 1E-7
@@ -59,6 +60,16 @@ class Text(fields.String):
         if problem is not None:
             raise ValidationError(problem)
         return value
+
+
+class TextWithoutKey(Text):
+    """A text for everyone, such as a reason or a name; what is stored so can't be taken back."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if holds_key(text):
+            raise ValidationError("must not hold an API key: it is shown to everyone.")
+        return text
 
 
 class PageCursor(Text):

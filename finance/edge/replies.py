@@ -7,10 +7,12 @@ import orjson
 from flask import Response
 from flask.json.provider import JSONProvider
 
+from finance.damaged import as_text
+
 
 def as_json(data: Any) -> bytes:
-    """Return `data` as JSON; instants are ISO 8601 in UTC."""
-    return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+    """Return `data` as JSON; instants are ISO 8601 in UTC, and what JSON has no type for is shown as text."""
+    return orjson.dumps(data, option=orjson.OPT_UTC_Z, default=as_text)
 
 
 def reply(
@@ -28,7 +30,7 @@ class OrjsonProvider(JSONProvider):
     """Flask's own JSON, by orjson."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return orjson.dumps(obj, option=orjson.OPT_UTC_Z, default=str).decode()
+        return as_json(obj).decode()
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Read an answer, as tests do; what clients send is read by edge/bodies.py."""

@@ -5,12 +5,13 @@ from typing import Any
 
 from marshmallow import fields
 
+from finance.damaged import documents_in, mapping_of
 from finance.database import Document
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, PageSchema
 from finance.history import shown as shown_history
-from finance.invoices.model import STATUSES, CreditNote, Invoice, Line
-from finance.money import DECIMALS_BY_CURRENCY, format_amount
+from finance.invoices.model import STATUSES, CreditNote, Invoice
+from finance.money import DECIMALS_BY_CURRENCY, is_whole, shown_amount
 
 
 class AnsweredLineSchema(AnswerSchema):
@@ -106,12 +107,11 @@ _CREDIT_NOTE = tuple(CreditNoteSchema().fields)
 
 def dump_invoice(invoice: Invoice) -> dict[str, Any]:
     """Return a stored invoice as it is answered."""
-    currency, is_cancelled = invoice["currency"], invoice["status"] == "cancelled"
-    outstanding_minor = 0 if is_cancelled else invoice["total_minor"] - invoice["paid_minor"]
+    get, currency = invoice.get, invoice.get("currency")
     shown = _dump_issued(invoice, _INVOICE)
-    shown["amount_paid"] = format_amount(invoice["paid_minor"], currency)
-    shown["outstanding"] = format_amount(outstanding_minor, currency)
-    shown["history"] = [_dump_entry(entry, currency) for entry in shown_history(invoice["history"])]
+    shown["amount_paid"] = shown_amount(get("paid_minor"), currency)
+    shown["outstanding"] = shown_amount(_outstanding_minor(invoice), currency)
+    shown["history"] = [_dump_entry(entry, currency) for entry in shown_history(get("history"))]
     return shown
 
 
@@ -135,48 +135,57 @@ def dump_sequence(sequence: Document) -> dict[str, Any]:
     }
 
 
+def _outstanding_minor(invoice: Invoice) -> int | None:
+    if invoice.get("status") == "cancelled":
+        return 0
+    total_minor, paid_minor = invoice.get("total_minor"), invoice.get("paid_minor")
+    return total_minor - paid_minor if is_whole(total_minor) and is_whole(paid_minor) else None
+
+
 def _dump_issued(document: Invoice | CreditNote, names: Sequence[str]) -> dict[str, Any]:
     """Return the fields of these names, with what invoices and credit notes have in common as it is answered."""
-    get, currency = document.get, document["currency"]
+    get, currency = document.get, document.get("currency")
     shown = {name: get(name) for name in names}
     shown["id"] = str(document["_id"])
-    shown["lines"] = [_dump_line(line, currency) for line in document["lines"]]
+    shown["lines"] = [_dump_line(line, currency) for line in documents_in(get("lines"))]
     shown["taxes"] = [
         {
-            "rate": tax["rate"],
-            "net": format_amount(tax["net_minor"], currency),
-            "tax": format_amount(tax["tax_minor"], currency),
+            "rate": tax.get("rate"),
+            "net": shown_amount(tax.get("net_minor"), currency),
+            "tax": shown_amount(tax.get("tax_minor"), currency),
         }
-        for tax in document["taxes"]
+        for tax in documents_in(get("taxes"))
     ]
-    shown["total_net"] = format_amount(document["net_minor"], currency)
-    shown["total_tax"] = format_amount(document["tax_minor"], currency)
-    shown["total"] = format_amount(document["total_minor"], currency)
+    shown["total_net"] = shown_amount(get("net_minor"), currency)
+    shown["total_tax"] = shown_amount(get("tax_minor"), currency)
+    shown["total"] = shown_amount(get("total_minor"), currency)
     return shown
 
 
-def _dump_line(line: Line, currency: str) -> dict[str, Any]:
+def _dump_line(line: Mapping[str, Any], currency: object) -> dict[str, Any]:
     return {
-        "description": line["description"],
-        "quantity": line["quantity"],
-        "unit_price": _with_decimals(line["unit_price"], currency),
-        "tax_rate": line["tax_rate"],
+        "description": line.get("description"),
+        "quantity": line.get("quantity"),
+        "unit_price": _with_decimals(line.get("unit_price"), currency),
+        "tax_rate": line.get("tax_rate"),
         "discount": line.get("discount"),
-        "net": line["net"],
+        "net": line.get("net"),
     }
 
 
-def _with_decimals(number: str, currency: str) -> str:
-    """Return a price with at least the decimals of its currency; "12.5" EUR is "12.50"."""
+def _with_decimals(number: object, currency: object) -> object:
+    """Return a price with at least the decimals of its currency; "12.5" EUR is "12.50". What is damaged stays so."""
+    if not isinstance(number, str) or not isinstance(currency, str) or currency not in DECIMALS_BY_CURRENCY:
+        return number
     major, _, minor = number.partition(".")
     minor = minor.ljust(DECIMALS_BY_CURRENCY[currency], "0")
     return f"{major}.{minor}" if minor else major
 
 
-def _dump_entry(entry: Mapping[str, Any], currency: str) -> dict[str, Any]:
+def _dump_entry(entry: Mapping[str, Any], currency: object) -> dict[str, Any]:
     """Return a history entry with amounts as they are answered."""
-    changes = dict(entry["changes"])
+    changes = dict(mapping_of(entry.get("changes")))
     if "paid_minor" in changes:
-        paid = changes.pop("paid_minor")
-        changes["amount_paid"] = {end: format_amount(minor, currency) for end, minor in paid.items()}
+        paid = mapping_of(changes.pop("paid_minor"))
+        changes["amount_paid"] = {end: shown_amount(minor, currency) for end, minor in paid.items()}
     return {**entry, "payment_number": entry.get("payment_number"), "changes": changes}

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, PageCursor, Text
+from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, PageCursor, Text, TextWithoutKey
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
 from finance.edge.items import Items
@@ -104,7 +104,7 @@ class NewInvoiceSchema(Schema):
 
 
 class CancelSchema(Schema):
-    reason = Text(500, lines=True, required=True)
+    reason = TextWithoutKey(500, lines=True, required=True)
 
 
 class InvoiceFiltersSchema(FiltersSchema):

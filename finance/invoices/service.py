@@ -13,6 +13,7 @@ from finance import metrics
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
+from finance.damaged import documents_in
 from finance.database import Db, before_writing
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
 from finance.history import changed
@@ -241,11 +242,11 @@ def _cancel_hash(invoice: Invoice, reason: str) -> str:
 
 
 def _require_cancellable(invoice: Invoice) -> None:
-    if invoice["status"] == "cancelled":
+    if invoice.get("status") == "cancelled":
         raise InvoiceAlreadyCancelled
-    if any(allocation["state"] != "claimed" for allocation in invoice["allocations"]):
+    if any(allocation.get("state") != "claimed" for allocation in documents_in(invoice.get("allocations"))):
         raise InvoiceHasPayments
-    if len(invoice["history"]) >= HISTORY_MAX:
+    if len(documents_in(invoice.get("history"))) >= HISTORY_MAX:
         raise InvoiceHistoryFull
 
 
@@ -254,14 +255,14 @@ def _cancel(db: Db, asked: Asked, invoice: Invoice, reason: str) -> Invoice | No
     values |= {"cancelled_by": asked.by, "cancelled_by_name": asked.by_name}
     if asked.key is not None:
         values |= {"cancel_idempotency_key": asked.key, "cancel_request_hash": _cancel_hash(invoice, reason)}
-    changes = {"status": {"from": invoice["status"], "to": "cancelled"}, "cancel_reason": {"to": reason}}
+    changes = {"status": {"from": invoice.get("status"), "to": "cancelled"}, "cancel_reason": {"to": reason}}
     entry = changed(asked, action="cancelled", changes=changes)
     return store.cancel_invoice(db, invoice, values=values, entry=entry)
 
 
 def _settled(db: Db, invoice: Invoice, settling: Settling) -> Invoice:
     """Return the invoice after finishing what can be finished of what is on its way."""
-    if not invoice["unsettled"]:
+    if not invoice.get("unsettled"):
         return invoice
     for claim in claims.unsettled_claims_of(invoice):
         settling.resolve_claim(claim)

@@ -8,6 +8,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
+from finance.history import push
 from finance.invoices.model import (
     ALLOCATIONS_MAX,
     CREDIT_NOTE_KIND,
@@ -71,7 +72,8 @@ def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry
         "status": {"$ne": "cancelled"},
         "allocations": {"$size": 0},
     }
-    change = {"$set": {**values, "status": "cancelled", "free_minor": 0}, "$push": {"history": entry}}
+    change: Document = push(invoice, entry)
+    change["$set"] = change.get("$set", {}) | {**values, "status": "cancelled", "free_minor": 0}
     try:
         return _invoices(db).find_one_and_update(wanted, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError as error:

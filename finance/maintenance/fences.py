@@ -6,7 +6,8 @@ builds others beside it and drops it; see `open_for_undo`.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from pymongo.errors import OperationFailure
@@ -77,7 +78,7 @@ def fence(db: Db, index: Index) -> Standing:
             else:
                 db[index.collection].create_indexes([index.as_model(prepareUnique=True)])
         except OperationFailure as error:
-            if error.code not in INDEX_CONFLICTS or name in standing_indexes(db, index.collection):
+            if error.code not in (*INDEX_CONFLICTS, INDEX_NOT_FOUND) or name in standing_indexes(db, index.collection):
                 raise
             time.sleep(FENCE_PAUSE_S)
     raise CannotProtect(f"{index.collection}.{index.name} can't be built: others keep building it. Try again.")
@@ -94,7 +95,7 @@ def make_unique(db: Db, index: Index) -> bool:
                 fence(db, index)
             db.command("collMod", index.collection, index={"name": name, "unique": True})
     except OperationFailure as error:
-        if error.code != CANNOT_CONVERT:
+        if error.code not in (CANNOT_CONVERT, INDEX_NOT_FOUND):
             raise
     return find_standing(db, index)[1] == "unique"
 
@@ -109,10 +110,11 @@ def open_for_undo(target: Target) -> bool:
     target.collection.create_indexes([_beside(target).as_model()])
     protected = _build_unique(target.db, _untouched(target))
     name, state = find_standing(target.db, target.unique_index)
-    if state == "unique":
-        target.collection.drop_index(name)
-    elif state == "prepared":
-        target.db.command("collMod", target.collection_name, index={"name": name, "prepareUnique": False})
+    with _gone_is_done():
+        if state == "unique":
+            target.collection.drop_index(name)
+        elif state == "prepared":
+            target.db.command("collMod", target.collection_name, index={"name": name, "prepareUnique": False})
     return protected
 
 
@@ -128,11 +130,18 @@ def drop_leftovers(target: Target) -> None:
     """Drop what an undo left that was killed, once the index itself protects again."""
     if find_standing(target.db, target.unique_index)[1] in ("unique", "prepared"):
         for index in (_untouched(target), _beside(target)):
-            try:
+            with _gone_is_done():
                 target.collection.drop_index(index.name)
-            except OperationFailure as error:
-                if error.code != INDEX_NOT_FOUND:
-                    raise
+
+
+@contextmanager
+def _gone_is_done() -> Iterator[None]:
+    """Take it as done where an index is to go, or to be opened, that another undo has dropped since we looked."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code != INDEX_NOT_FOUND:
+            raise
 
 
 def is_undo_stand_in(name: str, indexes: Iterable[Index]) -> bool:

@@ -16,6 +16,7 @@ from typing import cast
 from uuid import uuid4
 
 from finance.asked import Asked
+from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import FinanceError, Unavailable
 from finance.invoices import claims
@@ -101,8 +102,8 @@ def before_void(db: Db, payment: Payment) -> None:
 
 def after_void(db: Db, payment: Payment) -> None:
     """Give back what a voided payment paid."""
-    voided = next(entry for entry in payment["history"] if entry["action"] == "voided")
-    asked = Asked(payment["tenant"], voided["by"], payment["voided_at"], by_name=voided.get("by_name"))
+    voided = next(entry for entry in documents_in(payment["history"]) if entry.get("action") == "voided")
+    asked = Asked(payment["tenant"], voided.get("by", ""), payment["voided_at"], by_name=voided.get("by_name"))
     for claim in _claims_of(payment):
         claims.give_back(db, claim, payment_number=payment["payment_number"], asked=asked)
 
@@ -212,5 +213,6 @@ def _drop_claims(db: Db, payment: Payment) -> None:
 def _claims_of(payment: Payment) -> Iterable[Claim]:
     return [
         Claim(payment["tenant"], allocation["invoice_number"], payment["claim"])
-        for allocation in payment.get("allocations", ())
+        for allocation in documents_in(payment.get("allocations"))
+        if "invoice_number" in allocation and "claim" in payment
     ]

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validates_sc
 
 from finance import history
 from finance.customers.schemas import CustomerCode
+from finance.damaged import documents_in
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
@@ -18,13 +19,14 @@ from finance.edge.fields import (
     PageCursor,
     PageSchema,
     Text,
+    TextWithoutKey,
 )
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema, NameSearch
 from finance.edge.hints import given_by_server
 from finance.edge.items import Items
 from finance.edge.metadata import Metadata
 from finance.errors import Invalid
-from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, format_amount, parse_amount
+from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, parse_amount, shown_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
 from finance.text import fold
 
@@ -120,7 +122,7 @@ class AllocatedPaymentSchema(NewPaymentSchema):
 
 
 class VoidSchema(Schema):
-    reason = Text(500, lines=True, required=True)
+    reason = TextWithoutKey(500, lines=True, required=True)
 
 
 # What a list is often asked for, and how it is asked here.
@@ -258,15 +260,14 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
     A field that an older system left out is null: a list must show that payment too.
     """
     get = payment.get
-    minor, currency = get("amount_minor"), get("currency")
+    currency = get("currency")
     shown = {name: get(name) for name in _ANSWERED}
     shown["id"] = str(payment["_id"])
-    if isinstance(minor, int) and currency in DECIMALS_BY_CURRENCY:
-        shown["amount"] = format_amount(minor, currency)
+    shown["amount"] = shown_amount(get("amount_minor"), currency) or get("amount")
     shown["metadata"] = get("metadata") or {}
     shown["allocations"] = [
-        {"invoice_number": a["invoice_number"], "amount": format_amount(a["amount_minor"], payment["currency"])}
-        for a in payment.get("allocations", ())
+        {"invoice_number": a.get("invoice_number"), "amount": shown_amount(a.get("amount_minor"), currency)}
+        for a in documents_in(get("allocations"))
     ]
     shown["previous_numbers"] = get("previous_numbers") or []
     shown["history"] = history.shown(payment.get("history"))

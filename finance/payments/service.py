@@ -11,6 +11,7 @@ from finance.asked import Asked
 from finance.config import PaymentNumbering
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
+from finance.damaged import documents_in, mapping_of
 from finance.database import Db, before_writing
 from finance.errors import Conflict, Invalid, NotFound, Unavailable
 from finance.history import HistoryEntry, as_of, changed, changes_to
@@ -123,7 +124,7 @@ def void_payment(db: Db, asked: Asked, *, payment_number: str, reason: str) -> A
         if repeated is not None:
             return repeated
         payment = get_payment(db, tenant=asked.tenant, payment_number=payment_number)
-        if payment["status"] == "voided":
+        if payment.get("status") == "voided":
             raise PaymentAlreadyVoided
         voided = _void(db, asked, payment, reason)
         return None if voided is None else Answer(voided)
@@ -190,11 +191,11 @@ def _find_voided(db: Db, asked: Asked, *, payment_number: str, reason: str) -> A
     voided = store.find_payment_by_void_key(db, tenant=asked.tenant, idempotency_key=asked.key)
     if voided is None:
         return None
-    if payment_number not in (voided["payment_number"], *voided["previous_numbers"]):
+    if payment_number not in (voided["payment_number"], *(voided.get("previous_numbers") or ())):
         get_payment(db, tenant=asked.tenant, payment_number=payment_number)  # a number that isn't there is 404
         raise IdempotencyKeyReused
     require_same_request(voided["void_request_hash"], _void_hash(voided, reason))
-    voided_at = next(i for i, entry in enumerate(voided["history"]) if entry["action"] == "voided")
+    voided_at = next(i for i, entry in enumerate(voided["history"]) if mapping_of(entry).get("action") == "voided")
     return Answer(as_of(voided, history_length=voided_at + 1), replayed=True)
 
 
@@ -203,6 +204,6 @@ def _void_hash(payment: Payment, reason: str) -> str:
 
 
 def _update(db: Db, payment: Payment, values: Mapping[str, Any], entry: HistoryEntry) -> Payment | None:
-    if len(payment.get("history", ())) >= HISTORY_MAX:
+    if len(documents_in(payment.get("history"))) >= HISTORY_MAX:
         raise PaymentHistoryFull
     return store.update_payment(db, payment, values=values, entry=entry)

@@ -9,6 +9,7 @@ from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
+from finance.history import push
 from finance.numbering.drafts import Numbered
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
@@ -44,12 +45,13 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
     """
     present = {name: value for name, value in values.items() if value is not None}
     absent = {name: "" for name, value in values.items() if value is None}
-    change: Document = {"$push": {"history": entry}}
+    change: Document = push(payment, entry)
     if present:
-        change["$set"] = present
+        change["$set"] = change.get("$set", {}) | present
     if absent:
         change["$unset"] = absent
-    history = {"$size": len(payment["history"])} if "history" in payment else {"$exists": False}
+    stored = payment.get("history")
+    history = {"$size": len(stored)} if isinstance(stored, list) else {"$eq": stored}
     unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": history}
     try:
         return _payments(db).find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)

@@ -133,6 +133,22 @@ def test_a_cursor_of_other_filters_is_refused(listed: Client) -> None:
     assert listed.get(f"/customers?limit=2&status=active&cursor={cursor}", tenant=TENANT).status_code == 422
 
 
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_customers_that_lack_what_they_are_sorted_by_are_shown_once(client: Client, sort: str, limit: int) -> None:
+    customers = [_customer(TENANT, seq) for seq in range(1, 11)]
+    for customer, lacking in zip(customers, ["name_folded", "created_at"] * 3, strict=False):
+        del customer[lacking]
+    customers[7] |= {"name_folded": None, "created_at": None}
+    customers[8] |= {"name_folded": datetime(2026, 1, 1, tzinfo=UTC), "created_at": "2026-01-01"}
+    customers[9]["name_folded"] = 5
+    client.db.customers.insert_many(customers)
+
+    found = _walk(client, f"sort={sort}&limit={limit}")
+
+    assert sorted(shown["id"] for shown in found) == sorted(str(customer["_id"]) for customer in customers)
+
+
 STORE_FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
     "name": {"name_folded": "elodie d"},
@@ -155,8 +171,10 @@ def test_every_filter_and_sort_uses_an_index(listed: Client, name: str, sort: st
     cipher = FieldCipher(listed.db, master_keys=(ENCRYPTION_KEY,))
     filters = STORE_FILTERS[name]
     customer = _customer(TENANT, COUNT // 2) | {"_id": listed.db.customers.find_one()["_id"]}
-    middle = position_of(customer, order=ORDER_BY_SORT[sort.removeprefix("-")])
-    for after in (None, middle):
+    order = ORDER_BY_SORT[sort.removeprefix("-")]
+    middle = position_of(customer, order=order)
+    bare = position_of({"_id": customer["_id"]}, order=order)  # of a document that lacks all that is sorted by
+    for after in (None, middle, bare):
         pages = store.find_pages(Book(listed.db, cipher), tenant=TENANT, filters=filters, sort=sort, after=after)
         for query in pages:
             plan = query.limit(50).explain()

@@ -230,3 +230,26 @@ class _Watched(CommandListener):
 
 def _names(shown: dict[str, Any]) -> list[tuple[str, str | None]]:
     return [(entry["action"], entry["by_name"]) for entry in shown["history"]]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/payments/PAY20260001/void",
+        "/invoices/FAC-PAR-202611-0001/cancel",
+        "/customers/CUST-000001/deactivate",
+        "/customers/CUST-000001/activate",
+        "/customers/CUST-000001/erase",
+    ],
+)
+def test_a_reason_that_holds_a_key_is_refused_because_it_could_not_be_taken_back(
+    shared_client: Client, path: str
+) -> None:
+    reason = f"used {shared_client.key('client').upper()} by mistake"
+
+    refused = shared_client.post(path, role="admin", json={"reason": reason})
+
+    assert (refused.status_code, refused.json["errors"]) == (
+        422,
+        [{"pointer": "/reason", "detail": "must not hold an API key: it is shown to everyone."}],
+    )

@@ -1,11 +1,14 @@
 """What operators' commands change is told by events, to each tenant whose data it is, before it is changed."""
 
+import base64
 from typing import Any
 
 import pytest
 
+from finance.commands import rotate_encryption_key
 from finance.database import Db
 from finance.events import EVERY_TENANT
+from tests.clients import ENCRYPTION_KEY
 from tests.maintenance.conftest import YEAR, Run, a_payment
 
 
@@ -47,6 +50,37 @@ def test_a_look_is_no_event(run: Run, db: Db, duplicates: None) -> None:
     run("audit_numbers.py")
 
     assert _told(db) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "action"), [("--record-gaps", "gaps_recorded"), ("--sync-counters", "counters_raised")]
+)
+def test_what_the_audit_puts_right_is_told_to_operators_first(run: Run, db: Db, option: str, action: str) -> None:
+    run("audit_numbers.py", option)
+
+    ((tenant, by, name, told, *of, details),) = _told(db)
+    assert (tenant, by, told, of, details) == (
+        EVERY_TENANT,
+        "scripts/audit_numbers.py",
+        action,
+        ["database", db.name],
+        {},
+    )
+    assert "@" in name
+
+
+def test_a_new_master_key_is_told_to_operators_first(db: Db, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": db.name}
+    settings["FINANCE_ENCRYPTION_KEY"] = base64.b64encode(ENCRYPTION_KEY).decode()
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["rotate_encryption_key.py"])
+
+    assert rotate_encryption_key.main() == 0
+
+    ((tenant, by, _name, *told),) = _told(db)
+    assert (tenant, by) == (EVERY_TENANT, "scripts/rotate_encryption_key.py")
+    assert told == ["encryption_key_rotated", "database", db.name, {}]
 
 
 def test_a_collection_of_other_software_has_no_tenant_of_ours(run: Run, db: Db) -> None:

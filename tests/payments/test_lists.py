@@ -166,6 +166,21 @@ def test_duplicates_from_older_systems_are_all_shown(db) -> None:
     assert len({payment["id"] for payment in found}) == 5
 
 
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_payments_that_lack_what_they_are_sorted_by_are_shown_once(client: Client, sort: str, limit: int) -> None:
+    payments = [_payment("acme", seq) for seq in range(1, 13)]
+    for payment, lacking in zip(payments, ["paid_on", "created_at", "number_seq", "number_year"] * 2, strict=False):
+        del payment[lacking]
+    payments[9]["paid_on"] = None
+    payments[10] |= {"paid_on": datetime(2026, 1, 1, tzinfo=UTC), "created_at": "2026-01-01"}
+    client.db.payments.insert_many(payments)
+
+    found = _walk(client, f"sort={sort}&limit={limit}", tenant="acme")
+
+    assert sorted(shown["id"] for shown in found) == sorted(str(payment["_id"]) for payment in payments)
+
+
 STORE_FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
     "paid": {"paid_from": "2025-03-01", "paid_to": "2025-04-01"},
@@ -186,8 +201,10 @@ STORE_FILTERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(("name", "sort"), list(itertools.product(STORE_FILTERS, SORTS)))
 def test_every_filter_and_sort_uses_an_index(listed: Client, name: str, sort: str) -> None:
     filters = STORE_FILTERS[name]
-    middle = position_of(_payment(TENANT, COUNT // 2), order=ORDER_BY_SORT[sort.removeprefix("-")])
-    for after in (None, middle):
+    order = ORDER_BY_SORT[sort.removeprefix("-")]
+    middle = position_of(_payment(TENANT, COUNT // 2), order=order)
+    bare = position_of({"_id": ObjectId()}, order=order)  # of a document that lacks all that is sorted by
+    for after in (None, middle, bare):
         for query in store.find_pages(listed.db, tenant=TENANT, filters=filters, sort=sort, after=after):
             plan = query.limit(50).explain()
 

@@ -3,10 +3,12 @@
 import argparse
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich.console import Console
 
 from finance.database import Db, Document
+from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli
 from finance.maintenance.audit import checks, record
 from finance.maintenance.audit.checks import Finding
@@ -54,9 +56,11 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     clock = cli.server_clock(db)
     said = []
     if arguments.record_gaps:
+        _tell(db, "gaps_recorded", now=clock())
         recording = record.record_gaps(db, now=clock(), grace_s=arguments.grace_seconds)
         said += _recording_lines(recording)
     if arguments.sync_counters:
+        _tell(db, "counters_raised", now=clock())
         raised = sync_counters(db)
         said += [f"Counter {one.counter_id} raised from {before:,} to {after:,}." for one, before, after in raised]
         said.append(f"{len(raised):,} counters were behind.")
@@ -68,6 +72,11 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     else:
         _print(out, said, found)
     return cli.RIGHT if right else cli.FOUND
+
+
+def _tell(db: Db, action: Action, *, now: datetime) -> None:
+    asked = cli.asked_by("audit_numbers.py", tenant=EVERY_TENANT, now=now)
+    record_event(db, asked, action=action, of=("database", db.name))
 
 
 def as_json(found: SeriesAudit) -> Document:

@@ -19,6 +19,7 @@ from finance.maintenance.repair import undo
 from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import Target, foreign, ours
 from finance.payments import service as payments
+from tests.clients import at_once
 from tests.maintenance.conftest import NOW, a_payment
 from tests.maintenance.repair.conftest import ACME, numbers, repair, take_back
 
@@ -82,6 +83,38 @@ def test_a_worker_that_fences_again_meanwhile_does_not_stop_an_undo(
     monkeypatch.setattr(undo, "_record_taken", meanwhile)
     assert take_back(db, run).put_back == 2
     assert (opened, numbers(db)) == (["prepared"], before)
+
+
+@pytest.mark.parametrize("is_repaired", [True, False], ids=["unique", "prepared"])
+@pytest.mark.parametrize("step", [fences.open_for_undo, fences.close_after_undo])
+def test_an_index_that_another_undo_dropped_just_now_is_taken_as_dropped(
+    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch, step: Callable[[Target], object], is_repaired: bool
+) -> None:
+    if is_repaired:
+        repair(target)
+    else:
+        fences.fence(db, target.unique_index)
+    find_standing, found = fences.find_standing, []
+
+    def just_before(*args: Any) -> tuple[str, fences.Standing]:
+        name, state = find_standing(*args)
+        if not found and state != "missing":
+            db.payments.drop_index(name)
+            found.append(state)
+        return name, state
+
+    monkeypatch.setattr(fences, "find_standing", just_before)
+    step(target)
+    assert found == (["unique"] if is_repaired else ["prepared"])
+
+
+def test_a_run_is_undone_by_two_at_once(db: Db, target: Target) -> None:
+    before = numbers(db)
+    run, _result = repair(target)
+    undone = at_once(2, lambda _position: take_back(db, run))
+    assert numbers(db) == before
+    assert sum(each.put_back for each in undone) >= 2
+    assert find_unprotected(db) == []
 
 
 def test_never_repaired_payments_stay_protected_during_an_undo(db: Db, target: Target) -> None:
