@@ -1,8 +1,13 @@
-"""A document that is damaged, or of another system, is shown and changed as far as it can be, and hides no other."""
+"""A document that is damaged, or of another system, is shown and changed as far as it can be, and hides no other.
 
+Each field is tried with a third of the odd values; FINANCE_TEST_ODD_VALUES=all tries them all.
+"""
+
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 import pytest
 from bson import Decimal128, ObjectId
@@ -18,6 +23,7 @@ from tests.clients import Client
 from tests.customers.forms import full_form
 
 MISSING = "missing"
+ALL = os.environ.get("FINANCE_TEST_ODD_VALUES") == "all"
 ODD: list[Any] = [
     *(MISSING, None, {}, {"a": ObjectId()}, [], [5], [{}], [None, {"at": b"x"}], 5, 7.5, float("nan"), True, "text"),
     *(ObjectId(), Decimal128("1.5"), b"bytes", datetime(2026, 1, 1, tzinfo=UTC), 2**62),
@@ -110,7 +116,7 @@ def test_what_has_no_type_in_json_is_shown_as_text(client: Client) -> None:
 
 def _damaged(collection: Any, stored: dict[str, Any], field: str) -> Iterator[Any]:
     """Store the document with each odd value in its field, one after the other."""
-    for value in ODD:
+    for value in ODD if ALL else ODD[crc32(field.encode()) % 3 :: 3]:
         collection.replace_one({"_id": stored["_id"]}, stored)
         change = {"$unset": {field: ""}} if value is MISSING else {"$set": {field: value}}
         collection.update_one({"_id": stored["_id"]}, change)
