@@ -164,9 +164,13 @@ def peek(db: Db, series: Series) -> int | None:
 
 
 def put_right(db: Db, series: Series, number_seq: int) -> None:
-    """Set an unreadable counter to the newest number that is accounted for: while it was one, it gave none."""
-    wrong = {"_id": series.counter_id, "seq": _stored_seq(db, series)}
-    db.counters.update_one(wrong, {"$set": {"seq": number_seq}})
+    """Set an unreadable counter to the newest number that is accounted for: while it was one, it gave none.
+
+    One that another operator has put right meanwhile may have given numbers since: it is left alone.
+    """
+    seq = _stored_seq(db, series)
+    if whole_seq(seq) is None:
+        db.counters.update_one({"_id": series.counter_id, "seq": seq}, {"$set": {"seq": number_seq}})
 
 
 def whole_seq(seq: Any) -> int | None:

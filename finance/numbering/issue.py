@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from finance import metrics
 from finance.database import Document
-from finance.errors import FinanceError, own
+from finance.errors import own
 from finance.numbering import counters
 from finance.numbering.batches import answer_repeats, before_the_insert, by_series, firsts_of, give_number, outcomes_of
 from finance.numbering.documents import (
@@ -32,13 +32,13 @@ from finance.numbering.documents import (
 )
 from finance.numbering.drafts import (
     Draft,
+    NotStored,
     Numbered,
-    NumberTakenElsewhere,
     Outcome,
-    SeriesFull,
     Stored,
     Taken,
 )
+from finance.numbering.following import find_taken_elsewhere, give_numbers_in_order
 from finance.numbering.series import Series
 from finance.numbering.side_by_side import side_by_side
 from finance.once import NothingStored, OutcomeUnknown
@@ -90,6 +90,24 @@ def issue_no_gap(numbered: Numbered, drafts: Sequence[Draft], *, now: datetime) 
     return outcomes_of(numbered, drafts, firsts, outcomes)
 
 
+def _insert_unordered(numbered: Numbered, drafts: Sequence[Draft], outcomes: dict[Draft, Outcome]) -> list[Draft]:
+    """Insert drafts of several series at once, note what became of each, and return those whose number was taken."""
+    errors = insert(numbered, drafts, ordered=False) if drafts else {}
+    if isinstance(errors, Exception):
+        outcomes.update((draft, OutcomeUnknown.because_of(errors)) for draft in drafts)
+        return []
+    collided: list[Draft] = []
+    for position, draft in enumerate(drafts):
+        error = errors.get(position)
+        if error is None:
+            outcomes[draft] = Stored(draft.document)
+        elif is_number_collision(numbered, error):
+            collided.append(draft)
+        else:
+            outcomes[draft] = refusal(numbered, error)
+    return collided
+
+
 # ---------------------------------------------------------------- standard
 
 
@@ -113,24 +131,17 @@ def _number_from_counters(numbered: Numbered, drafts: Iterable[Draft], outcomes:
 def _insert_together(
     numbered: Numbered, drafts: Sequence[Draft], outcomes: dict[Draft, Outcome], now: datetime
 ) -> list[Draft]:
-    """Insert the drafts of all series at once, note what became of each, and return those whose number was taken."""
-    errors = insert(numbered, drafts, ordered=False) if drafts else {}
-    if isinstance(errors, Exception):
-        outcomes.update((draft, OutcomeUnknown.because_of(errors)) for draft in drafts)
-        return []
-    collided: list[Draft] = []
+    """Insert the drafts of all series at once, and record the numbers of those that were refused as gaps.
+
+    Return those whose number was taken.
+    """
+    collided = _insert_unordered(numbered, drafts, outcomes)
     unused: dict[str, list[tuple[Series, int]]] = {}
-    for position, draft in enumerate(drafts):
-        error = errors.get(position)
-        if error is None:
-            outcomes[draft] = Stored(draft.document)
-        elif is_number_collision(numbered, error):
-            collided.append(draft)
-        else:
-            outcomes[draft] = outcome = refusal(numbered, error)
-            if not isinstance(outcome, OutcomeUnknown):
-                reason = "idempotent_replay" if _is_repeat(numbered, outcome) else "not_stored"
-                unused.setdefault(reason, []).append((draft.series, draft.document["number_seq"]))
+    for draft in drafts:
+        outcome = outcomes.get(draft)  # none yet of those that collided
+        if isinstance(outcome, Taken | NotStored):
+            reason = "idempotent_replay" if _is_repeat(numbered, outcome) else "not_stored"
+            unused.setdefault(reason, []).append((draft.series, draft.document["number_seq"]))
     _record_unused(numbered, unused, now)
     return collided
 
@@ -198,8 +209,8 @@ def _insert_lone_ones(
         if isinstance(head, Exception):
             outcomes.update(failed_before_storing([draft], head))
         else:
-            ready += _give_numbers_in_order(numbered, [draft], head.document, head.seq, outcomes)[0]
-    left |= {draft.series: [draft] for draft in _insert_each(numbered, ready, outcomes)}
+            ready += give_numbers_in_order(numbered, [draft], head.document, head.seq, outcomes)[0]
+    left |= {draft.series: [draft] for draft in _insert_unordered(numbered, ready, outcomes)}
     return left
 
 
@@ -217,24 +228,6 @@ def _heads(numbered: Numbered, series: Sequence[Series]) -> dict[Series, _Head |
         else:
             heads[one] = _Head(document, max(int(document["number_seq"]) if document else 0, seq))
     return heads
-
-
-def _insert_each(numbered: Numbered, drafts: Sequence[Draft], outcomes: dict[Draft, Outcome]) -> list[Draft]:
-    """Insert one draft of each of several series at once; return those whose number was taken."""
-    errors = insert(numbered, drafts, ordered=False) if drafts else {}
-    if isinstance(errors, Exception):
-        outcomes.update((draft, OutcomeUnknown.because_of(errors)) for draft in drafts)
-        return []
-    collided: list[Draft] = []
-    for position, draft in enumerate(drafts):
-        error = errors.get(position)
-        if error is None:
-            outcomes[draft] = Stored(draft.document)
-        elif is_number_collision(numbered, error):
-            collided.append(draft)
-        else:
-            outcomes[draft] = refusal(numbered, error)
-    return collided
 
 
 def _issue_in_order(numbered: Numbered, series: Series, group: Sequence[Draft]) -> dict[Draft, Outcome]:
@@ -262,11 +255,11 @@ def _insert_next(
         newest = find_newest(numbered, series)
         newest_seq = max(int(newest["number_seq"]) if newest else 0, counted)
         if newest_seq + 1 == group[0].document.get("number_seq"):  # refused before, and nobody of this series took it
-            elsewhere = _taken_elsewhere(numbered, series, group[0])
+            elsewhere = find_taken_elsewhere(numbered, series, group[0])
             if elsewhere is not None:
                 outcomes.update((draft, own(elsewhere)) for draft in group)
                 return []
-    run, later = _give_numbers_in_order(numbered, group, newest, newest_seq, outcomes)
+    run, later = give_numbers_in_order(numbered, group, newest, newest_seq, outcomes)
     errors = insert(numbered, run, ordered=True) if run else {}
     if isinstance(errors, Exception):
         outcomes.update((draft, OutcomeUnknown.because_of(errors)) for draft in run)
@@ -282,56 +275,6 @@ def _insert_next(
         return [*run[position:], *later]
     outcomes[run[position]] = refusal(numbered, error)
     return [*run[position + 1 :], *later]
-
-
-def _give_numbers_in_order(
-    numbered: Numbered, group: Sequence[Draft], newest: Document | None, newest_seq: int, outcomes: dict[Draft, Outcome]
-) -> tuple[list[Draft], list[Draft]]:
-    """Give the numbers after `newest_seq` to those that can follow; return them, and those to try again afterwards.
-
-    A refusal is final where it follows from what is stored. Where it follows only from a draft before it, which may
-    yet be refused itself, that one is stored first.
-    """
-    run: list[Draft] = []
-    before = newest
-    for position, draft in enumerate(group):
-        number_seq = newest_seq + len(run) + 1
-        followed = _follow(draft, before, number_seq)
-        if isinstance(followed, FinanceError):
-            if run and isinstance(_follow(draft, newest, newest_seq + 1), Series):
-                return run, list(group[position:])
-            outcomes[draft] = followed
-            continue
-        give_number(numbered, draft, followed, number_seq)
-        run.append(draft)
-        before = draft.document
-    return run, []
-
-
-def _follow(draft: Draft, before: Document | None, number_seq: int) -> Series | FinanceError:
-    """Return the series in which the draft takes `number_seq` after the document `before`, or why it can't."""
-    series = draft.series if draft.follow is None else draft.follow(before)
-    if isinstance(series, Series) and series.length_max is not None:
-        number = series.format(number_seq)
-        if len(number) > series.length_max:
-            return SeriesFull(
-                f"This series is full: its next number, {number}, would be longer than {series.length_max} characters."
-            )
-    return series
-
-
-def _taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> NumberTakenElsewhere | None:
-    """Return the refusal where the number just tried for `draft` belongs to a document outside of its series."""
-    number = draft.document[numbered.kind.number_field]
-    holder = numbered.collection.find_one(
-        {"tenant": series.tenant, numbered.kind.number_field: number}, dict.fromkeys(series.document_filter, True)
-    )
-    if holder is None or not any(holder.get(name, value) != value for name, value in series.document_filter.items()):
-        return None
-    return NumberTakenElsewhere(
-        f"The next number of this series, {number}, belongs to a {numbered.kind.name} of another series. "
-        "A number is never given twice: change how one of the two is written."
-    )
 
 
 def _count_stored(

@@ -129,3 +129,21 @@ def test_a_gap_recorded_at_once_is_recorded_once(db: Db) -> None:
 
 def _gaps_recorded(kind: str) -> float:
     return REGISTRY.get_sample_value("finance_number_gaps_recorded_total", {"kind": kind}) or 0.0
+
+
+@pytest.mark.parametrize("seq", ["7", None, float("nan"), [7], -5, 10**17])
+def test_an_unreadable_counter_is_put_right(db: Db, seq: object) -> None:
+    db.counters.insert_one({"_id": SERIES.counter_id, "seq": seq})
+    assert counters.peek(db, SERIES) is None
+
+    counters.put_right(db, SERIES, 500)
+
+    assert counters.read(db, SERIES) == 500
+
+
+def test_a_counter_that_another_operator_put_right_is_never_lowered(db: Db) -> None:
+    counters.raise_to(db, SERIES, 510)
+
+    counters.put_right(db, SERIES, 500)
+
+    assert counters.read(db, SERIES) == 510
