@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Thread
-from typing import Any
 
 from flask import Flask
 
@@ -21,6 +20,7 @@ from finance.context import Clock, Parts, utc_now
 from finance.customers import routes as customers_routes
 from finance.database import Db
 from finance.edge import cors, cursors, exports, frames, limits, lists, openapi, probes, problems, replies
+from finance.edge.application import Application
 from finance.encryption import FieldCipher
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -42,7 +42,7 @@ BUILD_PAUSES_S = (0.5, 1, 2, 5, 10, 30)  # and then the last one, until they sta
 
 def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) -> Flask:
     """Return the WSGI app for `config`. A MongoDB that can't be reached yet is not an error: /readyz tells."""
-    app = _SyncFlask("finance", static_folder=None)
+    app = Application("finance", static_folder=None)
     app.json = replies.OrjsonProvider(app)
     app.url_map.merge_slashes = False  # "//payments" would be redirected, to whatever host the client wrote
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
@@ -110,13 +110,6 @@ def _build_until_done(protect: Callable[[], None]) -> None:
         except database.DriverError as error:
             log.warning("The indexes can't be built yet: %s", type(error).__name__)
         time.sleep(pause_s)
-
-
-class _SyncFlask(Flask):
-    """Flask without async views: on each request every decorator of flask-smorest would ask whether its view is one."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        return func
 
 
 def _protection(db: Db) -> Callable[[], None]:

@@ -1,10 +1,13 @@
 """JSON logs, one object a line on stderr, each with the id of the request it belongs to, and none with an API key."""
 
+import contextlib
 import logging
 import os
 import re
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 import orjson
@@ -62,30 +65,49 @@ def redacted(text: str) -> str:
 
 
 def text_of(record: logging.LogRecord) -> bytes:
-    """Return what is written of a record: this is where every line is made."""
-    line = orjson.dumps(line_of(record), default=str, option=orjson.OPT_APPEND_NEWLINE)
-    zeroed = line.translate(_TO_ZERO)
-    if any(sign in zeroed for sign in _SIGNS):
-        return redacted(line.decode()).encode()
-    return line
+    """Return what is written of a record."""
+    return _encoded_line(line_of(record))
+
+
+def write_access(logger: str, message: str, fields: Mapping[str, Any]) -> None:
+    """Write at once what `logger` would write at level INFO, with `fields` as its extra.
+
+    There is such a line for each request: with a LogRecord and its way through the handlers it took twice as long.
+    """
+    line = {**_beginning(time(), "INFO", logger, message, os.getpid()), **fields}
+    with contextlib.suppress(OSError):  # nobody reads stderr any more; the request must not fail for it
+        os.write(STDERR, _encoded_line(line))
 
 
 def line_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return what is written of a record."""
-    line: dict[str, Any] = {
-        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-        "level": record.levelname,
-        "logger": record.name,
-        "message": record.getMessage(),
-        "process": record.process,
-    }
-    request_id = request_id_now.get()
-    if request_id is not None:
-        line["request_id"] = request_id
+    line = _beginning(record.created, record.levelname, record.name, record.getMessage(), record.process)
     line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD_FIELDS)
     if record.exc_info:
         line["error"] = logging.Formatter().formatException(record.exc_info)
     return line
+
+
+def _beginning(created_s: float, level: str, logger: str, message: str, process: int | None) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "time": datetime.fromtimestamp(created_s, UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "logger": logger,
+        "message": message,
+        "process": process,
+    }
+    request_id = request_id_now.get()
+    if request_id is not None:
+        line["request_id"] = request_id
+    return line
+
+
+def _encoded_line(line: Mapping[str, Any]) -> bytes:
+    encoded = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    zeroed = encoded.translate(_TO_ZERO)
+    if any(sign in zeroed for sign in _SIGNS):
+        return redacted(encoded.decode()).encode()
+    return encoded
 
 
 def configure(level: str) -> None:

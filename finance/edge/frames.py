@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from finance import database, logs, metrics
 from finance.config import IpNetwork
 from finance.edge import addresses
+from finance.edge.replies import Reply
 from finance.errors import TooBusy
 
 access_log = logging.getLogger("finance.access")
@@ -30,30 +31,33 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
 
     @app.before_request
     def begin() -> None:
-        sent = request.headers.get("X-Request-Id")
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # once, not at every look
+        environ = asked.environ
+        sent = environ.get("HTTP_X_REQUEST_ID")
         # Not a secret, so the quick generator will do; gunicorn seeds it in each worker.
         request_id = sent if sent and _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
-        environ = request.environ
         peer, forwarded_for = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         address = addresses.client_address(peer, forwarded_for, trusted_proxies)
-        g.frame = _Frame(request_id, address, database_deadline_s)
-        if request.path.startswith(API):
+        frame = g.frame = _Frame(request_id, address, database_deadline_s)
+        if asked.path.startswith(API):
             waiting.enter()
-            g.frame.waiting = waiting
+            frame.waiting = waiting
 
     @app.after_request
     def finish(response: Response) -> Response:
         frame: _Frame = g.frame
-        asked = request._get_current_object()  # type: ignore[attr-defined]  # once, not at every look
+        asked = request._get_current_object()  # type: ignore[attr-defined]
         headers = response.headers
-        headers["X-Request-Id"] = frame.request_id
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Cache-Control", "no-store")
+        headers.add("X-Request-Id", frame.request_id)
+        add = headers.add if isinstance(response, Reply) else headers.setdefault  # ours has neither of them yet
+        add("X-Content-Type-Options", "nosniff")
+        add("Cache-Control", "no-store")
         seconds = perf_counter() - frame.began_s
         route = asked.url_rule.rule if asked.url_rule else "unknown"
         method = asked.method if asked.method in _METHODS else "other"
-        metrics.requests.labels(method, route, response.status_code).inc()
-        metrics.request_seconds.labels(route).observe(seconds)
+        answered, answered_seconds = metrics.of_route(method, route, response.status_code)
+        answered.inc()
+        answered_seconds.observe(seconds)
         if access_log.isEnabledFor(logging.INFO):
             _log_access(method, route, response.status_code, seconds)
         return response
@@ -128,15 +132,17 @@ class _Frame:
 
 def _log_access(method: str, route: str, status: int, seconds: float) -> None:
     """Log a request by its route: a path can hold whatever somebody took for a number of ours."""
+    here = g._get_current_object()
     fields = {
         "route": route,
         "status": status,
         "milliseconds": round(seconds * 1000, 1),
-        "address": client_address(),
+        "address": here.frame.address,
     }
-    caller = g.get("caller")  # set by the guard, above this layer
+    caller = here.get("caller")  # set by the guard, above this layer
     if caller is not None:
-        fields |= {"tenant": caller.tenant, "key_id": caller.key_id}
-    elif g.get("claimed_key_id") is not None:  # of a key that was refused
-        fields["claimed_key_id"] = g.claimed_key_id
-    access_log.info("%s %s %d", method, route, status, extra=fields)
+        fields["tenant"] = caller.tenant
+        fields["key_id"] = caller.key_id
+    elif here.get("claimed_key_id") is not None:  # of a key that was refused
+        fields["claimed_key_id"] = here.claimed_key_id
+    logs.write_access(access_log.name, f"{method} {route} {status}", fields)

@@ -35,7 +35,7 @@ def readyz(readiness: "Readiness") -> Response:
     """Say whether MongoDB answers and the unique indexes stand; without them nothing may be numbered."""
     obstacle = readiness.find_obstacle()
     if obstacle is not None:
-        return problem(503, code="not_ready", detail=obstacle, headers={"Retry-After": "1"})
+        return problem(503, code="not_ready", detail=obstacle, headers=[("Retry-After", "1")])
     return reply({"status": "ready"})
 
 

@@ -5,18 +5,18 @@ The one table from a kind of failure to an HTTP status is `STATUS_BY_KIND`.
 
 import http
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from flask import Flask, Response, request
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from finance import errors
 from finance.database import ConnectionLost, DriverError
 from finance.edge import nearby
 from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
+from finance.edge.replies import Reply
 from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
 from finance.once import OutcomeUnknown
@@ -57,7 +57,7 @@ def problem(
     detail: str,
     errors: Sequence[FieldError] = (),
     extra: Mapping[str, Any] | None = None,
-    headers: Any = None,
+    headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
     """Return a problem document (RFC 9457)."""
     body = {
@@ -70,9 +70,8 @@ def problem(
         "errors": [error.as_json() for error in errors],
         **(extra or {}),
     }
-    response = Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), status=status, headers=headers)
-    response.headers["Content-Type"] = "application/problem+json"
-    return response
+    content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
+    return Reply(content, status=status, content_type="application/problem+json", headers=headers)
 
 
 def status_of(kind: type[FinanceError]) -> int:
@@ -82,13 +81,13 @@ def status_of(kind: type[FinanceError]) -> int:
 
 def problem_of(error: FinanceError) -> Response:
     """Return the problem document of a named failure."""
-    headers = {}
+    headers = []
     if isinstance(error, errors.NotFound) and request.url_rule is not None:
         return _word_problem(error)
     if isinstance(error, (errors.Unavailable, errors.TooManyRequests)):
-        headers["Retry-After"] = str(error.retry_after_s)
+        headers.append(("Retry-After", str(error.retry_after_s)))
     if isinstance(error, errors.Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
+        headers.append(("WWW-Authenticate", "Bearer"))
     return problem(
         status_of(type(error)),
         code=error.code,
@@ -104,7 +103,7 @@ def _word_problem(error: errors.NotFound) -> Response:
     methods = nearby.methods_at(request.path)
     if methods and request.method not in methods:
         detail = f"{error.detail} Possible at this address: {', '.join(sorted(methods))}."
-        return problem(405, code="method_not_allowed", detail=detail, headers={"Allow": ", ".join(sorted(methods))})
+        return problem(405, code="method_not_allowed", detail=detail, headers=[("Allow", ", ".join(sorted(methods)))])
     detail = _with_nearest_address(error.detail)
     return problem(404, code=error.code, detail=detail, errors=error.errors, extra=error.extra)
 
@@ -139,7 +138,7 @@ def _driver_problem(error: DriverError) -> Response:
 def _http_problem(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < 400:  # a redirect
         return error
-    headers = Headers([(k, v) for k, v in error.get_headers() if k.lower() != "content-type"])
+    headers = [(k, v) for k, v in error.get_headers() if k.lower() != "content-type"]
     if error.code == 404:
         detail = _nothing_here()
     elif isinstance(error, MethodNotAllowed) and error.valid_methods:

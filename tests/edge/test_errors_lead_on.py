@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from marshmallow import Schema
 
 from finance.edge import fields, hints
-from finance.edge.blueprints import StrictParser, _flatten
+from finance.edge.arguments import Arguments, _flatten
 from finance.errors import Invalid
 from finance.payments.schemas import NewPaymentSchema
 from tests.clients import Client, a_payment
@@ -133,7 +133,7 @@ def test_of_very_many_bad_choices_a_hundred_are_compared(monkeypatch: pytest.Mon
     rows = Schema.from_dict({"rows": marshmallow.fields.List(marshmallow.fields.Nested(NewPaymentSchema()))})()
 
     with app.test_request_context(json={"rows": [a_payment(method="crad")] * 5_000}), pytest.raises(Invalid) as refused:
-        StrictParser().parse(rows, location="json")
+        Arguments(rows, location="json").load()
 
     assert (len(refused.value.errors), len(compared)) == (100, 100)
 

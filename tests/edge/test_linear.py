@@ -14,7 +14,7 @@ import pytest
 from finance.app import create_app
 from finance.config import Config
 from finance.customers.schemas import CustomerFormSchema
-from finance.edge.blueprints import StrictParser
+from finance.edge import arguments
 from finance.edge.bodies import parse_json
 from finance.errors import FinanceError
 from finance.invoices.schemas import NewInvoiceSchema
@@ -96,12 +96,12 @@ def test_a_body_is_judged_in_linear_time(shape: Callable[[int], bytes]) -> None:
 )
 def test_a_query_is_judged_in_linear_time(query: Callable[[int], str]) -> None:
     """Far longer ones than the server takes: a request's first line has at most 4,094 bytes."""
-    app, schema, parser = create_app(Config()), PaymentListSchema(), StrictParser()
+    app, schema = create_app(Config()), PaymentListSchema()
 
     def judge(raw: bytes) -> None:
-        with app.test_request_context(f"/api/v1/payments?{raw.decode()}") as context:
+        with app.test_request_context(f"/api/v1/payments?{raw.decode()}"):
             try:
-                loaded = parser.load_querystring(context.request, schema)
+                loaded = arguments.read_query()
             except FinanceError:
                 return
             _refuse(schema, loaded, "query")
@@ -114,9 +114,8 @@ def _refuse(schema: marshmallow.Schema, body: object, location: str) -> None:
     try:
         schema.load(body, unknown=marshmallow.RAISE)
     except marshmallow.ValidationError as error:
-        error.messages = {location: error.messages}
         with pytest.raises(FinanceError):
-            StrictParser().handle_error(error, None, schema)
+            arguments.refuse(error, schema, location=location)
 
 
 def _growth(judge: Callable[[bytes], None], shape: Callable[[int], bytes]) -> float:
