@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# json.dumps would make one for each request. What it writes must never change: digests of it are stored.
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
+
 
 class IdempotencyKeyReused(Invalid):
     detail_default = "This Idempotency-Key was used for another request. Use a new key for a new request."
@@ -105,8 +108,7 @@ def request_hash(request: Mapping[str, Any], *, later_defaults: Mapping[str, Any
     request. Fields of lines and other parts are named by their own name, wherever they stand.
     """
     known = _without(request, later_defaults) if later_defaults else request
-    canonical = json.dumps(known, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_ENCODER.encode(known).encode()).hexdigest()
 
 
 def _without(value: Any, defaults: Mapping[str, Any]) -> Any:

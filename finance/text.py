@@ -1,8 +1,9 @@
 """Text as searches compare it, and as those may see it who may not see everything."""
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _KEY = r"fin_[0-9a-f]{16}_[0-9a-f]"
 # What could be a tax number, an account or an API key: a whole key; a GSTIN; the shape of a PAN or TAN, in capitals
@@ -25,10 +26,13 @@ _UNSEEN_OR_ABOVE = ("Cf", "Mn", "Me", "Cc")  # what can stand inside a number an
 WORDS_MAX = 12  # of one text, beside the whole of it: each is an entry in an index
 WORD_LENGTH_MAX = 60
 _SEPARATORS = ("Z", "P", "S")  # the categories of spaces, punctuation and symbols
+_ASCII_SEPARATORS = re.compile(r"[ -/:-@\[-`{-~]+")  # those of them in ASCII
 
 
 def fold(text: str) -> str:
     """Return `text` without case and accents."""
+    if text.isascii():
+        return text.strip().lower()
     decomposed = unicodedata.normalize("NFKD", text.strip().casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
@@ -82,14 +86,22 @@ def words_of(folded: str) -> list[str]:
 
     "ada king lovelace" gives itself, "king lovelace" and "lovelace": what begins at a word of it begins one of these.
     """
-    starts, after_separator = [], False
-    for place, character in enumerate(folded):
+    starts = itertools.islice(_word_starts(folded), WORDS_MAX)
+    inside = (folded[start : start + WORD_LENGTH_MAX] for start in starts)
+    return list(dict.fromkeys([folded, *inside]))
+
+
+def _word_starts(text: str) -> Iterator[int]:
+    """Yield where a word begins after a space, a punctuation mark or a symbol."""
+    if text.isascii():
+        yield from (found.end() for found in _ASCII_SEPARATORS.finditer(text) if found.end() < len(text))
+        return
+    after_separator = False
+    for place, character in enumerate(text):
         is_separator = unicodedata.category(character).startswith(_SEPARATORS)
         if after_separator and not is_separator:
-            starts.append(place)
+            yield place
         after_separator = is_separator
-    inside = (folded[start : start + WORD_LENGTH_MAX] for start in starts[:WORDS_MAX])
-    return list(dict.fromkeys([folded, *inside]))
 
 
 def beginning(folded: str) -> dict[str, str]:

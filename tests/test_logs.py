@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -71,6 +73,41 @@ def test_a_traceback_holds_no_key() -> None:
 
     assert "KeyError" in line
     assert SECRET not in line
+
+
+FIELDS = {"route": "/api/v1/payments", "status": 201, "milliseconds": 1.5, "address": None, "tenant": "acme"}
+
+
+@pytest.mark.parametrize("request_id", [None, "abc", SECRET])
+def test_the_line_of_a_request_is_the_one_that_its_logger_would_write(
+    capfd: pytest.CaptureFixture[str], request_id: str | None
+) -> None:
+    token = logs.request_id_now.set(request_id)
+    try:
+        logs.write_access("finance.access", "POST /api/v1/payments 201", FIELDS)
+        record = logging.makeLogRecord(
+            {"name": "finance.access", "levelname": "INFO", "msg": "POST /api/v1/payments 201", **FIELDS}
+        )
+        expected = json.loads(logs.text_of(record))
+    finally:
+        logs.request_id_now.reset(token)
+
+    written = capfd.readouterr().err
+    line = json.loads(written)
+    assert (list(line), line | {"time": ""}) == (list(expected), expected | {"time": ""})
+    assert abs(datetime.fromisoformat(line["time"]).timestamp() - record.created) < 5
+    assert SECRET not in written
+    assert written.endswith("\n")
+
+
+def test_a_request_does_not_fail_where_nobody_reads_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(logs, "STDERR", writer)
+
+    logs.write_access("finance.access", "GET /healthz 200", FIELDS)
+
+    os.close(writer)
 
 
 def test_a_long_line_is_searched_in_linear_time() -> None:  # else this would not end

@@ -143,3 +143,11 @@ def test_of_many_or_long_words_a_few_short_entries_are_kept() -> None:
     assert len(whole) == 1_199
     assert len(inside) == WORDS_MAX
     assert {len(words) <= WORD_LENGTH_MAX for words in inside} == {True}
+
+
+def test_ascii_is_folded_and_split_as_any_other_text_is() -> None:
+    every = [chr(code) for code in range(128)]
+    for text in ["".join(every), *(f"Ada{one}{other}King {one}" for one in every for other in " .a\n")]:
+        # The accent takes the way of all other letters.
+        assert fold(f"{text}e") == fold(f"{text}\u00e9")
+        assert words_of(f"{text}e") == [words.replace("\u00e9", "e") for words in words_of(f"{text}\u00e9")]

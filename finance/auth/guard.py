@@ -114,7 +114,7 @@ def _get_caller(guard: Guard, key: str) -> Caller:
 
 
 def _bearer_key() -> str:
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, key = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not key.isascii():
         raise Unauthenticated
     return key.strip()

@@ -3,8 +3,6 @@
 import logging
 import random
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import perf_counter
 
 from flask import Flask, Response, g, request
@@ -75,17 +73,20 @@ def client_address() -> str | None:
     return frame.address
 
 
-@contextmanager
-def receiving() -> Iterator[None]:
+class receiving:  # noqa: N801  read as `with receiving():`
     """Not to count a request as waiting while its body arrives: gunicorn's worker ends what takes too long."""
-    waiting = g.frame.waiting if "frame" in g else None
-    if waiting is not None:
-        waiting.leave()
-    try:
-        yield
-    finally:
-        if waiting is not None:
-            waiting.again()
+
+    __slots__ = ("_waiting",)
+
+    def __enter__(self) -> None:
+        frame: _Frame | None = g.get("frame")
+        self._waiting = None if frame is None else frame.waiting
+        if self._waiting is not None:
+            self._waiting.leave()
+
+    def __exit__(self, *error: object) -> None:
+        if self._waiting is not None:
+            self._waiting.again()
 
 
 class _Waiting:

@@ -18,10 +18,11 @@ def idempotency_key() -> str | None:
 
     Raises Invalid, or NotParseable where there are two.
     """
-    value = request.headers.get("Idempotency-Key")
+    environ = request.environ
+    value: str | None = environ.get("HTTP_IDEMPOTENCY_KEY")
     if value is None:
         return None
-    if "IDEMPOTENCY-KEY" in request.environ.get(REPEATED_HEADERS, ()):
+    if "IDEMPOTENCY-KEY" in environ.get(REPEATED_HEADERS, ()):
         raise NotParseable("The header Idempotency-Key stands twice.")
     if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
         value = value[1:-1]

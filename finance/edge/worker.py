@@ -52,12 +52,18 @@ class Worker(GeventWorker):
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self.wsgi = _telling_repeated_headers(self.wsgi)
+        # gunicorn looks a setting up thirty times a request, each time in its table: a worker's don't change any more.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         sock.settimeout(SEND_TIMEOUT_S)
         body = req.body = Body(req)
+        answer = JoiningSocket(sock)
         try:
-            super().handle_request(listener_name, req, sock, addr)
+            try:
+                super().handle_request(listener_name, req, answer, addr)
+            finally:
+                answer.flush()
         except TimeoutError:
             self.log.warning("%s did not take its answer within %d s.", addr and addr[0], SEND_TIMEOUT_S)
             raise StopIteration from None  # which closes the connection
@@ -116,10 +122,10 @@ class Body:
         """Read, and keep the connection for further requests once nothing is left. Raises RequestTimeout."""
         if self.is_whole:
             return b""
-        if self._ends_s is None:
-            self._ends_s = time.monotonic() + BODY_TIMEOUT_S
-        with gevent.Timeout(max(self._ends_s - time.monotonic(), 0.001), RequestTimeout):
+        if self._has_arrived():
             data = read(size)
+        else:
+            data = self._wait_for(read, size)
         if self._left is not None:
             self._left -= len(data)
             self.is_whole = self._left == 0
@@ -128,6 +134,54 @@ class Body:
             if (self._size or 0) > LARGE_BODY_BYTES:
                 gevent.sleep(0)  # what arrived meanwhile comes before the work on it, also where many such come at once
         return data
+
+    def _has_arrived(self) -> bool:
+        """Return whether all of it came together with the head, as most bodies do: then there is nothing to time."""
+        return self._left is not None and bool(self._req.unreader.buf.tell() >= self._left)
+
+    def _wait_for(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        if self._ends_s is None:
+            self._ends_s = time.monotonic() + BODY_TIMEOUT_S
+        with gevent.Timeout(max(self._ends_s - time.monotonic(), 0.001), RequestTimeout):
+            return read(size)
+
+
+class JoiningSocket:
+    """A socket that sends the head of an answer together with the first piece of its body: a packet less.
+
+    gunicorn sends the head first, by itself, as soon as there is a piece of the body or none will come.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._head: bytes | None = None
+        self._is_begun = False
+
+    def sendall(self, data: bytes) -> None:
+        if not self._is_begun:
+            self._is_begun, self._head = True, data
+            return
+        if self._head is not None:
+            data, self._head = self._head + data, None
+        self._sock.sendall(data)
+
+    def flush(self) -> None:
+        """Send a head that nothing followed."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._sock.sendall(head)
+
+    def sendfile(self, *args: Any, **kwargs: Any) -> Any:
+        self.flush()
+        return self._sock.sendfile(*args, **kwargs)
+
+    def shutdown(self, how: int) -> None:
+        """End the connection of an answer that failed; what was not sent yet is not sent any more."""
+        self._head = None
+        self._sock.shutdown(how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 def _repeated(names: list[str]) -> frozenset[str]:

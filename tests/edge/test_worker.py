@@ -5,10 +5,11 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from finance.edge.worker import BODY_TIMEOUT_S, LINGER_TIMEOUT_S, SEND_TIMEOUT_S
+from finance.edge.worker import BODY_TIMEOUT_S, LINGER_TIMEOUT_S, SEND_TIMEOUT_S, JoiningSocket
 from tests import conftest
 from tests.clients import HttpClient, a_payment
 from tests.conftest import Api
@@ -30,6 +31,44 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory, mongodb_uri: str) -> It
 @pytest.fixture
 def client_key(one_worker: Api) -> bytes:
     return one_worker.key("client", "slow").encode()
+
+
+class Sent:
+    """Notes what a socket is asked to do."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def sendall(self, data: bytes) -> None:
+        self.asked.append(data)
+
+    def sendfile(self, file: str) -> None:
+        self.asked.append(file)
+
+    def shutdown(self, how: int) -> None:
+        self.asked.append(how)
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ([], []),
+        ([("sendall", b"head")], [b"head"]),
+        ([("sendall", b"head"), ("sendall", b"body")], [b"headbody"]),
+        ([("sendall", b"head"), ("sendall", b"1"), ("sendall", b"2")], [b"head1", b"2"]),
+        ([("sendall", b"head"), ("sendfile", "file")], [b"head", "file"]),
+        ([("sendall", b"head"), ("shutdown", socket.SHUT_RDWR)], [socket.SHUT_RDWR]),
+    ],
+)
+def test_the_head_of_an_answer_goes_out_with_the_first_of_its_body(told: list[Any], asked: list[object]) -> None:
+    sent = Sent()
+    joining = JoiningSocket(sent)
+
+    for name, value in told:
+        getattr(joining, name)(value)
+    joining.flush()
+
+    assert sent.asked == asked
 
 
 def test_while_900_clients_hold_back_their_bodies_others_are_served(one_worker: Api, client_key: bytes) -> None:
