@@ -61,13 +61,15 @@ class Attempt:
 class Found:
     """What the database holds afterwards; a number is (year, number_seq).
 
-    `gaps` are those that were recorded before the audit ran, `lost` those that it found.
+    `gaps` are those that were recorded before the audit ran, `lost` those that it found, `taken_back` those that it
+    took back, as a document has the number after all.
     """
 
     documents: Collection[Mapping[str, Any]]
     counted: Mapping[int, int]  # year -> the newest number that the counter gave
     gaps: frozenset[tuple[int, int]] = frozenset()
     lost: frozenset[tuple[int, int]] = frozenset()
+    taken_back: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Evidence:
     """A history and what was found, and under which rules.
 
     `no_gap`: no number may be missing. `undisturbed`: nothing was broken, so every valid request has to succeed at
-    once. `unordered`: spans of time (began, ended) in which answers need not be in the order of their numbers, as while
-    a counter is behind the data.
+    once. `unordered`: spans of time (began, ended) in which a counter was behind the data: there answers need not be in
+    the order of their numbers, and a recorded gap may be given to a document, if the audit takes it back.
     """
 
     history: Collection[Attempt]
@@ -227,7 +229,7 @@ def every_number_is_explained(evidence: Evidence) -> Iterator[str]:
         newest = max([found.counted.get(year, 0), *(seq for y, seq in evidence.numbers if y == year)])
         for number in ((year, seq) for seq in range(1, newest + 1)):
             is_unused = number in found.gaps or number in found.lost
-            if number in evidence.numbers and is_unused:
+            if number in evidence.numbers and is_unused and not (number in found.taken_back and evidence.unordered):
                 yield f"{number} is a document, and recorded as a gap"
             elif number not in evidence.numbers and not is_unused:
                 yield f"{number} is neither a document nor a recorded gap"

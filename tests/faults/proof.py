@@ -58,7 +58,8 @@ def _find(db: Any) -> Found:
     prefix = f"payment:{TENANT}:"
     counters = db.counters.find({"_id": {"$gt": prefix, "$lt": prefix + "~"}})
     counted = {int(counter["_id"].removeprefix(prefix)): int(counter["seq"]) for counter in counters}
-    return Found(documents, counted, gaps, _gaps(db) - gaps)
+    audited = _gaps(db)
+    return Found(documents, counted, gaps, lost=audited - gaps, taken_back=gaps - audited)
 
 
 def _gaps(db: Any) -> frozenset[tuple[int, int]]:
