@@ -157,15 +157,3 @@ def test_a_broken_server_is_caught(
 
     wrong = find_violations(api, posting, undisturbed=True)
     assert [violation for violation in wrong if said in violation], wrong
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("numbering", ["standard", "no_gap"])
-def test_the_server_as_it_is_passes_the_same_proof(serve_api: Callable[..., Any], numbering: str) -> None:
-    api = serve_api(workers=2, PAYMENT_NUMBERING=numbering)
-    posting = posting_to(api, requests=REQUESTS, habits=Habits(double=60))
-
-    with posting.running():
-        pass
-
-    assert find_violations(api, posting, undisturbed=True, no_gap=numbering == "no_gap") == []
