@@ -37,6 +37,7 @@ BEFORE = 40  # payments acknowledged when something is broken
 MEANWHILE = 15  # and before it is mended: with one node frozen MongoDB takes 2 s for each batch
 ON_ONE_NODE = 5
 PAYMENTS_LONG = int(os.environ.get("FINANCE_TEST_PAYMENTS") or 200_000)
+CLIENTS_LONG = 32
 FAULTS_LONG = 12  # each kind twice
 WORKER_KILL_PAUSE_S = 5.0
 WITHIN_S = 60.0
@@ -199,7 +200,7 @@ def test_every_answer_holds_through_every_fault_while_workers_are_killed(
     """Half of the payments each: one fault after the other, and every few seconds a worker is killed."""
     payments = PAYMENTS_LONG // 2
     api = serve(workers=3, PAYMENT_NUMBERING=numbering)
-    posting = posting_to(api, requests=None)
+    posting = posting_to(api, requests=None, clients=CLIENTS_LONG)
     faults = itertools.cycle(FAULTS)
 
     with posting.running(), _workers_killed(api) as killed:
