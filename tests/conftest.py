@@ -140,13 +140,14 @@ def serve_api(mongodb_uri: str, tmp_path: Path) -> Iterator[Callable[..., Api]]:
     """`serve_api(workers=3, **env)` starts a real gunicorn on a free port and waits until it is ready.
 
     The database is a fresh one unless `FINANCE_DATABASE` names one (`db.name`, to serve what a test has seeded);
-    `MONGODB_URI=own_mongod.uri` uses a mongod that the test may kill; `has_indexes=False` leaves them to the workers.
+    `MONGODB_URI=own_mongod.uri` uses a mongod that the test may kill; `has_indexes=False` leaves them to the workers;
+    `PORT` is any free one unless it is given; `app` is what gunicorn serves.
     """
     with contextlib.ExitStack() as stack:
 
-        def serve(workers: int = 3, *, has_indexes: bool = True, **env: str) -> Api:
+        def serve(workers: int = 3, *, has_indexes: bool = True, app: str = "wsgi:app", **env: str) -> Api:
             folder = tmp_path / f"api-{uuid4().hex[:8]}"
-            api = stack.enter_context(_serving(mongodb_uri, folder, workers, env, has_indexes=has_indexes))
+            api = stack.enter_context(_serving(mongodb_uri, folder, workers, env, has_indexes=has_indexes, app=app))
             stack.callback(api.kill)  # a graceful stop would cost every test a second or two
             return api
 
@@ -204,18 +205,20 @@ def _drop(uri: str, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _serving(uri: str, folder: Path, workers: int, env: dict[str, str], *, has_indexes: bool = True) -> Iterator[Api]:
+def _serving(
+    uri: str, folder: Path, workers: int, env: dict[str, str], *, has_indexes: bool = True, app: str = "wsgi:app"
+) -> Iterator[Api]:
     uri = env.get("MONGODB_URI", uri)
     with _fresh_database(uri, env.get("FINANCE_DATABASE")) as fresh:
         if has_indexes:
             database.create_indexes(fresh)
-        port = processes.free_port()
+        port = int(env.get("PORT") or processes.free_port())
         settings = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         settings |= {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
         settings |= {"MONGODB_URI": uri, "FINANCE_DATABASE": fresh.name}
         settings |= {"FINANCE_ENCRYPTION_KEY": base64.b64encode(ENCRYPTION_KEY).decode()}
         settings |= {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"), **env}
-        command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
+        command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), app]
         process = processes.start(command, log=folder / "gunicorn.log", env=settings, cwd=ROOT)
         api = Api(process, url=f"http://127.0.0.1:{port}", log=folder / "gunicorn.log", uri=uri, db=fresh)
         try:

@@ -83,6 +83,16 @@ def child_exit(server: Any, worker: Any) -> None:
     multiprocess.mark_process_dead(worker.pid)
 
 
+def pre_exec(server: Any) -> None:
+    """Have the new master (SIGUSR2) started as this one was.
+
+    gunicorn remembers `python -m gunicorn` as `python …/gunicorn/__main__.py`, whose folder would hide Python's `http`.
+    """
+    python, script, *arguments = server.START_CTX["args"]
+    if Path(script).name == "__main__.py":
+        server.START_CTX["args"] = [python, "-m", "gunicorn", *arguments]
+
+
 def on_exit(server: Any) -> None:
     """Remove the folder if we made it ourselves, and no new master (SIGUSR2) goes on with it."""
     if not _NAMED and not server.reexec_pid:
