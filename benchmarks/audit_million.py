@@ -1,6 +1,6 @@
 """The audit of a million payments: `python -m benchmarks.audit_million [--payments 1000000]`.
 
-Measured in turn: one raw read of the numbers in the order of their index, and the audit, of a series without holes and of
+Measured in turn: one raw read of the numbers by index in their order, and the audit, of a series without holes and of
 one where every tenth number is missing; then the same numbers as texts in a collection of other software. The goal is
 twice the raw read. With the memory of this process, which the audit must not raise with the documents.
 """
@@ -18,7 +18,6 @@ from finance.database import Db
 from finance.indexes import INDEXES
 from finance.maintenance.audit import foreign
 from finance.maintenance.audit.record import record_gaps
-from finance.maintenance.audit.series import audit
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.target import foreign as foreign_target
 

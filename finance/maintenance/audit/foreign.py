@@ -14,10 +14,19 @@ from finance.database import Document
 from finance.maintenance.audit.checks import DUPLICATES, UNEXPLAINED, Finding
 from finance.maintenance.audit.series import Progress, SeriesAudit, count_causes
 from finance.maintenance.duplicates import PROGRESS_STEP, WALK_BATCH, find_walk_index
-from finance.maintenance.target import SEQUENCE_LEAP_MAX, Target, scope_of, series_or_obstacle, value_at
+from finance.maintenance.target import (
+    FOREIGN_DIGITS_MAX,
+    FOREIGN_DIGITS_MIN,
+    SEQUENCE_LEAP_MAX,
+    Target,
+    scope_of,
+    series_or_obstacle,
+    value_at,
+)
 from finance.numbering.series import Series
 
 FOREIGN_SEQ_MAX = 10**15
+_DIGITS_MAX = 14  # behind a year
 
 
 @dataclass
@@ -61,6 +70,11 @@ class _Counted:
     series: Series
     widths: dict[int, _Width] = field(default_factory=dict)
     outside: int = 0
+    prefix: str = field(init=False)
+    prefix_length: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prefix, self.prefix_length = self.series.prefix, len(self.series.prefix)
 
     def add(self, digits: str) -> None:
         number_seq, size = int(digits), len(digits)
@@ -75,14 +89,29 @@ class _Counted:
         else:
             width.add(number_seq)
 
-    def has_next(self, number: Any, before: str) -> bool:
-        """Return whether a number is of this series, as the one before it was: told without looking at its shape."""
-        prefix = self.series.prefix
-        if type(number) is not str or len(number) != len(before) or not number.startswith(prefix):
+    def follows(self, number: Any) -> bool:
+        """Count a number that is the next one of its width, as nearly all are; return whether it was."""
+        if type(number) is not str or not number.startswith(self.prefix):
             return False
-        digits = number[len(prefix) :]
-        # Where the prefix has no year, these could be one.
-        return digits.isdigit() and digits.isascii() and (prefix[-1:].isdigit() or digits[:2] not in ("19", "20"))
+        digits = number[self.prefix_length :]
+        width = self.widths.get(len(digits))
+        if width is None or not (digits.isascii() and digits.isdecimal()) or int(digits) != width.last + 1:
+            return False
+        width.last += 1
+        width.documents += 1
+        return True
+
+    def digits_of(self, number: Any) -> str:
+        """Return the digits of a number of this series, told without looking at its shape; "" where it isn't clear."""
+        prefix = self.prefix
+        if type(number) is not str or not number.startswith(prefix):
+            return ""
+        digits = number[self.prefix_length :]
+        if not (digits.isdigit() and digits.isascii()):
+            return ""
+        if prefix[-1:].isdigit():  # it ends in the year
+            return digits if FOREIGN_DIGITS_MIN <= len(digits) <= _DIGITS_MAX else ""
+        return digits if len(digits) <= FOREIGN_DIGITS_MAX and digits[:2] not in ("19", "20") else ""
 
 
 def audit_foreign(target: Target, seen: Seen, *, progress: Progress = lambda read: None) -> Iterator[SeriesAudit]:
@@ -91,24 +120,27 @@ def audit_foreign(target: Target, seen: Seen, *, progress: Progress = lambda rea
     scope: Document = {}
     counted: dict[tuple[bool, str], _Counted] = {}
     newest: _Counted | None = None
-    before, plain = "", "." not in "".join((*target.scope_fields, target.number_field))
-    for document in _in_order(target):
-        seen.documents += 1
+    name = target.number_field
+    plain = "." not in "".join((*target.scope_fields, name))
+    for seen.documents, document in enumerate(_in_order(target), start=1):
         if not seen.documents % PROGRESS_STEP:
             progress(PROGRESS_STEP)
-        number = document.pop(target.number_field, None) if plain else value_at(document, target.number_field)
+        number = document.pop(name, None) if plain else value_at(document, name)
         here = document if plain else dict(zip(target.scope_fields, scope_of(target, document), strict=True))
         if here != scope:
             yield from _finish(target, counted.values(), explains=explains)
             scope, counted, newest = here, {}, None
-        if newest is None or not newest.has_next(number, before):
+        elif newest is not None and newest.follows(number):
+            continue
+        digits = newest.digits_of(number) if newest is not None else ""
+        if newest is None or not digits:
             series = _series(target, scope, number)
             if series is None:
                 seen.count_uncounted(number)
                 continue
             newest = counted.setdefault((type(number) is str, series.prefix), _Counted(series))
-        before = number if type(number) is str else str(int(number))
-        newest.add(before[len(newest.series.prefix) :])
+            digits = number[len(series.prefix) :] if type(number) is str else str(int(number))
+        newest.add(digits)
     yield from _finish(target, counted.values(), explains=explains)
 
 

@@ -13,7 +13,7 @@ from finance.maintenance.audit.checks import Finding
 from finance.maintenance.audit.series import SeriesAudit
 
 RANGES_PRINTED_MAX = 5
-COLUMNS = ("series", "numbers", "stored", "voided", "gaps", "lost", "counter")  # 80 columns, with usual names
+COLUMNS = ("series", "newest", "stored", "voided", "gaps", "lost", "counter")  # 80 columns, with usual names
 # What is told line by line below the table, and in which words.
 LINES = {
     checks.UNEXPLAINED: "newly lost",
@@ -111,7 +111,7 @@ def _table(found: Sequence[SeriesAudit]) -> Table:
         counts = (series.documents, series.voided, series.recorded_gaps, series.newly_lost)
         made.add_row(
             cli.shown(_name(series)),
-            "" if series.first is None else f"{series.first}-{series.newest}",
+            "" if series.newest is None else str(series.newest),
             *(f"{count:,}" for count in counts),
             _counter(series),
             style="bold red" if series.newly_lost or not series.is_accounted_for else None,
@@ -146,5 +146,5 @@ def _range(found: SeriesAudit, finding: Finding) -> str:
 def _counter(found: SeriesAudit) -> str:
     behind = found.counts[checks.COUNTER_BEHIND]
     if behind:
-        return f"{found.counter:,} ({behind:,} behind)"
-    return f"{found.counter:,} ({found.counter_ahead:,} ahead)" if found.counter_ahead else f"{found.counter:,}"
+        return f"{found.counter:,} (-{behind:,})"
+    return f"{found.counter:,} (+{found.counter_ahead:,})" if found.counter_ahead else f"{found.counter:,}"

@@ -4,7 +4,7 @@ Each source is one stream in the order of an index that holds all that is asked,
 stands in one piece is one step, so memory and time stay in proportion: a thousand numbers or a hundred million.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from finance.numbering import counters
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
 
 BATCH = 10_000
+_NEVER = NUMBER_SEQ_MAX + 2
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -148,7 +149,8 @@ class Walk:
             return ()
         given = {**source.of_series, "number_seq": {"$gte": first, "$lte": last}}
         fields = {"_id": False, "number_seq": True} | dict.fromkeys(more, True)
-        found = self.db[source.collection].find(given, fields).sort("number_seq", direction).batch_size(BATCH)
+        found = self.db[source.collection].find(given, fields).sort("number_seq", direction)
+        found = found.batch_size(BATCH) if direction > 0 else found  # backwards, one is nearly always enough
         return found.hint(source.hint) if source.hint else found
 
 
@@ -187,15 +189,35 @@ def overlay(*sources: Iterable[Run]) -> Iterator[tuple[int, int, datetime | None
     """Yield (first, last, since, how many of each source) for all numbers that a source has, in their order."""
     streams = [iter(source) for source in sources]
     heads = [next(stream, None) for stream in streams]
-    while some := [head for head in heads if head is not None]:
-        first = min(head.first for head in some)
-        last = min(head.last if head.first == first else head.first - 1 for head in some)
-        here = [head for head in some if head.first == first]
-        since = max((head.since for head in here if head.since), default=None)
-        yield first, last, since, [head.each if head is not None and head.first == first else 0 for head in heads]
-        for position, head in enumerate(heads):
-            if head is not None and head.first == first:
-                heads[position] = head._replace(first=last + 1) if last < head.last else next(streams[position], None)
+    while some := [(head.first, position) for position, head in enumerate(heads) if head is not None]:
+        _first, nearest = min(some)
+        others = min((other for other, position in some if position != nearest), default=_NEVER)
+        head, counts = heads[nearest], [0] * len(heads)
+        while head is not None and head.last < others:  # nearly always: this source alone, run after run
+            counts[nearest] = head.each
+            yield head.first, head.last, head.since, counts
+            head = next(streams[nearest], None)
+        heads[nearest] = head
+        if head is None or head.first > others:
+            continue
+        step, heads = _together(heads, streams)
+        yield step
+
+
+def _together(
+    heads: Sequence[Run | None], streams: Sequence[Iterator[Run]]
+) -> tuple[tuple[int, int, datetime | None, list[int]], list[Run | None]]:
+    """Return the numbers from the first on that the same sources have, and what follows in each of them."""
+    some = [head for head in heads if head is not None]
+    first = min(head.first for head in some)
+    last = min(head.last if head.first == first else head.first - 1 for head in some)
+    counts, following, since = [0] * len(heads), list(heads), None
+    for position, head in enumerate(heads):
+        if head is not None and head.first == first:
+            counts[position] = head.each
+            since = max(filter(None, (since, head.since)), default=None)
+            following[position] = head._replace(first=last + 1) if last < head.last else next(streams[position], None)
+    return (first, last, since, counts), following
 
 
 def _numbered_at(document: Document) -> datetime:
