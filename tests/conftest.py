@@ -26,6 +26,7 @@ from finance import database
 from finance.config import Config
 from tests.clients import ENCRYPTION_KEY, Client, make_key
 from tests.commands import Commands
+from tests.databases import Databases
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
@@ -66,12 +67,20 @@ def mongodb_uri(mongod: EmbeddedMongodb | None) -> str:
     return mongod.uri if mongod else os.environ["MONGODB_URI"]
 
 
+@pytest.fixture(scope="session")
+def databases(mongodb_uri: str) -> Iterator[Databases]:
+    """The databases that tests take in turn; `db` is one of them."""
+    made = Databases(lambda name: database.connect(Config(mongodb_uri=mongodb_uri, database_name=name)))
+    yield made
+    made.drop(lambda name: _drop(mongodb_uri, name))
+
+
 @pytest.fixture
-def db(mongodb_uri: str) -> Iterator[database.Db]:
-    """A database of this test alone, connected as the app does it, with all indexes."""
-    with _fresh_database(mongodb_uri) as fresh:
-        database.create_indexes(fresh)
-        yield fresh
+def db(databases: Databases) -> Iterator[database.Db]:
+    """A database of this test alone, connected as the app does it, with all indexes and without a document."""
+    taken = databases.take()
+    yield taken
+    taken.client.close()
 
 
 @pytest.fixture

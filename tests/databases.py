@@ -1,0 +1,73 @@
+"""Databases that tests take in turn, each as new: building sixty indexes takes longer than most tests do.
+
+A database is handed out with all indexes and without a document. What a test has left is removed before the next one
+gets it, and a collection that isn't as it was built (another index, a validator) is dropped and built again. Several
+are taken in turn, so that a write which a killed process has left on its way meets a database that nobody uses.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from pymongo import WriteConcern
+from pymongo.errors import OperationFailure
+
+from finance.database import Db, create_indexes
+from finance.indexes import INDEXES
+
+IN_TURN = 4
+_QUICK = WriteConcern(w=1)
+_Built = dict[str, Any]  # per collection its options, and its indexes
+
+
+class Databases:
+    """Hands out databases. `connect` gives one of a name; whoever takes one closes its client."""
+
+    def __init__(self, connect: Callable[[str], Db]) -> None:
+        self._connect = connect
+        self._built: _Built | None = None
+        self._waiting: deque[str] = deque()
+
+    def take(self) -> Db:
+        """Return a database with all indexes and no documents, connected anew."""
+        if len(self._waiting) < IN_TURN:
+            db = self._connect(f"finance_test_{uuid4().hex[:16]}")
+            create_indexes(db)
+            self._built = self._built or _standing(db)
+        else:
+            db = self._connect(self._waiting.popleft())
+            self._make_new(db)
+        self._waiting.append(db.name)
+        return db
+
+    def drop(self, drop: Callable[[str], None]) -> None:
+        """Drop them all."""
+        for name in self._waiting:
+            drop(name)
+
+    def _make_new(self, db: Db) -> None:
+        assert self._built is not None
+        db.command("profile", 0)
+        standing = _standing(db)
+        wrong = [name for name in standing if standing[name] != self._built.get(name)]
+        for name in wrong:
+            db.drop_collection(name)
+        left = [name for name in standing if name not in wrong and db[name].find_one({}, {"_id": True}) is not None]
+        for name in left:
+            db[name].with_options(write_concern=_QUICK).delete_many({})
+        rebuilt = {name for name in self._built if name in wrong or name not in standing}
+        create_indexes(db, [index for index in INDEXES if index.collection in rebuilt])
+        if left:  # a majority has it: whoever reads what a majority has finds nothing any more
+            db.client["finance_test"]["cleaned"].insert_one({})
+
+
+def _standing(db: Db) -> _Built:
+    return {each["name"]: (each["options"], _indexes(db, each["name"])) for each in db.list_collections()}
+
+
+def _indexes(db: Db, collection: str) -> Any:
+    try:
+        return sorted(map(str, db[collection].list_indexes()))
+    except OperationFailure:  # a view
+        return None
