@@ -6,7 +6,8 @@ are taken in turn, so that a write which a killed process has left on its way me
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -22,32 +23,39 @@ _Built = dict[str, Any]  # per collection its options, and its indexes
 
 
 class Databases:
-    """Hands out databases. `connect` gives one of a name; whoever takes one closes its client."""
+    """Hands out databases and takes them back. `connect` gives one of a name."""
 
     def __init__(self, connect: Callable[[str], Db]) -> None:
         self._connect = connect
         self._built: _Built | None = None
+        self._names: list[str] = []
         self._waiting: deque[str] = deque()
 
-    def take(self) -> Db:
-        """Return a database with all indexes and no documents, connected anew."""
-        if len(self._waiting) < IN_TURN:
-            db = self._connect(f"finance_test_{uuid4().hex[:16]}")
-            create_indexes(db)
-            self._built = self._built or _standing(db)
-        else:
-            db = self._connect(self._waiting.popleft())
-            self._make_new(db)
-        self._waiting.append(db.name)
-        return db
+    @contextmanager
+    def take(self) -> Iterator[Db]:
+        """Give a database with all indexes and no documents, connected anew."""
+        db = self._make_new(self._waiting.popleft()) if len(self._waiting) >= IN_TURN else self._build()
+        try:
+            yield db
+        finally:
+            db.client.close()
+            self._waiting.append(db.name)
 
     def drop(self, drop: Callable[[str], None]) -> None:
         """Drop them all."""
-        for name in self._waiting:
+        for name in self._names:
             drop(name)
 
-    def _make_new(self, db: Db) -> None:
+    def _build(self) -> Db:
+        db = self._connect(f"finance_test_{uuid4().hex[:16]}")
+        self._names.append(db.name)
+        create_indexes(db)
+        self._built = self._built or _standing(db)
+        return db
+
+    def _make_new(self, name: str) -> Db:
         assert self._built is not None
+        db = self._connect(name)
         db.command("profile", 0)
         standing = _standing(db)
         wrong = [name for name in standing if standing[name] != self._built.get(name)]
@@ -60,6 +68,7 @@ class Databases:
         create_indexes(db, [index for index in INDEXES if index.collection in rebuilt])
         if left:  # a majority has it: whoever reads what a majority has finds nothing any more
             db.client["finance_test"]["cleaned"].insert_one({})
+        return db
 
 
 def _standing(db: Db) -> _Built:

@@ -1,5 +1,9 @@
 """A database that tests share one after the other is as new for each."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pymongo
 import pytest
 
 from finance import database
@@ -10,8 +14,11 @@ from tests.databases import IN_TURN, Databases
 
 
 @pytest.fixture
-def in_turn(mongodb_uri: str) -> Databases:
-    return Databases(lambda name: database.connect(Config(mongodb_uri=mongodb_uri, database_name=name)))
+def in_turn(mongodb_uri: str) -> Iterator[Databases]:
+    made = Databases(lambda name: database.connect(Config(mongodb_uri=mongodb_uri, database_name=name)))
+    yield made
+    with pymongo.MongoClient(mongodb_uri) as client:
+        made.drop(client.drop_database)
 
 
 def leave_much_behind(db: Db) -> None:
@@ -26,19 +33,21 @@ def leave_much_behind(db: Db) -> None:
 
 
 def test_what_a_test_left_is_gone_when_its_database_is_taken_again(in_turn: Databases) -> None:
-    taken = [in_turn.take() for _ in range(IN_TURN)]
-    before = {name: taken[0][name].index_information() for name in {index.collection for index in INDEXES}}
-    leave_much_behind(taken[0])
-    again = in_turn.take()
-    assert again.name == taken[0].name
-    assert {name: again[name].index_information() for name in again.list_collection_names()} == before
-    assert all(again[name].find_one() is None for name in before)
-    again.audit_events.insert_one({"tenant": "acme"})
-    in_turn.drop(again.client.drop_database)
+    names = {index.collection for index in INDEXES}
+    with in_turn.take() as first:
+        before = {name: first[name].index_information() for name in names}
+        leave_much_behind(first)
+    for _other in range(IN_TURN - 1):
+        with in_turn.take() as other:
+            assert other.name != first.name
+    with in_turn.take() as again:
+        assert again.name == first.name
+        assert {name: again[name].index_information() for name in again.list_collection_names()} == before
+        assert all(again[name].find_one() is None for name in names)
+        again.audit_events.insert_one({"tenant": "acme"})
 
 
-def test_databases_are_taken_in_turn(in_turn: Databases) -> None:
-    names = [in_turn.take().name for _ in range(2 * IN_TURN)]
-    assert names == [*dict.fromkeys(names)] * 2
-    assert len(set(names)) == IN_TURN
-    in_turn.drop(in_turn.take().client.drop_database)
+def test_two_tests_never_have_one_database_at_once(in_turn: Databases) -> None:
+    with ExitStack() as held:
+        taken = [held.enter_context(in_turn.take()).name for _ in range(IN_TURN + 1)]
+        assert len(set(taken)) == len(taken)
