@@ -165,14 +165,14 @@ def test_a_worker_that_fences_again_meanwhile_does_not_stop_an_undo(
 ) -> None:
     before = numbers(db)
     run, _result = repair(target)
-    bulk_update, built = undo.bulk_update, []
+    update_each, built = fences.update_each, []
 
     def meanwhile(*args: Any) -> Any:
         if not built:
             built.append(fences.fence(db, target.unique_index))
-        return bulk_update(*args)
+        return update_each(*args)
 
-    monkeypatch.setattr(undo, "bulk_update", meanwhile)
+    monkeypatch.setattr(fences, "update_each", meanwhile)
     assert take_back(db, run).put_back == 2
     assert (built, numbers(db)) == (["prepared"], before)
 
