@@ -1,4 +1,4 @@
-"""Import customers from a CSV or XLSX file, one customer a row.
+"""Import customers from a CSV or XLSX file, one customer a row, or from a customer master of six Django tables.
 
     {program} --template customers.xlsx              write a file with all columns, to be filled in
     {program} --tenant acme customers.csv            show what would become of each row
@@ -9,6 +9,9 @@ the parts that may be several gst_details.1.gstin, gst_details.2.gstin, banking.
 A row is known again by its customer_code, else by its pan_number, else by its customer_name, so a second run changes
 nothing, and one after a crash does what is left. What a row doesn't name stays as it is stored: a column that isn't
 there, and an empty cell. "(remove)" in a cell removes. Each row is stored whole or not at all.
+
+Of an older system with six tables, docs/customers.md has the SELECT that makes such a CSV file; the JSON file that its
+`manage.py dumpdata` writes is taken as it is (a "line" is an object then).
 
 The exit code is 1 where a row was refused. What --apply does is recorded in audit_events before it begins, with the
 name of the file and of whoever runs it (user@host), and again with its counts when it has ended.
@@ -30,6 +33,7 @@ from finance.commands import ending, tenants
 from finance.config import Config
 from finance.context import utc_now
 from finance.customers.columns import parse_columns
+from finance.customers.dumps import Dump, is_dump, read_dump
 from finance.customers.imports import IMPORTED_BY, RowVerdict, import_rows
 from finance.customers.model import Book
 from finance.customers.template import write_template
@@ -54,7 +58,7 @@ def main() -> int:
         type=Path,
         nargs="?",
         metavar="FILE",
-        help="CSV (UTF-8; commas, semicolons or tabs) or XLSX (first sheet)",
+        help="CSV (UTF-8; commas, semicolons or tabs), XLSX (first sheet) or JSON of manage.py dumpdata",
     )
     parser.add_argument("--tenant", help="whose customers they are")
     parser.add_argument(
@@ -79,9 +83,9 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     except ValueError as error:
         parser.error(f"--tenant {error}")
     config = Config.from_env()
-    table = read_table(options.file)
+    table = read_dump(options.file) if is_dump(options.file) else read_table(options.file)
     columns = parse_columns(table.columns)
-    _tell_of_hidden(table)
+    _tell_of(table)
     db = database.connect(config)
     tenants.warn_of_new(db, tenant)
     if options.apply:
@@ -120,8 +124,12 @@ def _show(verdicts: Iterable[RowVerdict], *, applied: bool) -> Counter[str]:
     return counts
 
 
-def _tell_of_hidden(table: Table) -> None:
-    if table.rows_hidden:
+def _tell_of(table: Table | Dump) -> None:
+    """Say on stderr what of the file might be taken for something else than it is."""
+    if isinstance(table, Dump):
+        for name, count in sorted(table.left_out.items()):
+            print(f"Left out, as there is no place for it: {name} ({count}).", file=sys.stderr)
+    elif table.rows_hidden:
         print(
             f"{table.rows_hidden} of the rows are hidden in the sheet; they are read like the others.", file=sys.stderr
         )
