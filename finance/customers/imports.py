@@ -18,6 +18,7 @@ from finance.customers import codes, merging, saving, store
 from finance.customers.changes import CustomerBusy
 from finance.customers.columns import REMOVE, SCHEMA, Column, Said, parse_cells
 from finance.customers.forms import unmask
+from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.masking import is_masked
 from finance.customers.model import Book, Customer, Form, form_of, identities_of
 from finance.customers.seen import Seen
@@ -118,17 +119,15 @@ def _store(run: _Run, identity: _Identity, judge: Judge) -> Outcome:
     def store_now() -> Outcome | None:
         stored = _find_stored(run, identity)
         form, changed = judge(stored)
-        code = _code_of(stored, identity)
         if stored is not None and not changed:
-            return "unchanged", code, []
-        if code is None:
-            saving.require_savable(run.book, tenant=run.asked.tenant, form=form, stored=None, confirmed=run.confirmed)
-            fresh[:] = fresh or [codes.reserve_code(run.book.db, tenant=run.asked.tenant)]
-        new = saving.NewCustomer(code or fresh[0], identity.claim)
-        saved = saving.save_as_known(run.book, run.asked, stored=stored, form=form, new=new, confirmed=run.confirmed)
-        if saved is None:
-            return None
-        return ("updated" if stored else "created"), saved["customer_code"], changed
+            return "unchanged", stored["customer_code"], []
+        try:
+            saved = _save(run, identity, stored, form, fresh)
+        except PossibleDuplicateCustomer:
+            if stored is not None or identity.claim is None or _find_stored(run, identity) is None:
+                raise
+            return None  # it was made by another import since it was looked for
+        return None if saved is None else (("updated" if stored else "created"), saved["customer_code"], changed)
 
     outcome: Outcome | None = None
     try:
@@ -137,6 +136,17 @@ def _store(run: _Run, identity: _Identity, judge: Judge) -> Outcome:
     finally:
         if fresh and (outcome is None or outcome[1] != fresh[0]):
             codes.give_up_code(run.book.db, run.asked, fresh[0], reason="not_stored")
+
+
+def _save(run: _Run, identity: _Identity, stored: Customer | None, form: Form, fresh: list[str]) -> Customer | None:
+    """Store a form under its code, or a fresh one, which is put into `fresh`; None where others were faster."""
+    book, asked, confirmed = run.book, run.asked, run.confirmed
+    code = _code_of(stored, identity)
+    if code is None:
+        saving.require_savable(book, tenant=asked.tenant, form=form, stored=None, confirmed=confirmed)
+        fresh[:] = fresh or [codes.reserve_code(book.db, tenant=asked.tenant)]
+    new = saving.NewCustomer(code or fresh[0], identity.claim)
+    return saving.save_as_known(book, asked, stored=stored, form=form, new=new, confirmed=confirmed)
 
 
 def _identity_of(said: Said) -> _Identity:

@@ -271,3 +271,16 @@ def test_a_customer_is_known_by_its_code_alone_and_a_new_one_needs_a_name(
 
     assert (known.verdict, known.changed) == ("updated", ("tds.rate",))
     assert new.problems == ("customer_name is required.", "tds.applicable is required.")
+
+
+def test_a_gstin_of_another_customer_is_refused_by_name_and_takes_no_code(client: Client, tmp_path: Path) -> None:
+    of_other = gstin(pan())
+    client.post("/customers", json={"customer_name": "Other", "gst_details": [{"gstin": of_other}]})
+    client.post("/customers", json={"customer_name": "Known"})
+    rows = [{"customer_name": name, "gst_details.1.gstin": of_other} for name in ("Known", "New")]
+
+    verdicts = import_file(client.db, write_csv(tmp_path / "c.csv", *rows[:1]))
+    verdicts += import_file(client.db, write_csv(tmp_path / "d.csv", *rows[1:]))
+
+    assert {verdict.problems for verdict in verdicts} == {("gst_details.1.gstin is that of customer CUST-000001.",)}
+    assert client.post("/customers", json={"customer_name": "Next"}).json["customer_code"] == "CUST-000003"
