@@ -11,7 +11,7 @@ nothing, and one after a crash does what is left. What a row doesn't name stays 
 there, and an empty cell. "(remove)" in a cell removes. Each row is stored whole or not at all.
 
 Of an older system with six tables, docs/customers.md has the SELECT that makes such a CSV file; the JSON file that its
-`manage.py dumpdata` writes is taken as it is (a "line" is an object then).
+`manage.py dumpdata` writes is taken as it is.
 
 The exit code is 1 where a row was refused. What --apply does is recorded in audit_events before it begins, with the
 name of the file and of whoever runs it (user@host), and again with its counts when it has ended.
@@ -103,7 +103,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         apply=options.apply,
         confirmed=options.confirm_duplicates,
     )
-    counts = _show(verdicts, applied=options.apply)
+    counts = _show(verdicts, unit="object" if isinstance(table, Dump) else "line", applied=options.apply)
     if options.apply:
         record_event(db, replace(asked, now=utc_now()), action="import_finished", of=run, details={**about, **counts})
     else:
@@ -111,12 +111,12 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     return EXIT_REFUSED if counts["refused"] else 0
 
 
-def _show(verdicts: Iterable[RowVerdict], *, applied: bool) -> Counter[str]:
+def _show(verdicts: Iterable[RowVerdict], *, unit: str, applied: bool) -> Counter[str]:
     """Print each verdict as it is given, and how many there were of each."""
     counts: Counter[str] = Counter()
     for verdict in verdicts:
         counts[verdict.verdict] += 1
-        said = f"line {verdict.line}: {_words(verdict.verdict, applied)} {verdict.customer_code or ''}".rstrip()
+        said = f"{unit} {verdict.line}: {_words(verdict.verdict, applied)} {verdict.customer_code or ''}".rstrip()
         print(f"{said}: {', '.join(verdict.changed)}" if verdict.changed else said)
         for told in (*verdict.problems, *verdict.notes):
             print(f"    {told}")
