@@ -1,6 +1,7 @@
 """Files as people save them: read as they are meant, or refused in one sentence that says what to do."""
 
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -204,3 +205,16 @@ def test_a_formula_that_gives_an_empty_text_is_an_empty_cell_and_one_never_calcu
     (read,) = read_table(tmp_path / "c.xlsx").rows()
 
     assert read.cells == {"a": Cell(""), "b": Cell("", "formula")}
+
+
+def test_however_many_rows_a_file_has_it_is_not_held_in_memory(tmp_path: Path) -> None:
+    def peak(rows: int) -> int:
+        (tmp_path / "c.csv").write_bytes(HEAD + b"Ada Lovelace\n" * rows)
+        tracemalloc.start()
+        try:
+            assert sum(1 for _row in read_table(tmp_path / "c.csv").rows()) == rows
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(20_000) < peak(1_000) + 100_000  # the file itself is 260 kB, and as cells some 5 MB
