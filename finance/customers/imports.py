@@ -1,222 +1,207 @@
 """Customers from a table: the columns of the form, one customer a row, and a verdict for each.
 
-A row is known again by its customer code, and without one by its PAN; so importing a file twice changes nothing.
-Columns that the file doesn't have leave what is stored; an empty cell in one that it has removes it.
+A row is known again by its customer code, without one by its PAN, and without that by its name; so importing a file
+twice changes nothing, and what an import that was killed has left is done by the next run. What a row doesn't name
+stays as it is stored, field by field. A row is stored whole or not at all, in one write, so that two imports at once
+hold nothing that the other would wait for.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError
 
 from finance.asked import Asked
-from finance.customers import saving, service, store
-from finance.customers.model import Book, Customer, Form, PostedForm, etag_of, form_of, identities_of, status_of
-from finance.customers.schemas import CustomerFormSchema
-from finance.customers.tables import ROUNDED, UnreadableTable, read_lines
-from finance.edge.hints import nearest, schema_of
-from finance.errors import Conflict, Invalid, PreconditionFailed
-from finance.paging import PageWanted
+from finance.contention import until_unchanged_meanwhile
+from finance.customers import codes, merging, saving, store
+from finance.customers.changes import CustomerBusy
+from finance.customers.columns import REMOVE, SCHEMA, Column, Said, parse_cells
+from finance.customers.forms import unmask
+from finance.customers.likeness import PossibleDuplicateCustomer
+from finance.customers.masking import is_masked
+from finance.customers.model import Book, Customer, Form, form_of, identities_of
+from finance.customers.seen import Seen
+from finance.errors import Conflict, Invalid
+from finance.tables.reading import Row
 
 Verdict = Literal["created", "updated", "unchanged", "refused"]
 IMPORTED_BY = "import"
-_TRUE, _FALSE = ("true", "yes", "y", "1"), ("false", "no", "n", "0")
-_SCHEMA = CustomerFormSchema()
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: its number in the file, and its cells by column."""
-
-    line: int
-    cells: Mapping[str, str]
+_ALIKE_MAX = 10
 
 
 @dataclass(frozen=True)
 class RowVerdict:
+    """What became of a row: `changed` names fields, `notes` what of the row has no place here."""
+
     line: int
     verdict: Verdict
     customer_code: str | None = None
     problems: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def read_table(path: Path) -> list[Row]:
-    """Return the rows of a CSV or XLSX file (tables.py); raises UnreadableTable where they aren't those of a form."""
-    first, *lines = read_lines(path)
-    columns = [name.strip().lower() for name in first]
-    while columns and not columns[-1]:
-        columns.pop()
-    _require_columns(columns)
-    rows = [_row(number, columns, cells) for number, cells in enumerate(lines, start=2)]
-    found = [row for row in rows if any(cell.strip() for cell in row.cells.values())]
-    if found and found[0].cells.get("customer_name", "").strip().lower() in columns:
-        raise UnreadableTable(f"Line {found[0].line} names the columns again: keep one line of names, the first.")
-    return found
-
-
-def _row(line: int, columns: list[str], cells: list[str]) -> Row:
-    if any(cell.strip() for cell in cells[len(columns) :]):
-        raise UnreadableTable(
-            f"Line {line} has {len(cells)} cells and the first line names {len(columns)} columns: "
-            "a cell that holds the separator has to stand in double quotes."
-        )
-    return Row(line, dict(zip(columns, cells, strict=False)))
-
-
-def import_rows(book: Book, asked: Asked, *, rows: Iterable[Row], apply: bool, confirmed: bool) -> Iterator[RowVerdict]:
+def import_rows(
+    book: Book, asked: Asked, *, rows: Iterable[Row], columns: Mapping[str, Column], apply: bool, confirmed: bool
+) -> Iterator[RowVerdict]:
     """Yield the verdict on each row, and store it where `apply`. A row is stored whole or not at all."""
     run = _Run(book, asked, apply, confirmed)
     for row in rows:
         try:
-            yield _import_row(run, row)
+            yield _import_row(run, row, columns)
         except ValidationError as error:
             yield RowVerdict(row.line, "refused", problems=tuple(_problems(error.messages_dict)))
-        except (Invalid, Conflict, PreconditionFailed) as error:
-            details = [f"{e.pointer or ''} {e.detail}".strip("/ ") for e in error.errors] or [error.detail]
+        except (Invalid, Conflict, CustomerBusy) as error:
+            details = [f"{_dotted(e.pointer)} {e.detail}".strip() for e in error.errors] or [error.detail]
             yield RowVerdict(row.line, "refused", problems=tuple(details))
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One import; `line_by_identity` holds the codes, PANs and GSTINs of the lines before."""
-
     book: Book
     asked: Asked
     apply: bool
     confirmed: bool
-    line_by_identity: dict[str, int] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
 
-def _import_row(run: _Run, row: Row) -> RowVerdict:
-    posted: PostedForm = _SCHEMA.load(_form_of_cells(row.cells))
-    identity = posted.get("customer_code") or posted.get("pan_number")
-    if identity is None:
-        raise Invalid("Needs a customer_code or a pan_number, by which it is known when the file is imported again.")
-    stored = _find_stored(run.book, run.asked.tenant, posted)
-    form = _completed(posted, form_of(stored), row.cells)
-    _require_once(row.line, [identity, *([] if run.confirmed else identities_of(form))], run.line_by_identity)
-    code = stored["customer_code"] if stored else posted.get("customer_code")
-    if form == form_of(stored):
-        return RowVerdict(row.line, "unchanged", code)
-    return RowVerdict(row.line, "updated" if stored else "created", _store(run, code, form, stored))
+@dataclass(frozen=True)
+class _Identity:
+    """By what a row is known: `field` is customer_code, pan_number or customer_name."""
+
+    field: str
+    value: str
+
+    @property
+    def claim(self) -> str | None:
+        """What keeps two imports at once from making two customers of one row; a code does so by itself."""
+        return None if self.field == "customer_code" else f"import {self.value}"
 
 
-def _store(run: _Run, code: str | None, form: Form, stored: Customer | None) -> str | None:
-    """Store the form where the import applies, else raise what would refuse it; return the customer's code."""
-    posted, confirmed = cast(PostedForm, form), run.confirmed
-    if not run.apply:
-        saving.require_savable(run.book, tenant=run.asked.tenant, form=form, stored=stored, confirmed=confirmed)
-    elif code is None:
-        answer = service.onboard_customer(run.book, run.asked, posted=posted, confirmed=confirmed)
-        return answer.document["customer_code"]
-    else:
-        read = frozenset({etag_of(stored)}) if stored else None  # what was saved since then must not be lost
-        saving.save_customer(run.book, run.asked, customer_code=code, posted=posted, confirmed=confirmed, if_match=read)
-    return code
+def _import_row(run: _Run, row: Row, columns: Mapping[str, Column]) -> RowVerdict:
+    if row.problem:
+        raise Invalid(row.problem[0].upper() + row.problem[1:])
+    said = parse_cells(row.cells, columns)
+    identity = _identity_of(said)
+    notes = tuple(merging.left_behind(said))
+
+    def judge(stored: Customer | None) -> tuple[Form, list[str]]:
+        before = form_of(stored)
+        after, is_unchanged = merging.form_after(before, said)
+        form = before if is_unchanged else unmask(form_of(after), before)
+        _require_once(run, row.line, identity, stored, form)
+        return form, merging.changed_fields(before, form)
+
+    verdict, code, changed = (_store if run.apply else _look)(run, identity, judge)
+    return RowVerdict(row.line, verdict, code, changed=tuple(changed) if verdict == "updated" else (), notes=notes)
 
 
-def _find_stored(book: Book, tenant: str, posted: PostedForm) -> Customer | None:
-    """Return the customer that a row is about: by its code, and without one by its PAN; raises Invalid."""
-    if "customer_code" in posted:
-        return store.find_customer(book, tenant=tenant, customer_code=posted["customer_code"])
-    pan = {"pan_number": posted["pan_number"]}
-    found = store.list_customers(book, tenant=tenant, filters=pan, wanted=PageWanted("created_at", None, 10)).rows
-    candidates = [customer for customer in found if status_of(customer) == "active"] or found
-    if len(candidates) > 1:
-        raise Invalid("More than one customer has this pan_number: name the customer_code.")
-    return candidates[0] if candidates else None
+Judge = Callable[[Customer | None], tuple[Form, list[str]]]
+Outcome = tuple[Verdict, str | None, list[str]]
 
 
-def _require_once(line: int, identities: list[str], seen: dict[str, int]) -> None:
-    """Raise Invalid where an earlier line has the same code, PAN or GSTIN."""
-    for identity in identities:
-        if seen.setdefault(identity, line) != line:
-            raise Invalid(f"Has the same customer_code, pan_number or gstin as line {seen[identity]}.")
+def _look(run: _Run, identity: _Identity, judge: Judge) -> Outcome:
+    """Return what would become of a row; raises what would refuse it."""
+    stored = _find_stored(run, identity)
+    form, changed = judge(stored)
+    code = _code_of(stored, identity)
+    if stored is not None and not changed:
+        return "unchanged", code, []
+    saving.require_savable(run.book, tenant=run.asked.tenant, form=form, stored=stored, confirmed=run.confirmed)
+    return ("updated" if stored else "created"), code, changed
 
 
-def _completed(posted: PostedForm, before: Form, cells: Mapping[str, str]) -> Form:
-    """Return the form with what is stored for the parts of which the file has no column."""
-    parts = {column.split(".")[0] for column in cells}
-    kept = {name: value for name, value in before.items() if name not in parts}
-    return cast(Form, {**kept, **form_of(posted)})
+def _store(run: _Run, identity: _Identity, judge: Judge) -> Outcome:
+    """Store a row, and return what became of it. Where others change the customer meanwhile, it is judged again."""
+    fresh: list[str] = []  # a code is taken from the series once, however often it is tried
+
+    def store_now() -> Outcome | None:
+        stored = _find_stored(run, identity)
+        form, changed = judge(stored)
+        if stored is not None and not changed:
+            return "unchanged", stored["customer_code"], []
+        try:
+            saved = _save(run, identity, stored, form, fresh)
+        except PossibleDuplicateCustomer:
+            if stored is not None or identity.claim is None or _find_stored(run, identity) is None:
+                raise
+            return None  # it was made by another import since it was looked for
+        return None if saved is None else (("updated" if stored else "created"), saved["customer_code"], changed)
+
+    outcome: Outcome | None = None
+    try:
+        outcome = until_unchanged_meanwhile(store_now, busy=CustomerBusy)
+        return outcome
+    finally:
+        if fresh and (outcome is None or outcome[1] != fresh[0]):
+            codes.give_up_code(run.book.db, run.asked, fresh[0], reason="not_stored")
 
 
-# --- Cells -------------------------------------------------------------------------------------------------------
+def _save(run: _Run, identity: _Identity, stored: Customer | None, form: Form, fresh: list[str]) -> Customer | None:
+    """Store a form under its code, or a fresh one, which is put into `fresh`; None where others were faster."""
+    book, asked, confirmed = run.book, run.asked, run.confirmed
+    code = _code_of(stored, identity)
+    if code is None:
+        saving.require_savable(book, tenant=asked.tenant, form=form, stored=None, confirmed=confirmed)
+        fresh[:] = fresh or [codes.reserve_code(book.db, tenant=asked.tenant)]
+    new = saving.NewCustomer(code or fresh[0], identity.claim)
+    return saving.save_as_known(book, asked, stored=stored, form=form, new=new, confirmed=confirmed)
 
 
-def _form_of_cells(cells: Mapping[str, str]) -> dict[str, Any]:
-    """Return the cells as a posted form: `tds.rate` is in the part tds, `banking.2.iban` in the second account."""
-    form: dict[str, Any] = {}
-    lists: dict[str, dict[int, dict[str, Any]]] = {}
-    for column, text in cells.items():
-        value = text.strip()
-        if not value:
+def _identity_of(said: Said) -> _Identity:
+    """Return by what a row is known; raises Invalid, or ValidationError where it has none that can be right."""
+    values = {column.part: value for column, value in said.values.items() if column.field is None}
+    if REMOVE in (values.get("customer_code"), values.get("customer_name")):
+        raise Invalid(f"customer_code and customer_name can't be removed: {REMOVE} is for the other fields.")
+    for name in ("customer_code", "pan_number", "customer_name"):
+        text = values.get(name)
+        if text is None or text == REMOVE:
             continue
-        if value == ROUNDED:
-            raise Invalid(f"{column} is a long number that Excel has rounded: format the column as text.")
-        name, place, field = _parse_column(column)
-        if field is None:
-            form[name] = value
-        elif place is None:
-            form.setdefault(name, {})[field] = _typed(name, field, value)
-        else:
-            lists.setdefault(name, {}).setdefault(place, {})[field] = _typed(name, field, value)
-    return form | {name: [items[place] for place in sorted(items)] for name, items in lists.items()}
+        try:
+            known: str = SCHEMA.fields[name].deserialize(text)
+        except ValidationError:
+            merging.load(merging.merged({}, said))  # so that all that is wrong with the row is told at once
+            raise
+        if name == "pan_number" and is_masked(known):
+            raise Invalid("pan_number is masked; write it in full, or name the customer_code.")
+        return _Identity(name, known)
+    raise Invalid("Needs a customer_name, or the customer_code or pan_number of a customer.")
 
 
-def _parse_column(column: str) -> tuple[str, int | None, str | None]:
-    """Return the part, the place in a list and the field that a column is for; raises UnreadableTable."""
-    match = re.fullmatch(r"([a-z_]+)(?:\.(\d{1,3}))?(?:\.([a-z_]+))?", column, re.ASCII)
-    declared = _SCHEMA.fields.get(match[1]) if match else None
-    if match is None or declared is None:
-        raise _no_such(column)
-    name, place, field = match.groups()
-    part, is_list = schema_of(declared), isinstance(declared, fields.List)
-    if part is None:
-        known = place is None and field is None
-    else:
-        known = field in part.fields and (is_list or place is None)
-    if not known:
-        raise _no_such(column)
-    return name, (int(place or 1) if is_list else None), field
+def _find_stored(run: _Run, identity: _Identity) -> Customer | None:
+    """Return the customer that a row is about; raises Invalid where it could be more than one."""
+    tenant = run.asked.tenant
+    if identity.field == "customer_code":
+        return store.find_customer(run.book, tenant=tenant, customer_code=identity.value)
+    sought = {identity.field: identity.value}
+    found = store.find_codes(run.book, tenant=tenant, identity=sought, codes_max=_ALIKE_MAX)
+    candidates = [code for code, status in found if status == "active"] or [code for code, _status in found]
+    if len(candidates) > 1:
+        raise Invalid(f"More than one customer has this {identity.field}: name the customer_code.")
+    return store.find_customer(run.book, tenant=tenant, customer_code=candidates[0]) if candidates else None
 
 
-def _no_such(column: str) -> UnreadableTable:
-    meant = nearest(re.sub(r"\.\d+", "", column), _column_names())
-    said = f"did you mean {meant}?" if meant else "is it the first line that names them?"
-    return UnreadableTable(f"There is no column {column[:60]!r}; {said} docs/customers.md has their names.")
+def _code_of(stored: Customer | None, identity: _Identity) -> str | None:
+    """Return the code of the customer, None where it gets a fresh one."""
+    if stored is not None:
+        return stored["customer_code"]
+    return identity.value if identity.field == "customer_code" else None
 
 
-def _column_names() -> Iterator[str]:
-    for name, declared in _SCHEMA.fields.items():
-        part = schema_of(declared)
-        yield from (name,) if part is None else (f"{name}.{member}" for member in part.fields)
+def _require_once(run: _Run, line: int, identity: _Identity, stored: Customer | None, form: Form) -> None:
+    """Raise Invalid where an earlier line is about the same customer."""
+    by_name = identity.field == "customer_name"
+    known = [] if by_name else [identity.value]
+    known += [stored["customer_code"]] if stored else []
+    run.seen.require_once(line, [*known, *([] if run.confirmed else identities_of(form))])
+    run.seen.require_one_name(line, form.get("customer_name", ""), is_all=by_name)
 
 
-def _require_columns(columns: list[str]) -> None:
-    if "" in columns:
-        raise UnreadableTable(f"Column {columns.index('') + 1} has no name: the first line must name every column.")
-    for column in columns:
-        _parse_column(column)
-    meanings = Counter(_parse_column(column) for column in columns)  # banking.iban is banking.1.iban
-    repeated = next((column for column in columns if meanings[_parse_column(column)] > 1), None)
-    if repeated is not None:
-        raise UnreadableTable(f"The column {repeated!r} stands twice.")
-    if "customer_name" not in columns:
-        raise UnreadableTable("The column customer_name is missing: the first line must name the columns.")
-
-
-def _typed(name: str, field: str, value: str) -> Any:
-    """Return a cell's text as the form has it: true and false, whole numbers, everything else as it is."""
-    if field in ("applicable", "primary"):
-        return value.lower() in _TRUE if value.lower() in (*_TRUE, *_FALSE) else value
-    if field == "payment_terms_days" and re.fullmatch(r"\d{1,5}", value, re.ASCII):
-        return int(value)
-    return value
+def _dotted(pointer: str | None) -> str:
+    """Return the column that a pointer is about: /banking/0/iban is banking.1.iban."""
+    steps = (pointer or "").strip("/").split("/")
+    return ".".join(str(int(step) + 1) if step.isdigit() else step for step in steps)
 
 
 def _problems(messages: Any, path: str = "") -> Iterator[str]:

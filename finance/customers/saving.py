@@ -1,5 +1,7 @@
 """Saving a whole form again, over the customer that has its code, or as a new one."""
 
+from dataclasses import dataclass
+
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import banking, store
@@ -21,6 +23,14 @@ from finance.customers.model import (
     status_of,
 )
 from finance.errors import Invalid, PreconditionFailed
+
+
+@dataclass(frozen=True)
+class NewCustomer:
+    """The code of a customer that is stored for the first time; `claim` keeps a second one from being made of it."""
+
+    customer_code: str
+    claim: str | None = None
 
 
 def save_customer(
@@ -53,12 +63,27 @@ def save_customer(
         if stored is not None and not may_change_banking:
             banking.require_unchanged(form_of(stored), form)
         if stored is None:
-            saved = _create(book, asked, code, form, confirmed=confirmed)
+            saved = _create(book, asked, NewCustomer(code), form, confirmed=confirmed)
         else:
             saved = _replace(book, asked, stored, form, confirmed=confirmed)
         return None if saved is None else (saved, stored is None)
 
     return until_unchanged_meanwhile(save, busy=CustomerBusy)
+
+
+def save_as_known(
+    book: Book, asked: Asked, *, stored: Customer | None, form: Form, new: NewCustomer, confirmed: bool
+) -> Customer | None:
+    """Store the form over the customer that was read, or as a new one, and return it; None where that was overtaken.
+
+    It is to be read, and the form made, again then. Raises as save_customer does.
+    """
+    require_not_erased(stored)
+    require_consistent(form)
+    require_cipher(book.cipher, form)
+    if stored is not None:
+        return _replace(book, asked, stored, form, confirmed=confirmed)
+    return _create(book, asked, new, form, confirmed=confirmed)
 
 
 def require_savable(book: Book, *, tenant: str, form: Form, stored: Customer | None, confirmed: bool) -> None:
@@ -88,14 +113,18 @@ def _require_match(stored: Customer | None, if_match: frozenset[str] | None) -> 
         raise PreconditionFailed
 
 
-def _create(book: Book, asked: Asked, code: str, form: Form, *, confirmed: bool) -> Customer | None:
+def _create(book: Book, asked: Asked, new: NewCustomer, form: Form, *, confirmed: bool) -> Customer | None:
     """Store a customer under a code that seems to be free; None where another request was faster."""
     identities = {} if confirmed else identities_of(form)
-    require_unlike_others(book, tenant=asked.tenant, identities=identities, other_than=code)
-    stored = store.insert_customer(book, new_customer(asked, form, customer_code=code, confirmed=confirmed))
+    require_unlike_others(book, tenant=asked.tenant, identities=identities, other_than=new.customer_code)
+    customer = new_customer(asked, form, customer_code=new.customer_code, confirmed=confirmed)
+    if new.claim is not None:
+        customer["identity_claims"] = [*customer.get("identity_claims", []), new.claim]
+    stored = store.insert_customer(book, customer)
     if not isinstance(stored, store.Taken):
         return stored
-    if stored.customer["customer_code"] != code:
+    is_same = stored.customer["customer_code"] == new.customer_code
+    if not is_same and new.claim not in (stored.customer.get("identity_claims") or []):
         raise PossibleDuplicateCustomer.of(stored.customer, identities)
     return None
 

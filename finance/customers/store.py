@@ -32,13 +32,14 @@ from finance.numbering.documents import read_back
 from finance.numbering.drafts import NotStored
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
-from finance.text import beginning
+from finance.text import beginning, fold
 
 T = TypeVar("T")
 
 RUN_PAGE = 10_000
 RUN_PAGES_MAX = 100
 _TOO_LARGE = (10334, 17419, 17420)  # BSONObjectTooLarge, and what an update answers
+_KEPT_OPEN = ("request_hash", "identity_claims")
 _UNIQUE_FIELDS = frozenset(("customer_code", "idempotency_key", "action_keys", "identity_claims"))
 _NOT_LISTED = {"history": False, "request_hash": False, "identity_claims": False, "name_words": False}
 
@@ -57,6 +58,17 @@ class Taken:
 
 def find_customer(book: Book, *, tenant: str, customer_code: str) -> Customer | None:
     return _find(book, {"tenant": tenant, "customer_code": customer_code})
+
+
+def find_codes(book: Book, *, tenant: str, identity: Mapping[str, str], codes_max: int) -> list[tuple[str, Status]]:
+    """Return the codes and statuses of the customers with this `pan_number`, or exactly this `customer_name`."""
+    query: Document = {"tenant": tenant, **identity}
+    if "customer_name" in identity:
+        query["name_folded"] = fold(identity["customer_name"])
+    found = _customers(book.db).find(
+        _sealed(book.cipher, query, tenant=tenant), {"customer_code": True, "status": True}
+    )
+    return [(customer["customer_code"], status_of(customer)) for customer in found.limit(codes_max)]
 
 
 def find_fields(db: Db, *, tenant: str, customer_code: str, fields: Iterable[str]) -> Customer | None:
@@ -254,7 +266,7 @@ def _taken(book: Book, tenant: str, error: DuplicateKeyError) -> Taken | None:
 
 def _sealed(cipher: FieldCipher, value: T, *, tenant: str) -> T:
     def encrypt(name: str, text: str, _pointer: str) -> object:
-        if name == "request_hash" and not cipher.is_configured:  # then there is no secret that it could give away
+        if name in _KEPT_OPEN and not cipher.is_configured:  # then there is no secret that it could give away
             return text
         return cipher.encrypt(text, tenant=tenant, searchable=SEARCHABLE_BY_SECRET[name])
 

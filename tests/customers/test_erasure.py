@@ -10,10 +10,13 @@ from bson.raw_bson import RawBSONDocument
 
 from finance.asked import Asked
 from finance.config import Config
-from finance.customers.imports import Row, import_rows
+from finance.customers.columns import parse_columns
+from finance.customers.imports import import_rows
 from finance.customers.model import Book
 from finance.database import Db
 from finance.encryption import FieldCipher
+from finance.tables.cells import Cell
+from finance.tables.reading import Row
 from tests.answers import assert_answer_matches
 from tests.clients import ENCRYPTION_KEY, Client, HttpClient, at_once
 from tests.conftest import Api
@@ -247,12 +250,13 @@ def test_an_import_refuses_its_row_and_takes_its_pan_for_a_new_customer(known: C
     _erase(known)
     book = Book(known.db, FieldCipher(known.db, master_keys=(ENCRYPTION_KEY,)))
     rows = [
-        Row(2, {"customer_name": "Marisol Quintero", "customer_code": "CUST-000001"}),
-        Row(3, {"customer_name": "Marisol Quintero", "pan_number": PAN}),
+        Row(2, {"customer_name": Cell("Marisol Quintero"), "customer_code": Cell("CUST-000001")}),
+        Row(3, {"customer_name": Cell("Marisol Quintero"), "pan_number": Cell(PAN)}),
     ]
+    columns = parse_columns(["customer_name", "customer_code", "pan_number"])
 
     asked = Asked("acme", "import", datetime.now(UTC))
-    erased, new = import_rows(book, asked, rows=rows, apply=apply, confirmed=False)
+    erased, new = import_rows(book, asked, rows=rows, columns=columns, apply=apply, confirmed=False)
 
     assert (erased.verdict, new.verdict) == ("refused", "created")
     assert "was erased" in erased.problems[0]
