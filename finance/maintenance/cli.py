@@ -24,6 +24,7 @@ from finance.asked import Asked
 from finance.config import Config, ConfigError
 from finance.database import Db
 from finance.errors import FinanceError
+from finance.maintenance import sight
 from finance.text import without_private
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ RIGHT, FOUND, FAILED = 0, 1, 2  # exit codes: nothing to do, something found or 
 EXIT_CODES = "Exit code: 0 all is right, 1 something was found or left, 2 an error."
 
 ANSWER_S = 10.0  # how long a server may take to answer at all
+NAMES_MAX = 20
 RUN_S = 7 * 24 * 3600.0  # builds and scans take as long as they take
-PIPE_WIDTH = 200
+PIPE_WIDTH = 80  # of tables; a line is never broken
 
 
 class Stopped(Exception):
@@ -89,7 +91,11 @@ def run(command: Callable[[argparse.Namespace, Db, Console], int], arguments: ar
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         with _connected(arguments) as db:
-            return command(arguments, db, console())
+            out = console()
+            if not getattr(arguments, "json", False):  # there it stands in the object, as sight.look(db).as_json()
+                for line in sight.look(db).lines():
+                    out.print(line, markup=False)
+            return command(arguments, db, out)
     except FORESEEN as error:
         errors.print(f"error: {in_words(error)}", markup=False)
     except KeyboardInterrupt:
@@ -126,8 +132,8 @@ def asked_by(script: str, *, tenant: str, now: datetime, who: str | None = None)
 
 
 def console() -> Console:
-    """Return where results go. A pipe gets whole lines, whatever their length."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    """Return where results go. Lines stay whole, whatever their length; tables are as wide as the terminal."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def server_clock(db: Db) -> Callable[[], datetime]:
@@ -169,6 +175,18 @@ def names(text: str) -> tuple[str, ...]:
     return fields
 
 
+def require_database(db: Db, option: str = "--database") -> None:
+    """Raise Stopped where an option names a database that isn't there: it would be made by what is written."""
+    if db.list_collection_names():
+        return
+    try:
+        known = sorted(set(db.client.list_database_names()) - {"admin", "config", "local"})
+    except PyMongoError:  # this user may not see them
+        known = []
+    listed = f"; there are {', '.join(known[:NAMES_MAX])}" if known else ""
+    raise Stopped(f"{option} {db.name}: there is no such database{listed}. Nothing was created.")
+
+
 @contextmanager
 def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
     config = replace(Config.from_env(), database_deadline_s=RUN_S)
@@ -188,4 +206,6 @@ def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
             raise Stopped(
                 f"MongoDB does not answer ({type(error).__name__}). Name the right one in MONGODB_URI or --uri."
             ) from None
+        if arguments.database:
+            require_database(db)
         yield db

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from finance.database import Db
+from finance.database import Db, require_ours
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli, fences
 from finance.maintenance.migrate import indexes, replacement, takeover, words
@@ -97,6 +97,7 @@ def _take_over(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 
 def _migrate(arguments: argparse.Namespace, db: Db, out: Console) -> int:
+    require_ours(db)
     findings = indexes.check(db)
     wrong = [finding for finding in findings if finding.state != "right"]
     if arguments.apply and wrong:

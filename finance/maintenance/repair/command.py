@@ -51,6 +51,8 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     if arguments.undo:
         return _undo(arguments, db, out)
     target = _target(arguments, db)
+    if target.coverage is not None:
+        out.print(target.coverage.in_words(), markup=False)
     index = find_walk_index(target)
     if index is None and not arguments.apply:
         out.print("No index has the numbers in order: MongoDB sorts them on its disk. --apply builds one first.")
