@@ -13,9 +13,9 @@ from finance.database import Db, Document
 from finance.invoices.model import KIND
 from finance.maintenance.kinds import shop_series
 from finance.numbering import counters
+from finance.numbering.reasons import ISSUED_BY_OLDER_SYSTEM as REASON
 from finance.numbering.series import SLUG, Series
 
-REASON = "issued_by_older_system"
 LAST_NUMBER_MAX = 10_000_000
 YEARS = range(2000, 2101)
 
