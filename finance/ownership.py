@@ -79,15 +79,21 @@ def foreign_unique_indexes(collection: str, standing: Standing) -> dict[str, str
     indexes of ours, is of an earlier version of our list; scripts/migrate_indexes.py replaces it.
     """
     expected = [index for index in INDEXES if index.collection == collection]
-    among_ours = any(_is_named_as(name, expected) for name in standing)
+    among_ours = any(is_named_as(name, expected) for name in standing)
     return {
         name: ", ".join(field for field, _direction in index["key"])
         for name, index in standing.items()
         if (index.get("unique") or index.get("prepareUnique"))
-        and not _is_named_as(name, expected)
+        and not is_named_as(name, expected)
         and index["key"][0][0] != "tenant"
         and not (among_ours and _is_narrower(index, expected))
     }
+
+
+def is_named_as(name: str, expected: Iterable[Index]) -> bool:
+    """Return whether an index is called as one of these, or as what stands in for it for a while."""
+    names = {index.name for index in expected}
+    return name in names or any(name.removesuffix(ending) in names for ending in STAND_INS)
 
 
 def _find_in(db: Database[Document], collection: str, indexes: Standing) -> Iterator[str]:
@@ -95,11 +101,6 @@ def _find_in(db: Database[Document], collection: str, indexes: Standing) -> Iter
         yield f"{collection} holds documents without our tenant"
     for name, fields in foreign_unique_indexes(collection, indexes).items():
         yield f"{collection} has the unique index {name} on {fields}"
-
-
-def _is_named_as(name: str, expected: Iterable[Index]) -> bool:
-    names = {index.name for index in expected}
-    return name in names or any(name.removesuffix(ending) in names for ending in STAND_INS)
 
 
 def _is_narrower(index: Mapping[str, Any], expected: Iterable[Index]) -> bool:

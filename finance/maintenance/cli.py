@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ ANSWER_S = 10.0  # how long a server may take to answer at all
 NAMES_MAX = 20
 RUN_S = 7 * 24 * 3600.0  # builds and scans take as long as they take
 PIPE_WIDTH = 80  # of tables; a line is never broken
+STATE_WIDTH = 17
 
 
 class Stopped(Exception):
@@ -91,11 +92,10 @@ def run(command: Callable[[argparse.Namespace, Db, Console], int], arguments: ar
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         with _connected(arguments) as db:
-            out = console()
             if not getattr(arguments, "json", False):  # there it stands in the object, as sight.look(db).as_json()
                 for line in sight.look(db).lines():
-                    out.print(line, markup=False)
-            return command(arguments, db, out)
+                    errors.print(line, markup=False)
+            return command(arguments, db, console())
     except FORESEEN as error:
         errors.print(f"error: {in_words(error)}", markup=False)
     except KeyboardInterrupt:
@@ -154,6 +154,13 @@ def progress_bar(out: Console, what: str, total: int | None) -> Iterator[Callabl
         yield lambda done: bar.update(task, completed=done)
 
 
+def print_state(out: Console, state: str, name: str, detail: str) -> None:
+    """Print a state in one line, and its detail below it where both are wider than a terminal."""
+    line = f"{state:<{STATE_WIDTH}}{name}"
+    between = "  " if len(line) + len(detail) + 2 <= PIPE_WIDTH else "\n" + " " * STATE_WIDTH
+    out.print(f"{line}{between}{detail}", markup=False)
+
+
 def table(*columns: str, title: str | None = None) -> Table:
     made = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
@@ -173,6 +180,11 @@ def names(text: str) -> tuple[str, ...]:
     if not fields or any(field.startswith("$") for field in fields) or len(set(fields)) != len(fields):
         raise argparse.ArgumentTypeError("must be field names, separated by commas")
     return fields
+
+
+def nothing_held() -> AbstractContextManager[None]:
+    """Return what stands in the place of a lease where nothing is changed."""
+    return nullcontext()
 
 
 def require_database(db: Db, option: str = "--database") -> None:

@@ -12,6 +12,7 @@ from finance.indexes import INDEXES
 from finance.ownership import DatabaseNotOurs
 
 NEEDED = ("find", "listIndexes", "insert", "update", "remove", "createIndex", "dropIndex", "collMod")
+OURS = "ours"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ def look(db: Db) -> Sight:
     )
 
 
+def holds_ours(db: Db) -> bool:
+    """Return whether a database is ours and in use: of others no event of ours tells, as nobody would look there."""
+    return _whose(db) == (OURS, True)
+
+
 def _topology(hello: Mapping[str, Any]) -> str:
     if hello.get("msg") == "isdbgrid":
         return "a sharded cluster"
@@ -94,4 +100,4 @@ def _whose(db: Db) -> tuple[str, bool]:
     except OperationFailure as error:
         return f"unknown, they can't be read ({(error.details or {}).get('codeName', error.code)})", False
     collections = {index.collection for index in INDEXES} & set(db.list_collection_names())
-    return ("ours" if collections else "nothing of ours is here yet"), True
+    return (OURS if collections else "nothing of ours is here yet"), True

@@ -102,23 +102,23 @@ def ours(db: Db, kind: MaintainedKind) -> Target:
     )
 
 
-def foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
-    """Return the target of a collection that other software filled. Documents without a number are no concern of it.
+def named(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
+    """Return the target that a caller's options name, as `foreign` does, with the coverage of each of its fields.
 
     Raises FieldUnknown for a collection that isn't there, and a field that no document has.
     """
-    named = {"--number-field": [number_field], "--scope": scope_fields}
+    by_option = {"--number-field": [number_field], "--scope": scope_fields}
     if created_field != CREATED_FIELD:
-        named["--created-field"] = [created_field]
-    covered = fields.require_fields(db, collection, by_option=named)
-    found = _foreign(
+        by_option["--created-field"] = [created_field]
+    covered = fields.require_fields(db, collection, by_option=by_option)
+    found = foreign(
         db, collection=collection, number_field=number_field, scope_fields=scope_fields, created_field=created_field
     )
     return replace(found, coverage=covered)
 
 
-def _foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
-    """Return the target of a collection as it was named once."""
+def foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
+    """Return the target of a collection that other software filled. Documents without a number are no concern of it."""
     key = (*scope_fields, number_field)
     standing = db[collection].index_information().values()
     return Target(
@@ -148,7 +148,7 @@ def from_document(db: Db, document: Mapping[str, Any], kinds: Sequence[Maintaine
     for kind in kinds:
         if kind.numbered.name == document["kind"]:
             return ours(db, kind)
-    return _foreign(
+    return foreign(
         db,
         collection=document["collection"],
         number_field=document["number_field"],

@@ -15,7 +15,7 @@ from finance.maintenance.duplicates import Group, find_groups, find_walk_index
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair import apply, runs, undo
 from finance.maintenance.repair.plan import Planned, plan
-from finance.maintenance.target import Progress, Target, foreign, ours
+from finance.maintenance.target import Progress, Target, named, ours
 
 ROWS_MAX = 20
 
@@ -61,7 +61,7 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 def _target(arguments: argparse.Namespace, db: Db) -> Target:
     if arguments.number_field:
-        return foreign(
+        return named(
             db,
             collection=arguments.collection,
             number_field=arguments.number_field,
