@@ -33,7 +33,9 @@ DriverError = PyMongoError
 ConnectionLost = ConnectionFailure
 
 DUPLICATE_KEY = 11000
-UNTOUCHED = "_untouched"  # ends the name of what stands in for a unique index while a repair is taken back
+# Where a repair was taken back, documents have their old numbers again beside those that hold them. Each is marked with
+# the number that was taken from it; a unique index of this name, wider by the mark, stands in the place of the other.
+UNDONE, UNDONE_FIELD = "_undone", "undone_number"
 BUILD_ATTEMPTS_MAX = 20
 BUILD_PAUSE_S = 0.2
 INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
@@ -153,9 +155,13 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
     by_collection: dict[str, list[Index]] = {}
     for index in indexes:
         by_collection.setdefault(index.collection, []).append(index)
-    for collection, expected in by_collection.items():
+    for collection, listed in by_collection.items():
+        standing = standing_indexes(db, collection)
+        # One that gave way to the wider one of an undo would refuse the numbers that the undo puts back.
+        expected = [index for index in listed if not (index.unique and _undone_protects(standing, index))]
         try:
-            db[collection].create_indexes([index.as_model() for index in expected])
+            if expected:
+                db[collection].create_indexes([index.as_model() for index in expected])
         except OperationFailure as error:
             if error.code != DUPLICATE_KEY and error.code not in INDEX_CONFLICTS:
                 raise
@@ -219,15 +225,19 @@ def standing_indexes(db: Db, collection: str) -> dict[str, Document]:
 
 
 def _protects(standing: Mapping[str, Document], index: Index) -> bool:
-    """Return whether an index refuses every new duplicate, or its stand-in does while a repair is taken back."""
-    found = standing.get(index.name, {})
+    """Return whether an index refuses every new duplicate, or the wider one does where a repair was taken back."""
+    return _refuses(standing.get(index.name, {}), index, list(index.keys)) or _undone_protects(standing, index)
+
+
+def _undone_protects(standing: Mapping[str, Document], index: Index) -> bool:
+    return _refuses(standing.get(index.name + UNDONE, {}), index, [*index.keys, (UNDONE_FIELD, 1)])
+
+
+def _refuses(found: Document, index: Index, keys: list[tuple[str, int]]) -> bool:
     refuses = bool(found.get("unique") or found.get("prepareUnique"))
     # One without a filter refuses those that one with a filter would refuse, and more.
     all_documents = "partialFilterExpression" not in found or found["partialFilterExpression"] == index.partial
-    if refuses and found["key"] == list(index.keys) and all_documents:
-        return True
-    stand_in = standing.get(index.name + UNTOUCHED, {})
-    return bool(stand_in.get("unique")) and stand_in["key"] == list(index.keys)
+    return refuses and found["key"] == keys and all_documents
 
 
 def _is_done(standing: Mapping[str, Document], index: Index) -> bool:

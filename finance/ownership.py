@@ -19,7 +19,12 @@ Standing = Mapping[
     str, Mapping[str, Any]
 ]  # the indexes of a collection, by name; `key` is a list of (field, direction)
 
-STAND_INS = ("_untouched", "_beside", "_migrating")  # what the name of an index of ours may end in for a while
+STAND_INS = (
+    "_undone",
+    "_untouched",
+    "_beside",
+    "_migrating",
+)  # what the name of an index of ours may end in for a while
 # Beside those of the list. What they hold has no tenant, so only a unique index shows that another software is there.
 WITHOUT_INDEXES = ("counters", "secrets")
 NAMED_MAX = 3

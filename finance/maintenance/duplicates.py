@@ -1,10 +1,13 @@
-"""Which numbers several documents carry.
+"""Which numbers several documents carry, and which documents those are.
 
-An index is walked in its order and neighbours are compared, so memory stays the same for any number of documents.
+The collection is read once, in the order of an index, or sorted on MongoDB's disk where no index serves; neighbours are
+compared, so memory stays the same for any number of documents. The members of the groups are then asked for together,
+and MongoDB is told by which index: left to plan an `$or` of a hundred numbers, it once took 77 s for what takes 0.1 s.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
 from typing import Any
 
 from bson import Decimal128
@@ -14,15 +17,20 @@ from finance.maintenance.target import Progress, Target, scope_of, value_at
 
 PROGRESS_STEP = 20_000
 WALK_BATCH = 10_000
+MEMBERS_BATCH = 5_000  # documents of groups that are asked for together
 
 
 @dataclass(frozen=True)
 class Group:
-    """`documents` documents of one scope that carry one number."""
+    """`documents` documents of one scope that carry one number.
+
+    Their ids are known where no index served, and there are not more than are asked for together.
+    """
 
     scope: tuple[Any, ...]
     number: Any
     documents: int
+    ids: Sequence[Any] | None = field(default=None, compare=False)
 
 
 def find_walk_index(target: Target) -> str | None:
@@ -44,12 +52,14 @@ def find_groups(target: Target, *, progress: Progress = lambda done: None) -> It
 
     Where no index serves, MongoDB sorts on its disk.
     """
+    index = find_walk_index(target)
     fields = (*target.scope_fields, target.number_field)
     name, dotted = target.number_field, "." in target.number_field
     last: Document = {}
     last_number: Any = None
+    ids: list[Any] = []
     count = seen = 0
-    for seen, document in enumerate(_in_order(target, fields), start=1):
+    for seen, document in enumerate(_in_order(target, fields, index), start=1):
         number = value_at(document, name) if dotted else document.get(name)
         if not seen % PROGRESS_STEP:
             progress(seen)
@@ -60,34 +70,74 @@ def find_groups(target: Target, *, progress: Progress = lambda done: None) -> It
             and comparable(document, fields) == comparable(last, fields)
         ):
             count += 1
+            if index is None and count <= MEMBERS_BATCH:
+                ids.append(document["_id"])
             continue
         if count > 1:
-            yield from _group(target, last, count)
+            yield from _group(target, last, count, ids)
         last, last_number, count = document, number, 1
+        if index is None:
+            ids = [document["_id"]]
     if count > 1:
-        yield from _group(target, last, count)
+        yield from _group(target, last, count, ids)
     progress(seen)
 
 
-def _group(target: Target, document: Document, documents: int) -> Iterator[Group]:
+def in_batches(groups: Iterable[Group]) -> Iterator[list[Group]]:
+    """Yield groups whose documents may be asked for together; a larger one comes alone."""
+    batch: list[Group] = []
+    documents = 0
+    for group in groups:
+        if batch and documents + group.documents > MEMBERS_BATCH:
+            yield batch
+            batch, documents = [], 0
+        batch.append(group)
+        documents += group.documents
+    if batch:
+        yield batch
+
+
+def read_members(target: Target, groups: Sequence[Group], then: Sequence[Document]) -> Iterable[Document]:
+    """Return what the stages `then` make of the documents of a batch of groups."""
+    known = [group.ids for group in groups if group.ids is not None]
+    by_id = len(known) == len(groups)
+    wanted = {"_id": {"$in": list(chain(*known))}} if by_id else {"$or": list(_by_value(target, groups))}
+    index = "_id_" if by_id else find_walk_index(target)
+    options: dict[str, Any] = {} if index is None else {"hint": index}
+    return target.collection.aggregate([{"$match": wanted}, *then], allowDiskUse=True, **options)
+
+
+def _by_value(target: Target, groups: Sequence[Group]) -> Iterator[Document]:
+    """Yield a filter for each scope; one of many numbers side by side is one seek for each of them."""
+    for _scope, of_scope in groupby(groups, key=lambda group: comparable_all(group.scope)):
+        numbers = list(of_scope)
+        scope = dict(zip(target.scope_fields, numbers[0].scope, strict=True))
+        yield {**scope, target.number_field: {"$in": [group.number for group in numbers]}}
+
+
+def _group(target: Target, document: Document, documents: int, ids: Sequence[Any]) -> Iterator[Group]:
     number = value_at(document, target.number_field)
     if number is not None or target.missing_is_a_number:
-        yield Group(scope_of(target, document), number, documents)
+        yield Group(scope_of(target, document), number, documents, ids if len(ids) == documents else None)
 
 
-def _in_order(target: Target, fields: tuple[str, ...]) -> Iterable[Document]:
-    projection = {"_id": False, **dict.fromkeys(fields, True)}
+def _in_order(target: Target, fields: tuple[str, ...], index: str | None) -> Iterable[Document]:
+    projection = {"_id": index is None, **dict.fromkeys(fields, True)}
     cursor = target.collection.find({}, projection).batch_size(WALK_BATCH)
-    name = find_walk_index(target)
-    if name is None:
+    if index is None:
         return cursor.sort([(field, 1) for field in fields]).allow_disk_use(True)
-    keys = target.collection.index_information()[name]["key"]
-    return cursor.sort(list(keys)).hint(name)
+    keys = target.collection.index_information()[index]["key"]
+    return cursor.sort(list(keys)).hint(index)
 
 
 def comparable(document: Mapping[str, Any], fields: Iterable[str]) -> tuple[Any, ...]:
     """Return the values of an index entry, equal where MongoDB holds them for equal."""
-    return tuple(_comparable(value_at(document, field)) for field in fields)
+    return comparable_all(value_at(document, field) for field in fields)
+
+
+def comparable_all(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return these values so that they are equal where MongoDB holds them for equal."""
+    return tuple(_comparable(value) for value in values)
 
 
 def _comparable(value: Any) -> Any:

@@ -1,21 +1,23 @@
-"""Unique indexes over data that still holds duplicates: fence first, convert at the end, open only to undo.
+"""Unique indexes over data that still holds duplicates: fence first, convert at the end.
 
 `prepareUnique` (MongoDB 6.0) refuses new duplicates over old ones; `collMod` makes such an index unique once the old
-ones are gone. An index that is unique can't be made plain again (collMod: "Cannot make index non-unique"), so an undo
-builds others beside it and drops it; see `open_for_undo`.
+ones are gone. An index that is unique can't be made plain again (collMod: "Cannot make index non-unique"), so numbers
+that an undo puts back stand under a wider one; see `let_numbers_back`.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Literal
 
-from pymongo.errors import OperationFailure
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, OperationFailure
 
-from finance.database import DUPLICATE_KEY, INDEX_CONFLICTS, UNTOUCHED, Db, Document, standing_indexes
+from finance.database import DUPLICATE_KEY, INDEX_CONFLICTS, UNDONE, UNDONE_FIELD, Db, standing_indexes
 from finance.errors import Unavailable
 from finance.indexes import Index
-from finance.maintenance.target import PREVIOUS_FIELD, Target
+from finance.maintenance.target import Target
 
 Standing = Literal["unique", "prepared", "plain", "missing"]
 
@@ -24,9 +26,9 @@ FENCE_ATTEMPTS_MAX = 1_200  # ten minutes of another's build
 FENCE_PAUSE_S = 0.5
 CANNOT_CONVERT = 359  # CannotConvertIndexToUnique: duplicates are left
 INDEX_NOT_FOUND = 27
-
-
-_BESIDE = "_beside"
+PROTECTING: tuple[Standing, ...] = ("unique", "prepared")
+UNMARK_BATCH = 1_000
+_OF_EARLIER_VERSIONS = ("_untouched", "_beside")  # what their undoes put in the place of the index
 
 
 class CannotProtect(Unavailable):
@@ -100,52 +102,76 @@ def make_unique(db: Db, index: Index) -> bool:
     return find_standing(db, index)[1] == "unique"
 
 
-def open_for_undo(target: Target) -> bool:
-    """Let the numbers that a run took away come back: drop the unique index, but first build what stands in for it.
+def let_numbers_back(target: Target) -> tuple[str, Standing]:
+    """Have the numbers that a run took away come back, protected all the while; return what protects, and how.
 
-    Documents that no repair ever touched (`previous_numbers` is empty), and so all that are posted now, stay under a
-    unique index of their own. Returns False where that can't be: a run left duplicates among them that it could not
-    renumber. A plain index serves the readers. Safe to repeat.
+    A wider unique index counts the mark that a document gets with its old number (`UNDONE_FIELD`), so it refuses what
+    the number's own index refuses, and no document that comes back. That index is dropped only once this one stands.
+    Safe to end anywhere and to repeat. Raises CannotProtect, with nothing dropped.
     """
-    target.collection.create_indexes([_beside(target).as_model()])
-    protected = _build_unique(target.db, _untouched(target))
-    name, state = find_standing(target.db, target.unique_index)
-    with _gone_is_done():
-        if state == "unique":
-            target.collection.drop_index(name)
-        elif state == "prepared":
-            target.db.command("collMod", target.collection_name, index={"name": name, "prepareUnique": False})
-    return protected
+    db, wider = target.db, undone_index(target.unique_index)
+    make_unique(db, wider)
+    name, state = find_standing(db, wider)
+    if state not in PROTECTING:
+        raise CannotProtect(
+            f"{target.collection_name} holds duplicates that no repair renumbered, and this MongoDB can't refuse new "
+            "ones over them (it needs 6.0). Nothing was changed."
+        )
+    _unmark_lone(target)
+    narrow, stands = find_standing(db, target.unique_index)
+    if stands in PROTECTING:
+        _drop(target, narrow)
+    return name, state
 
 
-def close_after_undo(target: Target) -> Standing:
-    """Fence again, make unique where no duplicate came back, drop what stood in, and return how the index stands."""
-    fence(target.db, target.unique_index)
-    make_unique(target.db, target.unique_index)
-    drop_leftovers(target)
-    return find_standing(target.db, target.unique_index)[1]
+def drop_undone_index(target: Target) -> None:
+    """Drop what an undo built, and what those of earlier versions left, once the number's own index protects again."""
+    if find_standing(target.db, target.unique_index)[1] in PROTECTING:
+        if find_standing(target.db, undone_index(target.unique_index))[1] != "missing":
+            _unmark_lone(target)
+        for name in standing_indexes(target.db, target.collection_name):
+            if is_left_by_undo(name, [target.unique_index]):
+                _drop(target, name)
 
 
-def drop_leftovers(target: Target) -> None:
-    """Drop what an undo left that was killed, once the index itself protects again."""
-    if find_standing(target.db, target.unique_index)[1] in ("unique", "prepared"):
-        for index in (_untouched(target), _beside(target)):
-            with _gone_is_done():
-                target.collection.drop_index(index.name)
+def undone_index(index: Index) -> Index:
+    """Return the wider index under which numbers that were put back may stand beside those that hold them."""
+    keys = (*index.keys, (UNDONE_FIELD, 1))
+    return Index(index.collection, index.name + UNDONE, keys, unique=True, partial=index.partial)
+
+
+def is_left_by_undo(name: str, indexes: Iterable[Index]) -> bool:
+    return any(name == index.name + end for index in indexes if index.unique for end in (UNDONE, *_OF_EARLIER_VERSIONS))
+
+
+def _unmark_lone(target: Target) -> None:
+    """Take the mark from documents that are the only ones with their number, so that no other can come to have it."""
+    marked = target.collection.find({UNDONE_FIELD: {"$exists": True}}, {"_id": True})
+    while batch := [document["_id"] for document in islice(marked, UNMARK_BATCH)]:
+        unmarked = [UpdateOne({"_id": id_}, {"$unset": {UNDONE_FIELD: True}}) for id_ in batch]
+        with refused_are_left():
+            target.collection.bulk_write(unmarked, ordered=False)
 
 
 @contextmanager
-def _gone_is_done() -> Iterator[None]:
-    """Take it as done where an index is to go, or to be opened, that another undo has dropped since we looked."""
+def refused_are_left() -> Iterator[None]:
+    """Leave those as they are that a unique index refuses."""
     try:
         yield
-    except OperationFailure as error:
-        if error.code != INDEX_NOT_FOUND:
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"] or any(
+            one["code"] != DUPLICATE_KEY for one in error.details["writeErrors"]
+        ):
             raise
 
 
-def is_undo_stand_in(name: str, indexes: Iterable[Index]) -> bool:
-    return any(name in (f"{index.name}{UNTOUCHED}", f"{index.name}{_BESIDE}") for index in indexes if index.unique)
+def _drop(target: Target, name: str) -> None:
+    """Drop an index; one that somebody else has just dropped is dropped."""
+    try:
+        target.collection.drop_index(name)
+    except OperationFailure as error:
+        if error.code != INDEX_NOT_FOUND:
+            raise
 
 
 def _build_unique(db: Db, index: Index) -> bool:
@@ -156,15 +182,3 @@ def _build_unique(db: Db, index: Index) -> bool:
             raise
         return False
     return True
-
-
-def _untouched(target: Target) -> Index:
-    index = target.unique_index
-    untouched: Document = {PREVIOUS_FIELD: [] if target.is_ours else None, **(index.partial or {})}
-    return Index(index.collection, index.name + UNTOUCHED, index.keys, unique=True, partial=untouched)
-
-
-def _beside(target: Target) -> Index:
-    """Return an index for readers; its filter holds for every text, and lets it stand beside one on the same keys."""
-    index = target.unique_index
-    return Index(index.collection, index.name + _BESIDE, index.keys, partial={target.number_field: {"$gt": ""}})

@@ -13,6 +13,7 @@ from finance.ownership import DatabaseNotOurs
 
 NEEDED = ("find", "listIndexes", "insert", "update", "remove", "createIndex", "dropIndex", "collMod")
 OURS = "ours"
+MADE_BY_REPAIRS = {"number_gaps"}  # in other software's databases too
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def look(db: Db) -> Sight:
 
 
 def holds_ours(db: Db) -> bool:
-    """Return whether a database is ours and in use: of others no event of ours tells, as nobody would look there."""
+    """Return whether a database is ours and in use: no event of ours is written into another, nobody looks there."""
     return _whose(db) == (OURS, True)
 
 
@@ -99,5 +100,5 @@ def _whose(db: Db) -> tuple[str, bool]:
         return f"another software's: {not_ours.found}", False
     except OperationFailure as error:
         return f"unknown, they can't be read ({(error.details or {}).get('codeName', error.code)})", False
-    collections = {index.collection for index in INDEXES} & set(db.list_collection_names())
+    collections = ({index.collection for index in INDEXES} - MADE_BY_REPAIRS) & set(db.list_collection_names())
     return (OURS if collections else "nothing of ours is here yet"), True

@@ -12,6 +12,7 @@ from uuid import uuid4
 import processes
 import pytest
 import requests
+from bson import ObjectId
 
 from finance import database
 from finance.config import Config
@@ -21,6 +22,7 @@ from tests.older_systems import everything_in, inserting, mongoose_application
 
 pytestmark = pytest.mark.journey
 ROOT = Path(__file__).resolve().parents[2]
+PATH = {"PATH": "/usr/bin:/bin"}
 UNKNOWN_KEY = {"Authorization": f"Bearer fin_{'0' * 16}_{'0' * 64}"}
 
 
@@ -128,6 +130,29 @@ def test_every_command_leaves_the_database_of_another_software_as_it_is(
     assert writer.refused == []
     theirs.payments.delete_many({"paymentNumber": {"$in": writer.stored}})
     assert everything_in(theirs) == before
+
+
+def test_a_repair_of_another_software_s_numbers_lets_it_go_on_and_tells_no_events_there(
+    theirs: Db, mongodb_uri: str
+) -> None:
+    theirs.payments.drop_index("paymentNumber_1")
+    first = theirs.payments.find_one({"paymentNumber": "PAY20260001"})
+    theirs.payments.insert_one({**first, "_id": ObjectId()})
+    options = ["--number-field", "paymentNumber", "--created-field", "createdAt"]
+    env = {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": theirs.name, "FINANCE_VENV": sys.prefix}
+    command = [str(ROOT / "scripts/repair_duplicates.py"), *options, "--apply"]
+
+    with inserting(theirs.payments, first=2_001) as writer:
+        ended = subprocess.run(command, env=env | PATH, capture_output=True, text=True, timeout=200)
+        writer.wrote.clear()
+        assert writer.wrote.wait(20)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "paymentNumber: 100 %, createdAt: 100 %" in ended.stdout or "paymentNumber: 100 % of" in ended.stdout
+    assert writer.refused == []
+    numbers = [payment["paymentNumber"] for payment in theirs.payments.find()]
+    assert len(numbers) == len(set(numbers)) == 31 + len(writer.stored)
+    assert "audit_events" not in theirs.list_collection_names()
 
 
 def test_a_payment_that_a_foreign_unique_index_refuses_is_a_conflict_and_not_a_repeat(client: Any) -> None:

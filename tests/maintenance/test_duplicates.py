@@ -6,7 +6,8 @@ import pytest
 from bson import Decimal128, Int64
 
 from finance.database import Db
-from finance.maintenance.duplicates import Group, find_groups, find_walk_index
+from finance.maintenance import duplicates
+from finance.maintenance.duplicates import Group, find_groups, find_walk_index, in_batches, read_members
 from finance.maintenance.target import Target
 from tests.maintenance.conftest import a_payment, an_older_collection
 
@@ -63,4 +64,34 @@ def test_only_an_index_that_shows_every_document_serves(
     target = an_older_collection(db, [{"user": 1, "paymentNumber": "A1"}, {"user": 1, "paymentNumber": "A1"}])
     db.old.create_index([(key, 1) for key in keys], name="made", **options)
     assert (find_walk_index(target) == "made") == serves
-    assert len(list(find_groups(target))) == 1  # found all the same
+    (group,) = find_groups(target)  # found all the same
+    assert group.ids is None if serves else len(group.ids or ()) == 2
+    assert len(list(read_members(target, [group], []))) == 2
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_members_are_read_by_an_index_and_never_planned_branch_by_branch(
+    db: Db, payments: Target, indexed: bool
+) -> None:
+    if not indexed:
+        db.payments.drop_index([("tenant", 1), ("payment_number", 1)])
+    db.payments.insert_many([a_payment(n // 2, tenant=tenant) for n in range(200) for tenant in ("a", "b")])
+    (batch,) = in_batches(find_groups(payments))
+    db.command("profile", 2)
+    assert len(list(read_members(payments, batch, []))) == 400
+    db.command("profile", 0)
+    reads = list(db.system.profile.find({"ns": f"{db.name}.payments", "docsExamined": {"$exists": True}}))
+    assert sum(read["docsExamined"] for read in reads) == 400
+    assert not [read for read in reads if "COLLSCAN" in read.get("planSummary", "") or read.get("fromMultiPlanner")]
+
+
+def test_a_group_of_very_many_is_read_alone_and_its_ids_are_not_kept(
+    db: Db, payments: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.payments.drop_index([("tenant", 1), ("payment_number", 1)])
+    monkeypatch.setattr(duplicates, "MEMBERS_BATCH", 3)
+    db.payments.insert_many([a_payment(n) for n in (1, 1, 2, 2, 2, 2, 3, 3, 4, 4)])
+    batches = list(in_batches(find_groups(payments)))
+    assert [[group.documents for group in batch] for batch in batches] == [[2], [4], [2], [2]]
+    assert [len(list(read_members(payments, batch, []))) for batch in batches] == [2, 4, 2, 2]
+    assert batches[1][0].ids is None

@@ -53,13 +53,14 @@ def adopt(arguments: argparse.Namespace, db: Db, out: Console, report: Document)
         # Those of the collection are read again: what stood twice there may have been settled, or raised to its data.
         taken = _read(arguments, db, into) if arguments.wrong else taken
         asked = cli.asked_by(SCRIPT, tenant=arguments.take_over, now=cli.server_clock(into)())
-        about = {"from": arguments.collection or arguments.csv.name, "database": db.name}
+        of = ("file", arguments.csv.name) if arguments.csv else ("collection", arguments.collection)
         with held(arguments, into, "invoices", doing="taking sequences over") as lease_here:
             done = continuing.go_on(
                 into,
                 taken,
                 asked=asked,
-                about=about,
+                of=of,
+                of_database=db.name,
                 apply=arguments.apply,
                 show_all=arguments.all,
                 held=lease_here,

@@ -1,8 +1,7 @@
 """Sequences go on here, one after the other: what is done, what is done already, and what is named and left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console
 
@@ -39,13 +38,17 @@ def go_on(
     taken: Sequence[Taken],
     *,
     asked: Asked,
-    about: Mapping[str, Any],
+    of: tuple[str, str],
+    of_database: str,
     apply: bool,
     show_all: bool,
     held: Lease | None,
     out: Console,
 ) -> Continued:
-    """Let each sequence go on in our database `db`, or say which would, and return what became of them."""
+    """Let each sequence go on in our database `db`, or say which would, and return what became of them.
+
+    `of` and `of_database` say where they come from, for the event.
+    """
     done = Continued(applied=apply)
     new: list[Taken] = []
     for one in taken:
@@ -57,8 +60,8 @@ def go_on(
             new.append(one)
             done.going_on[one.series.counter_id] = one.last
     if apply and new:
-        details = {**about, "sequences": len(new)}
-        record_event(db, asked, action="sequences_taken_over", of=("collection", about["from"]), details=details)
+        about = {"database": of_database, "sequences": len(new)}
+        record_event(db, asked, action="sequences_taken_over", of=of, details=about)
     with cli.progress_bar(out, "taking over", len(new)) as progress:
         for count, one in enumerate(new, start=1):
             assert one.series is not None

@@ -115,7 +115,7 @@ def _find_in_the_way(
         if found.get("unique") and narrower:
             detail = f"unique on {', '.join(fields)} alone, expected {describe_index(narrower[0])}"
             yield Finding(collection, name, "in the way", detail)
-        elif name.removesuffix(_STAND_IN) in names or fences.is_undo_stand_in(name, expected):
+        elif name.removesuffix(_STAND_IN) in names or fences.is_left_by_undo(name, expected):
             yield Finding(collection, name, "in the way", "left by a run that was killed")
 
 

@@ -1,7 +1,7 @@
 """The application of a plan: give fresh numbers to all but one document of each group, then make the index unique.
 
 A repair may be killed at any moment: what it did is found by its stored changes, what it did not do is found again by
-the next run.
+the next run. A number is taken from a document only while the one that keeps it has it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from finance.maintenance import fences
-from finance.maintenance.duplicates import Group, find_groups
+from finance.maintenance.duplicates import Group, comparable, find_groups
+from finance.maintenance.lease import Lease
 from finance.maintenance.repair import runs
 from finance.maintenance.repair.changes import BATCH, Change, bulk_update, documents_now, id_key, renumbering
 from finance.maintenance.repair.plan import Keep, Planned, plan
@@ -47,6 +48,7 @@ class _Work:
 
     target: Target
     run: str
+    lease: Lease
     keep: Keep
     clock: Clock
     progress: Progress
@@ -60,6 +62,7 @@ def repair(
     target: Target,
     *,
     run: str,
+    lease: Lease,
     keep: Keep,
     clock: Clock,
     progress: Progress = lambda done: None,
@@ -70,7 +73,7 @@ def repair(
     Live posting goes on: new duplicates are refused before the first document is changed (where the server can), and
     every number comes from the counter that requests use.
     """
-    work = _Work(target, run, keep, clock, progress, report)
+    work = _Work(target, run, lease, keep, clock, progress, report)
     if target.maintained is not None:
         sync_counters(target.db, kinds=[target.maintained])  # those of series without duplicates too
     fences.fence(target.db, target.unique_index)
@@ -82,7 +85,7 @@ def repair(
         if fences.make_unique(target.db, target.unique_index) or left is None:
             break
     work.result.standing = fences.find_standing(target.db, target.unique_index)[1]
-    fences.drop_leftovers(target)
+    fences.drop_undone_index(target)
     return work.result
 
 
@@ -117,22 +120,36 @@ def _renumber(work: _Work, batch: Sequence[tuple[Planned, Series]]) -> int:
     given = list(_with_fresh_numbers(work, batch))
     changes = [change for _planned, change in given]
     runs.write_changes(target.db, work.run, changes, at=now)
-    collided = bulk_update(target, [renumbering(target, change, run=work.run, now=now) for change in changes])
-    documents = documents_now(target, changes)
+    ready = _whose_keepers_hold(work, given)
+    collided = bulk_update(target, [renumbering(target, change, run=work.run, now=now) for change in ready])
+    documents = documents_now(target, [change.document_id for change in changes])
+    taken = [ready[position] for position in collided]
     left = 0
-    for position, (planned, change) in enumerate(given):
+    for planned, change in given:
         if value_at(documents.get(id_key(change.document_id), {}), target.number_field) == change.new_number:
             result.renumbered += 1
             work.report(planned, change.new_number)
             continue
         left += 1
-        if position in collided:  # another document has the number: the counter was behind once more
+        if change in taken:  # another document has the number: the counter was behind once more
             work.raised.discard(change.series)
         else:
             unused = [(change.series, change.new_seq)]
             result.unused += counters.record_gaps(target.db, unused, reason=REASON_UNUSED, recorded_at=now)
     result.again += left
     return left
+
+
+def _whose_keepers_hold(work: _Work, given: Sequence[tuple[Planned, Change]]) -> list[Change]:
+    """Return what may be done: no number is taken from a document where the one that was to keep it has lost it."""
+    work.lease.require()
+    fields = (*work.target.scope_fields, work.target.number_field)
+    kept = documents_now(work.target, [planned.kept_id for planned, _change in given])
+    return [
+        change
+        for planned, change in given
+        if comparable(kept.get(id_key(planned.kept_id), {}), fields) == planned.in_index
+    ]
 
 
 def _with_fresh_numbers(work: _Work, batch: Sequence[tuple[Planned, Series]]) -> Iterator[tuple[Planned, Change]]:

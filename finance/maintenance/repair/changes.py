@@ -1,6 +1,7 @@
 """A document that goes from one number to another: forth by a repair, back by its undoing.
 
-Either is one atomic update with compare-and-set on id and number, and leaves its trace in the document.
+Either is one atomic update with compare-and-set on id and number, and leaves its trace in the document. One that comes
+back to a number which another document holds is marked, in the same update, with the number that is taken from it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from finance.asked import Asked
-from finance.database import DUPLICATE_KEY, Document
+from finance.database import DUPLICATE_KEY, UNDONE_FIELD, Document
 from finance.history import changed
 from finance.maintenance.target import PREVIOUS_FIELD, Target
 from finance.numbering.series import Series
@@ -41,9 +42,17 @@ def author(run: str) -> str:
 
 
 def renumbering(
-    target: Target, change: Change, *, run: str, now: datetime, back_from: Document | None = None
+    target: Target,
+    change: Change,
+    *,
+    run: str,
+    now: datetime,
+    back_from: Document | None = None,
+    beside_another: bool = False,
 ) -> UpdateOne:
     """Return the update that gives a document its new number; or its old one, if it still is as `back_from` was read.
+
+    `beside_another` document, which holds the old number, it is marked.
 
     A foreign document's `history`, if it has one, is of a shape we don't know: there the stored run is the trace.
     """
@@ -54,6 +63,10 @@ def renumbering(
         seqs.reverse()
         unchanged |= {"history": {"$size": len(back_from["history"])}} if target.is_ours else {}
     update: Document = {"$set": {target.number_field: numbers[1]}}
+    if beside_another:
+        update["$set"][UNDONE_FIELD] = change.new_number
+    else:
+        update["$unset"] = {UNDONE_FIELD: True}
     if numbers[0] is not None:
         update["$addToSet"] = {PREVIOUS_FIELD: numbers[0]}
     if target.is_ours:
@@ -67,6 +80,8 @@ def renumbering(
 
 def bulk_update(target: Target, updates: Sequence[UpdateOne]) -> set[int]:
     """Apply all updates, and return the positions of those whose number another document has."""
+    if not updates:
+        return set()
     try:
         target.collection.bulk_write(updates, ordered=False)
     except BulkWriteError as error:
@@ -78,12 +93,11 @@ def bulk_update(target: Target, updates: Sequence[UpdateOne]) -> set[int]:
     return set()
 
 
-def documents_now(target: Target, changes: Sequence[Change]) -> dict[bytes, Document]:
-    """Return the numbers and histories that the documents of these changes have now, by `id_key`."""
+def documents_now(target: Target, ids: Sequence[Any]) -> dict[bytes, Document]:
+    """Return the scopes, numbers and traces that these documents have now, by `id_key`."""
     latest = target.collection.with_options(read_concern=ReadConcern("local"))
-    ids = [change.document_id for change in changes]
-    found = latest.find({"_id": {"$in": ids}}, {target.number_field: True, "history": True})
-    return {id_key(document["_id"]): document for document in found}
+    fields = dict.fromkeys((*target.scope_fields, target.number_field, "history", PREVIOUS_FIELD), True)
+    return {id_key(document["_id"]): document for document in latest.find({"_id": {"$in": ids}}, fields)}
 
 
 def id_key(document_id: Any) -> bytes:

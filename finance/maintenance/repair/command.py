@@ -3,21 +3,20 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from bson import json_util
 from rich.console import Console
-from rich.table import Table
 
-from finance.database import Db
+from finance.database import Db, Document
 from finance.maintenance import cli, fences
 from finance.maintenance.duplicates import Group, find_groups, find_walk_index
 from finance.maintenance.kinds import KINDS
-from finance.maintenance.repair import apply, runs, undo
+from finance.maintenance.lease import held
+from finance.maintenance.repair import apply, listing, runs, undo
 from finance.maintenance.repair.plan import Planned, plan
 from finance.maintenance.target import Progress, Target, named, ours
-
-ROWS_MAX = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +30,16 @@ def _parser() -> argparse.ArgumentParser:
         about="Find numbers that several documents carry, and give all but one of each a fresh one.",
         reads="the collection, by index in its order; memory stays the same for any number of documents.",
         writes="nothing, unless --apply or --undo. --apply: the number (and previous_numbers, history) of documents\n"
-        "        to renumber, counters, number_repairs, number_repair_changes, number_gaps, and the unique index.",
+        "        to renumber, counters, number_repairs, number_repair_changes, number_gaps, maintenance_leases, and\n"
+        "        the unique index. --undo: the same; numbers put back stand under a unique index of their own.",
         undo="scripts/repair_duplicates.py --undo RUN; every --apply prints its RUN first.",
     )
     made.add_argument("--apply", action="store_true", help="repair; without it nothing is changed")
     made.add_argument("--undo", metavar="RUN", help="put back what this run changed, where nothing was built on it")
+    made.add_argument("--preview", action="store_true", help="with --undo: only say what would be put back")
+    made.add_argument("--list-runs", action="store_true", help="every run: by whom, what it did, what can be undone")
     made.add_argument("--keep", choices=("oldest", "newest"), default="oldest", help="who keeps the number (oldest)")
+    made.add_argument("--json", action="store_true", help="print the result as JSON, and all else on stderr")
     made.add_argument("--report", metavar="FILE", type=Path, help="write one JSON line for each document to renumber")
     made.add_argument("--by", metavar="NAME", help="who does this, as it is stored with the run (user@host)")
     other = made.add_argument_group("a collection that other software filled")
@@ -48,15 +51,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
-    if arguments.undo:
-        return _undo(arguments, db, out)
-    target = _target(arguments, db)
+    if arguments.preview and not arguments.undo:
+        raise cli.Stopped("--preview is for --undo RUN; a repair is previewed where --apply is left out.")
+    if arguments.json:
+        out = Console(stderr=True, highlight=False, soft_wrap=True)
+    if arguments.list_runs:
+        code, result = listing.show_runs(db, out)
+    elif arguments.undo:
+        code, result = (_preview if arguments.preview else _undo)(arguments, db, out)
+    else:
+        code, result = (_apply if arguments.apply else _look)(arguments, _shown(_target(arguments, db), out), out)
+    if arguments.json:
+        said = json_util.dumps(result, json_options=json_util.RELAXED_JSON_OPTIONS, ensure_ascii=False)
+        cli.console().print(said, markup=False, soft_wrap=True)
+    return code
+
+
+def _shown(target: Target, out: Console) -> Target:
+    """Return the target, and print how many documents have the fields that were named."""
     if target.coverage is not None:
         out.print(target.coverage.in_words(), markup=False)
-    index = find_walk_index(target)
-    if index is None and not arguments.apply:
-        out.print("No index has the numbers in order: MongoDB sorts them on its disk. --apply builds one first.")
-    return _apply(arguments, target, out, index) if arguments.apply else _look(arguments, target, out)
+    return target
 
 
 def _target(arguments: argparse.Namespace, db: Db) -> Target:
@@ -76,7 +91,7 @@ def _target(arguments: argparse.Namespace, db: Db) -> Target:
     raise cli.Stopped(f"{arguments.collection} is none of our collections: name its --number-field and --scope.")
 
 
-def _look(arguments: argparse.Namespace, target: Target, out: Console) -> int:
+def _look(arguments: argparse.Namespace, target: Target, out: Console) -> tuple[int, Document]:
     counts = {"groups": 0, "renumber": 0, "leave": 0}
     first: list[Planned] = []
 
@@ -85,76 +100,74 @@ def _look(arguments: argparse.Namespace, target: Target, out: Console) -> int:
             counts["groups"] += 1
             yield group
 
+    if find_walk_index(target) is None:
+        out.print("No index has the numbers in order: MongoDB sorts them on its disk.")
     with _scanning(target, out) as progress, _reporting(arguments.report) as report:
         for planned in plan(target, counted(find_groups(target, progress=progress)), keep=arguments.keep):
             counts["leave" if planned.obstacle else "renumber"] += 1
             report(planned, None)
-            if len(first) < ROWS_MAX:
+            if len(first) < listing.ROWS_MAX:
                 first.append(planned)
-    out.print(
-        f"{_name(target)}: {counts['groups']:,} duplicate groups, {counts['renumber']:,} documents to renumber, "
-        f"{counts['leave']:,} that can't be renumbered."
-    )
-    if first:
-        out.print(_table(first, counts["renumber"] + counts["leave"]))
-        out.print("Nothing was changed. --apply repairs this, --report FILE writes the whole plan.")
-    return cli.FOUND if counts["groups"] else cli.RIGHT
+    listing.show_plan(target, counts, first, out)
+    code = cli.FOUND if counts["groups"] else cli.RIGHT
+    return code, {**target.as_document(), **counts, "first": [listing.planned_json(planned) for planned in first]}
 
 
-def _apply(arguments: argparse.Namespace, target: Target, out: Console, index: str | None) -> int:
-    clock = cli.server_clock(target.db)
+def _apply(arguments: argparse.Namespace, target: Target, out: Console) -> tuple[int, Document]:
+    db, clock, by = target.db, cli.server_clock(target.db), arguments.by or cli.whoami()
     _require_renumberable(target)
-    for unfinished in runs.find_unfinished(target):
-        out.print(f"Run {unfinished} did not finish; what it did stays, and the rest is found again.")
-    run = runs.begin_run(target, by=arguments.by, now=clock(), about={"keep": arguments.keep})
-    out.print(f"Run {run} (to take it back: scripts/repair_duplicates.py --undo {run})")
-    if index is None and not target.is_ours:
+    run = runs.new_run(clock())
+    with held(db, target.collection_name, doing=f"scripts/repair_duplicates.py --apply, run {run}", by=by) as lease:
+        for unfinished in runs.find_unfinished(target):
+            out.print(f"Run {unfinished} did not finish; what it did stays, and the rest is found again.")
+        runs.begin_run(target, run, by=by, now=clock(), about={"keep": arguments.keep})
+        out.print(f"Run {run} (to take it back: scripts/repair_duplicates.py --undo {run})")
+        _prepare(target, out)
+        with _scanning(target, out) as progress, _reporting(arguments.report) as report:
+            result = apply.repair(
+                target, run=run, lease=lease, keep=arguments.keep, clock=clock, progress=progress, report=report
+            )
+        runs.finish_run(db, run, now=clock(), result=result)
+    listing.show_repair(target, result, out)
+    code = cli.RIGHT if result.is_unique and not result.obstacles else cli.FOUND
+    return code, {"run": run, **target.as_document(), **asdict(result)}
+
+
+def _prepare(target: Target, out: Console) -> None:
+    """Have an index in whose order the numbers of another software's collection are read; ours is built next."""
+    if find_walk_index(target) is None and not target.is_ours:
         out.print("No index has the numbers in order: building a plain one first.")
         fields = (*target.scope_fields, target.number_field)
         target.collection.create_index([(field, 1) for field in fields], name=f"{target.unique_index.name}_walk")
     if not fences.supports_prepare_unique(target.db):
         out.print("This MongoDB has no prepareUnique: new duplicates can't be refused before the old ones are gone.")
-    with _scanning(target, out) as progress, _reporting(arguments.report) as report:
-        result = apply.repair(target, run=run, keep=arguments.keep, clock=clock, progress=progress, report=report)
-    runs.finish_run(target.db, run, now=clock(), result=result)
-    out.print(
-        f"{_name(target)}: {result.groups:,} duplicate groups, {result.renumbered:,} documents renumbered, "
-        f"{result.again:,} looked at again because they changed meanwhile."
-    )
-    if result.obstacles:
-        out.print(f"{result.obstacles:,} documents can't be renumbered and stay as they are; a look lists them.")
-    out.print(_standing(target, result.standing))
-    return cli.RIGHT if result.is_unique and not result.obstacles else cli.FOUND
 
 
-def _undo(arguments: argparse.Namespace, db: Db, out: Console) -> int:
-    clock = cli.server_clock(db)
+def _undo(arguments: argparse.Namespace, db: Db, out: Console) -> tuple[int, Document]:
+    clock, by, undone = cli.server_clock(db), arguments.by or cli.whoami(), arguments.undo
+    target, run = runs.target_of_run(db, undone), runs.new_run(clock())
+    doing = f"scripts/repair_duplicates.py --undo {undone}, run {run}"
+    with held(db, target.collection_name, doing=doing, by=by) as lease:
+        runs.begin_run(target, run, by=by, now=clock(), about={"undoes": undone})
+        out.print(f"Run {run} takes back run {undone}.")
+        with cli.progress_bar(out, "putting back", runs.count_changes(db, undone)) as progress:
+            result = undo.undo(target, undone=undone, run=run, lease=lease, clock=clock, progress=progress)
+        runs.finish_run(db, run, now=clock(), result=result)
+    listing.show_undo(target, result, out)
+    return cli.FOUND if result.left_by_reason else cli.RIGHT, {
+        "run": run,
+        "undoes": undone,
+        **listing.undo_json(result),
+    }
+
+
+def _preview(arguments: argparse.Namespace, db: Db, out: Console) -> tuple[int, Document]:
     target = runs.target_of_run(db, arguments.undo)
-    run = runs.begin_run(target, by=arguments.by, now=clock(), about={"undoes": arguments.undo})
-    out.print(f"Run {run} takes back run {arguments.undo}.")
-    out.print(
-        f"The duplicates come back, so {target.unique_index.name} is dropped until this ends; documents that no repair "
-        "touched, new ones too, stay under a unique index of their own."
-    )
-    total = db.number_repair_changes.count_documents({"run": arguments.undo})
-    with cli.progress_bar(out, "putting back", total) as progress:
-        result = undo.undo(target, undone=arguments.undo, run=run, clock=clock, progress=progress)
-    runs.finish_run(db, run, now=clock(), result=result)
-    if not result.protected:
-        out.print("Duplicates stood that no repair could renumber, so there was no unique index meanwhile.")
-    out.print(
-        f"{result.put_back:,} documents have their old numbers back; the numbers taken from them are recorded as gaps "
-        f"({undo.REASON_UNDONE}) and never given again. {result.nothing_to_do:,} had nothing to put back."
-    )
-    for reason, count in result.left_by_reason.items():
-        out.print(f"{count:,} left as they are: {reason}.")
-    if result.left:
-        left = cli.table("id", "number", "why", title="left (the first ones)")
-        for document in result.left[:ROWS_MAX]:
-            left.add_row(cli.shown(document["id"]), cli.shown(document["number"]), document["why"])
-        out.print(left)
-    out.print(_standing(target, result.standing))
-    return cli.FOUND if result.left_by_reason else cli.RIGHT
+    with cli.progress_bar(out, "looking", runs.count_changes(db, arguments.undo)) as progress:
+        result = undo.preview(target, undone=arguments.undo, progress=progress)
+    listing.show_preview(result, out)
+    found = result.put_back or result.left_by_reason
+    return cli.FOUND if found else cli.RIGHT, {"preview": True, "undoes": arguments.undo, **listing.undo_json(result)}
 
 
 def _require_renumberable(target: Target) -> None:
@@ -163,30 +176,6 @@ def _require_renumberable(target: Target) -> None:
             f"{target.collection_name} can be looked at, not renumbered: other documents and people's papers name "
             f"each {target.number_field}. Correct these by hand."
         )
-
-
-def _standing(target: Target, standing: fences.Standing) -> str:
-    name = f"{target.collection_name}.{fences.find_standing(target.db, target.unique_index)[0]}"
-    return {
-        "unique": f"The index {name} is unique (read back from the server).",
-        "prepared": f"The index {name} refuses new duplicates; it is not unique while old ones stand.",
-        "plain": f"The index {name} is not unique: nothing refuses new duplicates.",
-        "missing": f"There is no index {name}: nothing refuses new duplicates.",
-    }[standing]
-
-
-def _table(first: list[Planned], total: int) -> Table:
-    title = f"the first {len(first)} of {total:,}" if total > len(first) else None
-    made = cli.table("scope", "number", "id", "kept by", "why", title=title)
-    for planned in first:
-        values = map(cli.shown, (planned.number, planned.document_id, planned.kept_id))
-        why = f"stays: {planned.obstacle}" if planned.obstacle else planned.why
-        made.add_row(", ".join(map(cli.shown, planned.scope)), *values, why)
-    return made
-
-
-def _name(target: Target) -> str:
-    return f"{target.db.name}.{target.collection_name}"
 
 
 def _scanning(target: Target, out: Console) -> AbstractContextManager[Progress]:

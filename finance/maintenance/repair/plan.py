@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from finance.database import Document
-from finance.maintenance.duplicates import Group, comparable
+from finance.maintenance.duplicates import Group, comparable, comparable_all, in_batches, read_members
 from finance.maintenance.target import PREVIOUS_FIELD, Target, scope_of, series_or_obstacle, value_at
 from finance.numbering.series import Series
 
 Keep = Literal["oldest", "newest"]
-
-GROUPS_BATCH = 100  # groups whose documents are asked for in one query
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,11 @@ class Planned:
     why: str
     series: Series | None
     obstacle: str | None
+
+    @property
+    def in_index(self) -> tuple[Any, ...]:
+        """Its scope and number, equal to those of the one that keeps the number where MongoDB holds them for equal."""
+        return comparable_all((*self.scope, self.number))
 
     def as_json(self) -> Document:
         """Return what a report says of it; ids keep their types."""
@@ -46,8 +49,7 @@ class Planned:
 
 def plan(target: Target, groups: Iterable[Group], *, keep: Keep) -> Iterator[Planned]:
     """Yield every document that must give up its number, in the order of the groups."""
-    remaining = iter(groups)
-    while batch := list(itertools.islice(remaining, GROUPS_BATCH)):
+    for batch in in_batches(groups):
         documents = _documents_of(target, batch, keep=keep)
         for members in _by_number(target, documents):
             kept = next(members)
@@ -62,7 +64,6 @@ def _documents_of(target: Target, groups: list[Group], *, keep: Keep) -> Iterabl
     by id. MongoDB sorts, because ids can be of any type.
     """
     fields = (*target.scope_fields, target.number_field)
-    wanted = [dict(zip(fields, (*group.scope, group.number), strict=True)) for group in groups]
     time_of_id = {"$cond": [{"$eq": [{"$type": "$_id"}, "objectId"]}, {"$toDate": "$_id"}, None]}
     created = f"${target.created_field}"
     order = {
@@ -70,8 +71,7 @@ def _documents_of(target: Target, groups: list[Group], *, keep: Keep) -> Iterabl
         "at": {"$convert": {"input": created, "to": "date", "onError": time_of_id, "onNull": time_of_id}},
     }
     direction = 1 if keep == "oldest" else -1
-    pipeline: list[Document] = [
-        {"$match": {"$or": wanted}},
+    stages: list[Document] = [
         {"$set": {"_order": order}},
         {"$set": {"_order.unknown": {"$cond": [{"$eq": ["$_order.at", None]}, 1, 0]}}},
         {
@@ -85,7 +85,7 @@ def _documents_of(target: Target, groups: list[Group], *, keep: Keep) -> Iterabl
         },
         {"$project": dict.fromkeys((*fields, *target.read_fields, PREVIOUS_FIELD, "_order"), 1)},
     ]
-    return target.collection.aggregate(pipeline, allowDiskUse=True)
+    return read_members(target, groups, stages)
 
 
 def _by_number(target: Target, documents: Iterable[Document]) -> Iterator[Iterator[Document]]:

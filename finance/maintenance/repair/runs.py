@@ -14,10 +14,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from finance.database import Db, create_indexes
+from finance.database import Db, Document, create_indexes
 from finance.errors import NotFound
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.indexes import INDEXES, Index
+from finance.maintenance import sight
 from finance.maintenance.cli import asked_by, whoami
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair.changes import Change
@@ -36,15 +37,19 @@ class RunNotFound(NotFound):
     """No run has this id."""
 
 
-def begin_run(target: Target, *, by: str | None, now: datetime, about: Mapping[str, Any]) -> str:
-    """Store that a run begins, and return its id."""
+def new_run(now: datetime) -> str:
+    return f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def begin_run(target: Target, run: str, *, by: str | None, now: datetime, about: Mapping[str, Any]) -> None:
+    """Store that a run begins."""
     create_indexes(target.db, RUN_INDEXES)
     who = by or whoami()
-    run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     document = {"_id": run, "tool": "repair_duplicates", "by": who, "started_at": now, "state": "running"}
-    _tell(target.db, run, tenant=EVERY_TENANT, who=who, now=now, about={"collection": target.collection_name, **about})
+    if sight.holds_ours(target.db):
+        told = {"collection": target.collection_name, **about}
+        _tell(target.db, run, tenant=EVERY_TENANT, who=who, now=now, about=told)
     target.db.number_repairs.insert_one({**document, **target.as_document(), **about})
-    return run
 
 
 def tell_tenants(target: Target, run: str, scopes: Iterable[tuple[Any, ...]], *, told: set[str], now: datetime) -> None:
@@ -68,9 +73,14 @@ def finish_run(db: Db, run: str, *, now: datetime, result: Any) -> None:
 
 
 def find_unfinished(target: Target) -> list[str]:
-    """Return the runs on this collection that were killed, or are at work now."""
+    """Return the runs on this collection that did not finish, for one who holds its lease: they were killed."""
     of_target = {"collection": target.collection_name, "number_field": target.number_field, "state": "running"}
     return [run["_id"] for run in target.db.number_repairs.find(of_target, {"_id": True}).sort("_id", 1)]
+
+
+def list_runs(db: Db) -> Iterator[Document]:
+    """Yield every run as it is stored, the last one first."""
+    yield from db.number_repairs.find().sort([("started_at", -1), ("_id", -1)])
 
 
 def target_of_run(db: Db, run: str) -> Target:
@@ -101,6 +111,11 @@ def write_changes(db: Db, run: str, changes: Iterable[Change], *, at: datetime) 
             for change in changes
         ]
     )
+
+
+def count_changes(db: Db, run: str) -> int:
+    """Return how many changes a run wrote down; each was made, or the run was killed before it was."""
+    return db.number_repair_changes.count_documents({"run": run})
 
 
 def changes_of(db: Db, run: str) -> Iterator[Change]:

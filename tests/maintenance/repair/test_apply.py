@@ -8,6 +8,7 @@ from finance.database import Db, find_unprotected
 from finance.history import as_of
 from finance.maintenance import fences
 from finance.maintenance.duplicates import find_groups
+from finance.maintenance.lease import LeaseLost
 from finance.maintenance.repair import apply, runs
 from finance.maintenance.target import Target
 from finance.numbering import counters
@@ -75,6 +76,41 @@ def test_a_payment_that_changed_meanwhile_is_not_overwritten(
     assert numbers(db)[changed_by_others[0]] == "PAY20260050"
     assert (result.renumbered, result.again, result.is_unique) == (1, 1, True)
     assert db.number_gaps.find_one({"number_seq": 4})["reason"] == "repair_unused"
+
+
+def test_no_number_is_taken_where_the_one_that_was_to_keep_it_has_lost_it(
+    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another operator, who was not seen, keeps the newest: he takes the number from the oldest at this moment."""
+    write_changes, meanwhile = runs.write_changes, []
+
+    def other_operator(*args: Any, **options: Any) -> None:
+        write_changes(*args, **options)
+        if not meanwhile:
+            kept = db.payments.find_one({"payment_number": "PAY20260002"}, sort=[("created_at", 1)])
+            db.payments.update_one({"_id": kept["_id"]}, {"$set": {"payment_number": "PAY20260050", "number_seq": 50}})
+            meanwhile.append(kept)
+
+    monkeypatch.setattr(runs, "write_changes", other_operator)
+    _run, result = repair(target)
+    assert "PAY20260002" in numbers(db).values(), "a number that was given is held by a document"
+    assert (result.renumbered, result.is_unique, len(set(numbers(db).values()))) == (1, True, 5)
+    assert {gap["reason"] for gap in db.number_gaps.find()} == {"repair_unused"}
+
+
+def test_one_that_was_taken_for_dead_changes_nothing_more(
+    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_changes, before = runs.write_changes, numbers(db)
+
+    def frozen(*args: Any, **options: Any) -> None:
+        write_changes(*args, **options)
+        db.maintenance_leases.update_one({}, {"$set": {"holder": "another"}})
+
+    monkeypatch.setattr(runs, "write_changes", frozen)
+    with pytest.raises(LeaseLost):
+        repair(target)
+    assert numbers(db) == before
 
 
 def test_a_number_that_is_taken_all_the_same_is_passed_over(

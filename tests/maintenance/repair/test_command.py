@@ -1,12 +1,27 @@
 """`scripts/repair_duplicates.py` as its users see it."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from finance.database import Db
+from finance.maintenance.lease import held
 from tests.maintenance.conftest import Run, a_payment
+
+
+def run_of(output: str) -> str:
+    found = re.search(r"^Run (\S+)", output, re.MULTILINE)
+    assert found, output
+    return found[1]
+
+
+def as_json(output: str) -> dict[str, Any]:
+    """Return what stands on stdout, where there is the one line of JSON."""
+    (line,) = [line for line in output.splitlines() if line.startswith("{")]
+    return dict(json.loads(line))
 
 
 @pytest.fixture
@@ -43,9 +58,70 @@ def test_a_repair_prints_its_run_and_can_be_taken_back(run: Run, duplicates: Non
     code, output = run("repair_duplicates.py", "--apply", "--by", "ana")
     assert (code, "is unique (read back" in output) == (0, True)
     assert run("repair_duplicates.py")[0] == 0
-    code, output = run("repair_duplicates.py", "--undo", output.split()[1])
+    code, output = run("repair_duplicates.py", "--undo", run_of(output))
     assert (code, "1 documents have their old numbers back" in output) == (0, True)
     assert run("repair_duplicates.py")[0] == 1
+
+
+def test_an_undo_is_previewed(run: Run, db: Db, duplicates: None) -> None:
+    repaired = run_of(run("repair_duplicates.py", "--apply")[1])
+    before = {name: list(db[name].find()) for name in db.list_collection_names()}
+    code, output = run("repair_duplicates.py", "--undo", repaired, "--preview")
+    assert (code, "1 documents would get their old numbers back" in output) == (1, True)
+    assert {name: list(db[name].find()) for name in db.list_collection_names()} == before
+    run("repair_duplicates.py", "--undo", repaired)
+    assert run("repair_duplicates.py", "--undo", repaired, "--preview")[0] == 0
+    assert run("repair_duplicates.py", "--preview")[0] == 2
+
+
+def test_a_second_operator_is_told_who_is_at_work(run: Run, db: Db, duplicates: None) -> None:
+    repaired = run_of(run("repair_duplicates.py", "--apply")[1])
+    db.payments.insert_one(a_payment(7))
+    before = list(db.payments.find())
+    with held(db, "payments", doing="scripts/repair_duplicates.py --apply", by="ana@host"):
+        for arguments in (["--apply"], ["--apply", "--keep", "newest"], ["--undo", repaired]):
+            code, output = run("repair_duplicates.py", *arguments)
+            assert (code, "ana@host is at work here since" in output) == (2, True)
+        assert run("repair_duplicates.py")[0] == 0, "a look may always be had"
+    assert list(db.payments.find()) == before
+    assert db.number_repairs.count_documents({}) == 1, "what was refused is no run"
+
+
+def test_every_run_is_listed_with_what_it_did_and_what_can_be_undone(run: Run, db: Db, duplicates: None) -> None:
+    assert "There were no runs" in run("repair_duplicates.py", "--list-runs")[1]
+    first = run_of(run("repair_duplicates.py", "--apply", "--by", "ana")[1])
+    run("repair_duplicates.py", "--undo", first, "--by", "bo")
+    second = run_of(run("repair_duplicates.py", "--apply", "--by", "cy")[1])
+    db.number_repairs.update_one({"_id": second}, {"$set": {"state": "running"}, "$unset": {"result": True}})
+    listed = as_json(run("repair_duplicates.py", "--list-runs", "--json")[1])["runs"]
+    undone = listed[1]
+    assert [one["by"] for one in listed] == ["cy", "bo", "ana"]
+    assert (undone["what"], undone["did"], undone["can_be_undone"]) == (
+        f"undo of {first}",
+        {"put_back": 1, "left": 0},
+        None,
+    )
+    assert (listed[0]["state"], listed[0]["did"], listed[0]["can_be_undone"]) == ("did not finish", {"planned": 1}, 1)
+    assert (listed[2]["state"], listed[2]["did"]["renumbered"], listed[2]["can_be_undone"]) == ("finished", 1, 0)
+    assert all(word in run("repair_duplicates.py", "--list-runs")[1] for word in (first, "ana", "1 renumbered"))
+    with held(db, "payments", doing=f"a repair, run {second}", by="cy"):
+        assert as_json(run("repair_duplicates.py", "--list-runs", "--json")[1])["runs"][0]["state"] == "at work"
+
+
+def test_everything_can_be_had_as_json(run: Run, db: Db, duplicates: None) -> None:
+    looked = as_json(run("repair_duplicates.py", "--json")[1])
+    assert (looked["groups"], looked["renumber"], looked["leave"], len(looked["first"])) == (1, 1, 0, 1)
+    repaired = as_json(run("repair_duplicates.py", "--apply", "--json")[1])
+    assert (repaired["groups"], repaired["renumbered"], repaired["standing"]) == (1, 1, "unique")
+    seen = as_json(run("repair_duplicates.py", "--undo", repaired["run"], "--preview", "--json")[1])
+    assert (seen["preview"], seen["put_back"]) == (True, 1)
+    undone = as_json(run("repair_duplicates.py", "--undo", repaired["run"], "--json")[1])
+    assert (undone["undoes"], undone["put_back"], undone["left"], undone["standing"]) == (
+        repaired["run"],
+        1,
+        [],
+        "unique",
+    )
 
 
 def test_an_unfinished_run_is_named(run: Run, db: Db, duplicates: None) -> None:

@@ -10,8 +10,9 @@ from pymongo.errors import DuplicateKeyError
 
 from benchmarks import duplicated_payments
 from finance.asked import Asked
-from finance.database import Db, deadline, find_unprotected
+from finance.database import Db, create_indexes, deadline, find_unprotected
 from finance.maintenance import fences
+from finance.maintenance.audit.checks import DUPLICATES
 from finance.maintenance.audit.series import audit
 from finance.maintenance.duplicates import find_groups
 from finance.maintenance.kinds import KINDS
@@ -19,18 +20,18 @@ from finance.maintenance.repair import undo
 from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import Target, foreign, ours
 from finance.payments import service as payments
-from tests.clients import at_once
 from tests.maintenance.conftest import NOW, a_payment
-from tests.maintenance.repair.conftest import ACME, numbers, repair, take_back
+from tests.maintenance.repair.conftest import ACME, Killed, failing_at, numbers, repair, take_back
 
 LATER = NOW + timedelta(seconds=1)
+COMMANDS_MAX = 200
 
 
 def test_undoing_puts_every_number_back_and_gives_none_twice(db: Db, target: Target) -> None:
     before = numbers(db)
     run, _result = repair(target)
     undone = take_back(db, run)
-    assert (undone.put_back, undone.left_by_reason, undone.protected) == (2, {}, True)
+    assert (undone.put_back, undone.left_by_reason, undone.standing) == (2, {}, "unique")
     assert numbers(db) == before
     assert {gap["number_seq"]: gap["reason"] for gap in db.number_gaps.find()} == {
         4: "repair_undone",
@@ -41,13 +42,20 @@ def test_undoing_puts_every_number_back_and_gives_none_twice(db: Db, target: Tar
     assert {"PAY20260006", "PAY20260007"} <= set(numbers(db).values())
 
 
-def test_after_an_undo_new_duplicates_are_refused_and_no_stand_in_is_left(db: Db, target: Target) -> None:
+def test_after_an_undo_new_duplicates_are_refused_until_a_repair_makes_the_numbers_unique(
+    db: Db, target: Target
+) -> None:
     run, _result = repair(target)
-    assert take_back(db, run).standing == "prepared"
+    assert take_back(db, run).index == "payment_number_unique_undone"
     assert find_unprotected(db) == []
+    for number_seq in (1, 2, 3):
+        with pytest.raises(DuplicateKeyError):
+            db.payments.insert_one(a_payment(number_seq))
+    assert repair(target)[1].is_unique
     assert [name for name in db.payments.index_information() if "payment_number_unique" in name] == [
         "payment_number_unique"
     ]
+    assert db.payments.count_documents({"undone_number": {"$exists": True}}) == 0
 
 
 def test_payments_changed_since_and_deleted_ones_are_left(db: Db, target: Target) -> None:
@@ -59,6 +67,83 @@ def test_payments_changed_since_and_deleted_ones_are_left(db: Db, target: Target
     assert undone.left_by_reason == {"it was changed since": 1, "it was deleted since": 1}
     assert undone.put_back == 0
     assert undone.standing == "unique"
+
+
+@pytest.mark.parametrize("damage", [{"history": []}, {"history": "none"}, {"history": [7]}, {"previous_numbers": 7}])
+def test_one_damaged_document_is_listed_and_the_rest_is_put_back(db: Db, target: Target, damage: Any) -> None:
+    run, _result = repair(target)
+    db.payments.update_one({"payment_number": "PAY20260004"}, {"$set": damage})
+    undone = take_back(db, run)
+    assert undone.put_back == 1
+    assert [(left["number"], "is damaged" in left["why"]) for left in undone.left] == [("PAY20260004", True)]
+    assert find_unprotected(db) == []
+
+
+def test_a_number_that_nobody_holds_any_more_is_held_by_the_first_that_comes_back(db: Db, target: Target) -> None:
+    run, _result = repair(target)
+    db.payments.update_one({"payment_number": "PAY20260002"}, {"$set": {"payment_number": "PAY20260077"}})
+    assert take_back(db, run).put_back == 2
+    marks = sorted(str(p.get("undone_number")) for p in db.payments.find({"payment_number": "PAY20260002"}))
+    assert marks == ["None", "PAY20260004"]
+    with pytest.raises(DuplicateKeyError):
+        db.payments.insert_one(a_payment(2))
+
+
+def test_a_mark_that_an_undo_left_does_not_open_the_number_at_the_next_undo(db: Db, target: Target) -> None:
+    """The newest keeps the number this time: the very one that came back to it with a mark."""
+    run, _result = repair(target)
+    take_back(db, run)
+    again, _result = repair(target, keep="newest")
+    take_back(db, again)
+    holders = [p for p in db.payments.find({"payment_number": "PAY20260002"}) if "undone_number" not in p]
+    assert len(holders) == 1
+    with pytest.raises(DuplicateKeyError):
+        db.payments.insert_one(a_payment(2))
+
+
+def test_a_preview_of_an_undo_says_what_it_would_do_and_changes_nothing(db: Db, target: Target) -> None:
+    run, _result = repair(target)
+    db.payments.delete_one({"payment_number": "PAY20260005"})
+    before = {name: list(db[name].find()) for name in db.list_collection_names()}
+    seen = undo.preview(target, undone=run)
+    assert (seen.put_back, seen.left_by_reason) == (1, {"it was deleted since": 1})
+    assert {name: list(db[name].find()) for name in db.list_collection_names()} == before
+    assert take_back(db, run).put_back == 1
+
+
+def test_numbers_are_protected_at_every_moment_of_an_undo_that_fails_anywhere(
+    db: Db, mongodb_uri: str, target: Target
+) -> None:
+    """Each command that the undo sends to MongoDB is the last one, once."""
+    run, _result = repair(target)
+    for killed_at in range(1, COMMANDS_MAX):
+        with failing_at(mongodb_uri, db.name, killed_at) as failing:
+            try:
+                take_back(failing, run)
+                break
+            except Killed:
+                for number_seq in (1, 2, 3):
+                    with pytest.raises(DuplicateKeyError):
+                        db.payments.insert_one(a_payment(number_seq))
+                db.maintenance_leases.delete_many({})
+    else:
+        pytest.fail("it never ended")
+    assert killed_at > 10
+    assert sorted(numbers(db).values()) == [f"PAY2026000{n}" for n in (1, 2, 2, 2, 3)]
+    unexplained = [series for series in audit(db, now=LATER, grace_s=0) if set(series.counts) - {DUPLICATES}]
+    assert unexplained == []
+
+
+def test_where_numbers_can_not_be_protected_nothing_is_put_back(
+    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.payments.insert_many([a_payment(9, number_year=None), a_payment(9, number_year=None)])
+    run, _result = repair(target)
+    monkeypatch.setattr(fences, "supports_prepare_unique", lambda db: False)
+    before = numbers(db), db.payments.index_information()
+    with pytest.raises(fences.CannotProtect, match="Nothing was changed"):
+        take_back(db, run)
+    assert (numbers(db), db.payments.index_information()) == before
 
 
 def test_undoing_twice_finds_nothing_more_to_put_back(db: Db, target: Target) -> None:
@@ -73,55 +158,24 @@ def test_a_worker_that_fences_again_meanwhile_does_not_stop_an_undo(
 ) -> None:
     before = numbers(db)
     run, _result = repair(target)
-    record_taken, opened = undo._record_taken, []
+    bulk_update, built = undo.bulk_update, []
 
-    def meanwhile(*args: Any) -> None:
-        record_taken(*args)
-        if not opened:
-            opened.append(fences.fence(db, target.unique_index))
+    def meanwhile(*args: Any) -> Any:
+        if not built:
+            built.append(fences.fence(db, target.unique_index))
+        return bulk_update(*args)
 
-    monkeypatch.setattr(undo, "_record_taken", meanwhile)
+    monkeypatch.setattr(undo, "bulk_update", meanwhile)
     assert take_back(db, run).put_back == 2
-    assert (opened, numbers(db)) == (["prepared"], before)
+    assert (built, numbers(db)) == (["prepared"], before)
 
 
-@pytest.mark.parametrize("is_repaired", [True, False], ids=["unique", "prepared"])
-@pytest.mark.parametrize("step", [fences.open_for_undo, fences.close_after_undo])
-def test_an_index_that_another_undo_dropped_just_now_is_taken_as_dropped(
-    db: Db, target: Target, monkeypatch: pytest.MonkeyPatch, step: Callable[[Target], object], is_repaired: bool
-) -> None:
-    if is_repaired:
-        repair(target)
-    else:
-        fences.fence(db, target.unique_index)
-    find_standing, found = fences.find_standing, []
-
-    def just_before(*args: Any) -> tuple[str, fences.Standing]:
-        name, state = find_standing(*args)
-        if not found and state != "missing":
-            db.payments.drop_index(name)
-            found.append(state)
-        return name, state
-
-    monkeypatch.setattr(fences, "find_standing", just_before)
-    step(target)
-    assert found == (["unique"] if is_repaired else ["prepared"])
-
-
-def test_a_run_is_undone_by_two_at_once(db: Db, target: Target) -> None:
-    before = numbers(db)
-    run, _result = repair(target)
-    undone = at_once(2, lambda _position: take_back(db, run))
-    assert numbers(db) == before
-    assert sum(each.put_back for each in undone) >= 2
-    assert find_unprotected(db) == []
-
-
-def test_never_repaired_payments_stay_protected_during_an_undo(db: Db, target: Target) -> None:
+def test_a_worker_that_starts_during_an_undo_builds_nothing_that_is_in_its_way(db: Db, target: Target) -> None:
     repair(target)
-    assert fences.open_for_undo(target)
-    with pytest.raises(DuplicateKeyError):
-        db.payments.insert_one(a_payment(3))
+    fences.let_numbers_back(target)
+    create_indexes(db)
+    assert "payment_number_unique" not in db.payments.index_information()
+    assert find_unprotected(db) == []
 
 
 def test_many_duplicates_are_found_repaired_and_undone_exactly(db: Db) -> None:
