@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -157,8 +158,10 @@ def progress_bar(out: Console, what: str, total: int | None) -> Iterator[Callabl
 def print_state(out: Console, state: str, name: str, detail: str) -> None:
     """Print a state in one line, and its detail below it where both are wider than a terminal."""
     line = f"{state:<{STATE_WIDTH}}{name}"
-    between = "  " if len(line) + len(detail) + 2 <= PIPE_WIDTH else "\n" + " " * STATE_WIDTH
-    out.print(f"{line}{between}{detail}", markup=False)
+    if len(line) + len(detail) + 2 <= PIPE_WIDTH:
+        return out.print(f"{line}  {detail}", markup=False)
+    below = textwrap.wrap(detail, PIPE_WIDTH, initial_indent=" " * STATE_WIDTH, subsequent_indent=" " * STATE_WIDTH)
+    out.print("\n".join([line, *below]), markup=False)
 
 
 def table(*columns: str, title: str | None = None) -> Table:

@@ -58,6 +58,7 @@ def test_a_mistyped_option_is_refused_and_nothing_is_changed(
 
 
 def test_the_options_for_documents_that_are_not_ours_are_proposed_by_the_data(run: Run, old: Db) -> None:
+    old.payments.drop()
     old.old.aggregate([{"$out": "payments"}])
     before = everything_in(old)
 
@@ -106,6 +107,7 @@ def test_a_field_that_is_a_document_s_own_is_no_scope(db: Db) -> None:
 def test_documents_without_a_number_propose_no_field_and_are_refused_all_the_same(
     run: Run, db: Db, document: dict[str, Any]
 ) -> None:
+    db.payments.drop()
     db.payments.insert_one(document)
 
     code, output = run("repair_duplicates.py", "--apply")

@@ -56,10 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     over.add_argument("--csv", type=Path, metavar="FILE", help="read them from a table that MySQL wrote")
     over.add_argument("--into-database", metavar="NAME", help="where they go on, if not in the database itself")
-    over.add_argument(
-        "--shop-map", type=sequences.parse_shop_map, metavar="MAP", default={}, help="names here, as: 6=dkr1,7=abj"
-    )
+    over.add_argument("--shop-map", type=_shop_map, metavar="MAP", default={}, help="names here, as: 6=dkr1,7=abj")
     return made
+
+
+def _shop_map(text: str) -> dict[str, str]:
+    try:
+        return sequences.parse_shop_map(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:

@@ -14,7 +14,7 @@ from finance.errors import Invalid
 from finance.invoices.model import KIND
 from finance.maintenance.kinds import shop_series
 from finance.maintenance.migrate.numbers import whole
-from finance.numbering.series import SLUG, Series, require_slug
+from finance.numbering.series import SLUG, Series
 
 LAST_NUMBER_MAX = 10_000_000
 YEARS = range(2000, 2101)
@@ -42,8 +42,8 @@ class Taken:
 
 def parse_shop_map(text: str) -> dict[str, str]:
     """Return `6=dkr1,7=abj` as a mapping; raises ValueError where two shops would be one, or a name can't be one."""
-    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
-    found = {theirs.strip(): require_slug(ours.strip()) for theirs, sign, ours in pairs if sign and theirs.strip()}
+    pairs = [tuple(part.strip() for part in pair.partition("=")) for pair in text.split(",") if pair.strip()]
+    found = {theirs: ours.lower() for theirs, _sign, ours in pairs if theirs and SLUG.fullmatch(ours.lower())}
     if not pairs or len(found) < len(pairs) or len(set(found.values())) < len(found):
         raise ValueError("must be THEIRS=OURS, separated by commas, each shop once, as 6=dkr1,7=abj")
     return found

@@ -241,6 +241,7 @@ def test_what_cannot_be_read_is_refused_and_nothing_is_made(
 
 
 def test_sequences_do_not_go_on_in_the_database_of_another_software(shop_system: Db, db: Db) -> None:
+    db.payments.drop()
     mongoose_application(db)
     before = everything_in(shop_system), everything_in(db)
 
