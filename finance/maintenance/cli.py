@@ -158,10 +158,10 @@ def progress_bar(out: Console, what: str, total: int | None) -> Iterator[Callabl
 def print_state(out: Console, state: str, name: str, detail: str) -> None:
     """Print a state in one line, and its detail below it where both are wider than a terminal."""
     line = f"{state:<{STATE_WIDTH}}{name}"
-    if len(line) + len(detail) + 2 <= PIPE_WIDTH:
-        return out.print(f"{line}  {detail}", markup=False)
-    below = textwrap.wrap(detail, PIPE_WIDTH, initial_indent=" " * STATE_WIDTH, subsequent_indent=" " * STATE_WIDTH)
-    out.print("\n".join([line, *below]), markup=False)
+    lines = [f"{line}  {detail}"]
+    if len(lines[0]) > PIPE_WIDTH:
+        lines = [line, *(" " * STATE_WIDTH + part for part in textwrap.wrap(detail, PIPE_WIDTH - STATE_WIDTH))]
+    out.print("\n".join(lines), markup=False)
 
 
 def table(*columns: str, title: str | None = None) -> Table:
