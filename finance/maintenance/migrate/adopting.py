@@ -61,7 +61,6 @@ def adopt(arguments: argparse.Namespace, db: Db, out: Console, report: Document)
                 asked=asked,
                 of=of,
                 of_database=db.name,
-                apply=arguments.apply,
                 show_all=arguments.all,
                 held=lease_here,
                 out=out,

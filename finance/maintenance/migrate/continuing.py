@@ -11,7 +11,9 @@ from finance.events import record_event
 from finance.maintenance import cli
 from finance.maintenance.lease import Lease
 from finance.maintenance.migrate.sequences import Taken
-from finance.maintenance.migrate.takeover import is_taken_over, take_over
+from finance.maintenance.migrate.takeover import take_over
+
+BATCH = 100
 
 
 @dataclass
@@ -40,35 +42,34 @@ def go_on(
     asked: Asked,
     of: tuple[str, str],
     of_database: str,
-    apply: bool,
-    show_all: bool,
     held: Lease | None,
+    show_all: bool,
     out: Console,
 ) -> Continued:
     """Let each sequence go on in our database `db`, or say which would, and return what became of them.
 
-    `of` and `of_database` say where they come from, for the event.
+    `of` and `of_database` say where they come from, for the event. Without a lease that is held nothing is done.
     """
-    done = Continued(applied=apply)
+    done = Continued(applied=held is not None)
     new: list[Taken] = []
     for one in taken:
         if one.series is None:
             done.refused.append(one)
-        elif is_taken_over(db, one.series, one.last):
+        elif one.goes_on:
             done.before[one.series.counter_id] = one.last
         else:
             new.append(one)
             done.going_on[one.series.counter_id] = one.last
-    if apply and new:
+    if done.applied and new:
         about = {"database": of_database, "sequences": len(new)}
         record_event(db, asked, action="sequences_taken_over", of=of, details=about)
     with cli.progress_bar(out, "taking over", len(new)) as progress:
-        for count, one in enumerate(new, start=1):
-            assert one.series is not None
-            if apply and held is not None:
-                held.require()
-                done.gaps += take_over(db, one.series, one.last, now=asked.now)
-            progress(count)
+        for at in range(0, len(new) if held is not None else 0, BATCH):
+            assert held is not None
+            held.require()
+            batch = {one.series: one.last for one in new[at : at + BATCH] if one.series is not None}
+            done.gaps += take_over(db, batch, now=asked.now)
+            progress(at + len(batch))
     _print(done, show_all, out)
     return done
 

@@ -14,6 +14,7 @@ from finance.errors import Invalid
 from finance.invoices.model import KIND
 from finance.maintenance.kinds import shop_series
 from finance.maintenance.migrate.numbers import whole
+from finance.maintenance.migrate.takeover import find_taken_over
 from finance.numbering.series import SLUG, Series
 
 LAST_NUMBER_MAX = 10_000_000
@@ -37,6 +38,7 @@ class Taken:
     last: int = 0
     problem: str = ""
     shop: str = ""  # as it is called there
+    goes_on: bool = False  # after `last` already
     nameless_shop: str | None = None  # a shop that has no name here until one is given
 
 
@@ -92,7 +94,7 @@ def read_sequences(
         known = by_series.get(taken.series.counter_id)
         if known is None or (not known.problem and (taken.problem or taken.last > known.last)):
             by_series[taken.series.counter_id] = taken
-    return [*(_against_ours(db, taken) for taken in by_series.values()), *refused]
+    return [*_against_ours(db, tenant, by_series.values()), *refused]
 
 
 def shops_of(taken: Iterable[Taken]) -> set[str]:
@@ -121,19 +123,26 @@ def _judge(values: Values, theirs: str, tenant: str, shop_map: Mapping[str, str]
     return Taken(theirs, series, last, shop=plain)
 
 
-def _against_ours(db: Db, taken: Taken) -> Taken:
-    """Return what is taken over, or why it can't be: numbers were given here already, or the shop counts otherwise."""
-    assert taken.series is not None
-    problem = taken.problem or _find_obstacle(db, taken.series, taken.last)
-    return replace(taken, series=None, problem=problem) if problem else taken
+def _against_ours(db: Db, tenant: str, of_series: Iterable[Taken]) -> Iterator[Taken]:
+    """Yield what is taken over, was taken over, or why it can't be: a shop counts otherwise, or gave numbers here."""
+    found = list(of_series)
+    before = find_taken_over(db, [one.series for one in found if one.series is not None])
+    shops = db.shops.find({"tenant": tenant, "rules.0": {"$exists": True}}, {"shop": True, "rules": True})
+    resets = {shop["shop"]: shop["rules"][-1].get("reset") for shop in shops}
+    for one in found:
+        assert one.series is not None
+        if not one.problem and before[one.series] >= one.last:
+            yield replace(one, goes_on=True)
+            continue
+        problem = one.problem or _find_obstacle(db, one.series, one.last, resets)
+        yield replace(one, series=None, problem=problem) if problem else one
 
 
-def _find_obstacle(db: Db, series: Series, last: int) -> str:
-    shop = {"tenant": series.tenant, "shop": series.document_filter["shop"]}
-    issued_here = {**shop, "period": series.period, "number_seq": {"$gte": 1, "$lte": last}}
+def _find_obstacle(db: Db, series: Series, last: int, resets: Mapping[str, str]) -> str:
+    shop = series.document_filter["shop"]
+    if resets.get(shop, "month") != "month":
+        return f"{shop} doesn't count by month here: set its reset to month first"
+    issued_here = {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1, "$lte": last}}
     if db.invoices.find_one(issued_here, {"_id": True}) is not None:
         return "invoices of this shop and month have such numbers here already"
-    rules = (db.shops.find_one(shop, {"rules": True}) or {}).get("rules") or [{"reset": "month"}]
-    if rules[-1].get("reset") != "month":
-        return f"{shop['shop']} doesn't count by month here: set its reset to month first"
     return ""
