@@ -50,7 +50,7 @@ class Writer:
 
 
 @contextmanager
-def inserting(collection: "Collection[Any]", *, first: int = 1_001) -> Iterator[Writer]:
+def inserting(collection: "Collection[Any]", *, first: int = 1_001, year: int = 2026) -> Iterator[Writer]:
     """Insert a payment after the other, as the application does, until the block ends; its first one is awaited."""
     writer, ended = Writer(), threading.Event()
 
@@ -58,7 +58,7 @@ def inserting(collection: "Collection[Any]", *, first: int = 1_001) -> Iterator[
         for number in range(first, first + 100_000):
             if ended.is_set():
                 return
-            payment = mongoose_payment(number)
+            payment = mongoose_payment(number, paymentNumber=f"PAY{year}{number:04d}")
             try:
                 collection.insert_one(payment)
                 writer.stored.append(payment["paymentNumber"])

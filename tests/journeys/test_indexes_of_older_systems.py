@@ -142,13 +142,13 @@ def test_a_repair_of_another_software_s_numbers_lets_it_go_on_and_tells_no_event
     env = {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": theirs.name, "FINANCE_VENV": sys.prefix}
     command = [str(ROOT / "scripts/repair_duplicates.py"), *options, "--apply"]
 
-    with inserting(theirs.payments, first=2_001) as writer:
+    with inserting(theirs.payments, year=2027) as writer:  # beside the series in which a number is to be had
         ended = subprocess.run(command, env=env | PATH, capture_output=True, text=True, timeout=200)
         writer.wrote.clear()
         assert writer.wrote.wait(20)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "paymentNumber: 100 %, createdAt: 100 %" in ended.stdout or "paymentNumber: 100 % of" in ended.stdout
+    assert "paymentNumber: 100 % of" in ended.stdout
     assert writer.refused == []
     numbers = [payment["paymentNumber"] for payment in theirs.payments.find()]
     assert len(numbers) == len(set(numbers)) == 31 + len(writer.stored)
