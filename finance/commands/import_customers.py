@@ -87,6 +87,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     columns = parse_columns(table.columns)
     _tell_of(table)
     db = database.connect(config)
+    database.require_ours(db)
     tenants.warn_of_new(db, tenant)
     if options.apply:
         database.protect(db)

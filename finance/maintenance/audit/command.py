@@ -10,7 +10,7 @@ from pathlib import Path
 from prometheus_client import write_to_textfile
 from rich.console import Console
 
-from finance.database import Db
+from finance.database import Db, require_ours
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli
 from finance.maintenance.audit import foreign, printing, record, verdict
@@ -99,6 +99,7 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 
 def _look(arguments: argparse.Namespace, db: Db, out: Console, now: datetime) -> tuple[list[str], list[SeriesAudit]]:
+    require_ours(db)
     kinds = _kinds(arguments)
     said = []
     if arguments.sync_counters:
