@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.posting import YEARS, Habits
+from tests.faults.posting import YEARS
 from tests.faults.proof import TENANT, posting_to, require_proven
 
 pytestmark = pytest.mark.faults
