@@ -123,9 +123,6 @@ def number_of(document: Mapping[str, Any]) -> tuple[int, int]:
     return document["number_year"], document["number_seq"]
 
 
-# ---------------------------------------------------------------- answers
-
-
 def a_success_is_one_document(evidence: Evidence) -> Iterator[str]:
     """With that number, that id and that body."""
     for attempt in evidence.history:
@@ -208,9 +205,6 @@ def an_answer_is_one_of_ours(evidence: Evidence) -> Iterator[str]:
             yield f"{told}, though nothing is wrong with it"
         elif evidence.undisturbed and attempt.status >= 500:
             yield f"{told}, though nothing was broken"
-
-
-# ---------------------------------------------------------------- numbers
 
 
 def a_number_is_given_once(evidence: Evidence) -> Iterator[str]:

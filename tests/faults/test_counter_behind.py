@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.faults.posting import YEARS, Habits
+from tests.faults.posting import YEARS
 from tests.faults.proof import TENANT, posting_to, require_proven
 
 pytestmark = pytest.mark.faults
 
-BETWEEN = 60
-TIMES = 3
+BETWEEN = 40
+TIMES = 2
 
 
 @pytest.mark.parametrize("numbering", ["standard", "no_gap"])
@@ -21,7 +21,7 @@ def test_a_counter_that_is_set_back_doubles_nothing(
     serve_api: Callable[..., Any], tmp_path: Path, numbering: str
 ) -> None:
     api = serve_api(workers=2, PAYMENT_NUMBERING=numbering)
-    posting = posting_to(api, requests=None, habits=Habits())
+    posting = posting_to(api, requests=None)
     behind: list[tuple[float, float]] = []
 
     with posting.running():
