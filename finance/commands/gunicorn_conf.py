@@ -17,12 +17,14 @@ def _metrics_folder() -> str:
     """Return an empty folder in which the workers' metrics meet.
 
     It has to stand, and to be named in the environment, before the app (and with it prometheus_client) is loaded. Files
-    of an earlier run would be added to this run's numbers.
+    of an earlier run would be added to this run's numbers; those of the master that a new one (SIGUSR2) takes over from
+    are of this run.
     """
     folder = Path(_NAMED or tempfile.mkdtemp(prefix="finance-metrics-"))
     folder.mkdir(parents=True, exist_ok=True)
-    for left_over in folder.glob("*.db"):
-        left_over.unlink(missing_ok=True)
+    if "GUNICORN_PID" not in os.environ:
+        for left_over in folder.glob("*.db"):
+            left_over.unlink(missing_ok=True)
     return str(folder)
 
 
