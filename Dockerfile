@@ -1,11 +1,5 @@
 # The API alone; docker-compose.yml runs it together with MongoDB.
 
-FROM python:3.11-slim-bookworm AS compiled
-RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
-COPY requirements-fast.txt requirements-build.txt ./
-RUN pip install --no-cache-dir --require-hashes -r requirements-build.txt \
-    && pip wheel --no-cache-dir --require-hashes --no-deps --no-build-isolation --wheel-dir /wheels -r requirements-fast.txt
-
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 COPY requirements.txt ./
@@ -14,8 +8,6 @@ COPY scripts/environment.py scripts/python_version.py scripts/
 ENV FINANCE_VENV=/venv PIP_NO_CACHE_DIR=1
 RUN python -c "import sys; sys.path.insert(0, 'scripts'); import environment; \
     environment.ensure('requirements.txt')"
-COPY --from=compiled /wheels /wheels
-RUN /venv/bin/pip install --no-index --no-deps /wheels/*.whl
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin finance

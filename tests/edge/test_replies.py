@@ -20,9 +20,7 @@ ADDRESSES = (
 
 def sent(response: Response, method: str = "GET") -> tuple[bytes, str, list[tuple[str, str]]]:
     chunks, status, headers = run_wsgi_app(response, create_environ(method=method))
-    body = b"".join(chunks)
-    getattr(chunks, "close", lambda: None)()
-    return body, status, list(headers)
+    return b"".join(chunks), status, list(headers)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

@@ -73,6 +73,14 @@ def test_the_head_of_an_answer_goes_out_with_the_first_of_its_body(told: list[An
     assert sent.asked == asked
 
 
+def test_the_parser_in_c_is_not_taken_where_it_is_installed(tmp_path: Path, mongodb_uri: str) -> None:
+    """It reads a folded header, and lines that end in LF alone."""
+    (tmp_path / "gunicorn_h1c.py").write_text("LimitRequestLine = parse_request = None")
+
+    with conftest._serving(mongodb_uri, tmp_path, 1, {"PYTHONPATH": str(tmp_path)}) as api:
+        assert HttpClient(api, "sound", role="client").post("/payments", json=a_payment()).status_code == 201
+
+
 def test_while_900_clients_hold_back_their_bodies_others_are_served(one_worker: Api, client_key: bytes) -> None:
     sound = HttpClient(one_worker, "sound", role="client")
     half = _as(client_key, post("/payments", VALID, role="client"))[: -len(VALID) + 1]

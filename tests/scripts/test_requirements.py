@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements", "requirements-dev", "requirements-mongodb", "requirements-fast", "requirements-build")
+LOCKS = ("requirements", "requirements-dev", "requirements-mongodb")
 INSTALLED = LOCKS[:2]  # the embedded mongod may be one of the system's
 
 
