@@ -31,17 +31,17 @@ class Expected:
     numbers: dict[ObjectId, tuple[str, int]] = field(default_factory=dict)
 
 
-def fill(db: Db, count: int, *, seed: int = 1, one_in: int = 100) -> Expected:
+def fill(db: Db, count: int, *, seed: int = 1, one_in: int = 100, group_max: int = GROUP_MAX) -> Expected:
     """Store `count` payments, in an order that isn't that of their numbers, and the counters far behind them.
 
-    One in `one_in` has a number that another one has as well.
+    One in `one_in` has a number that another one has as well, in groups of 2 to `group_max`.
     """
     chance = random.Random(seed)
     expected = Expected()
     db.payments.drop_index("payment_number_unique")
     fast = db.payments.with_options(write_concern=WriteConcern(w=1))
     batch: list[dict[str, Any]] = []
-    for payment in _payments(count, chance, expected, one_in):
+    for payment in _payments(count, chance, expected, one_in, group_max):
         expected.numbers[payment["_id"]] = (payment["payment_number"], payment["number_seq"])
         batch.append(payment)
         if len(batch) == _BATCH:
@@ -55,7 +55,9 @@ def fill(db: Db, count: int, *, seed: int = 1, one_in: int = 100) -> Expected:
     return expected
 
 
-def _payments(count: int, chance: random.Random, expected: Expected, one_in: int) -> Iterator[dict[str, Any]]:
+def _payments(
+    count: int, chance: random.Random, expected: Expected, one_in: int, group_max: int
+) -> Iterator[dict[str, Any]]:
     """Yield the payments of each series: numbers 1, 2, 3, …, and now and then a group that has one number."""
     per_series = count // (len(TENANTS) * len(YEARS))
     for tenant in TENANTS:
@@ -66,7 +68,7 @@ def _payments(count: int, chance: random.Random, expected: Expected, one_in: int
                 number_seq += 1
                 extra = 0
                 if duplicates_left and chance.random() < 1 / one_in:
-                    extra = min(chance.randint(1, GROUP_MAX - 1), duplicates_left, left - 1)
+                    extra = min(chance.randint(1, group_max - 1), duplicates_left, left - 1)
                 duplicates_left -= extra
                 group = [_payment(tenant, year, number_seq, chance) for _ in range(1 + extra)]
                 left -= len(group)

@@ -6,8 +6,7 @@ that an undo puts back stand under a wider one; see `let_numbers_back`.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
@@ -102,26 +101,32 @@ def make_unique(db: Db, index: Index) -> bool:
     return find_standing(db, index)[1] == "unique"
 
 
-def let_numbers_back(target: Target) -> tuple[str, Standing]:
-    """Have the numbers that a run took away come back, protected all the while; return what protects, and how.
+def let_numbers_back(target: Target) -> None:
+    """Have the numbers that a run took away come back, protected all the while.
 
     A wider unique index counts the mark that a document gets with its old number (`UNDONE_FIELD`), so it refuses what
     the number's own index refuses, and no document that comes back. That index is dropped only once this one stands.
     Safe to end anywhere and to repeat. Raises CannotProtect, with nothing dropped.
     """
-    db, wider = target.db, undone_index(target.unique_index)
-    make_unique(db, wider)
-    name, state = find_standing(db, wider)
-    if state not in PROTECTING:
+    wider = undone_index(target.unique_index)
+    may_hold_marks = find_standing(target.db, wider)[1] != "missing"
+    make_unique(target.db, wider)
+    if find_standing(target.db, wider)[1] not in PROTECTING:
         raise CannotProtect(
             f"{target.collection_name} holds duplicates that no repair renumbered, and this MongoDB can't refuse new "
             "ones over them (it needs 6.0). Nothing was changed."
         )
-    _unmark_lone(target)
-    narrow, stands = find_standing(db, target.unique_index)
-    if stands in PROTECTING:
-        _drop(target, narrow)
-    return name, state
+    if may_hold_marks:
+        _unmark_lone(target)
+    give_way(target)
+
+
+def give_way(target: Target) -> None:
+    """Drop the number's own index where the wider one protects."""
+    name, state = find_standing(target.db, target.unique_index)
+    protected = find_standing(target.db, undone_index(target.unique_index))[1] in PROTECTING
+    if protected and state in PROTECTING:
+        _drop(target, name)
 
 
 def drop_undone_index(target: Target) -> None:
@@ -149,20 +154,21 @@ def _unmark_lone(target: Target) -> None:
     marked = target.collection.find({UNDONE_FIELD: {"$exists": True}}, {"_id": True})
     while batch := [document["_id"] for document in islice(marked, UNMARK_BATCH)]:
         unmarked = [UpdateOne({"_id": id_}, {"$unset": {UNDONE_FIELD: True}}) for id_ in batch]
-        with refused_are_left():
-            target.collection.bulk_write(unmarked, ordered=False)
+        update_each(target, unmarked)
 
 
-@contextmanager
-def refused_are_left() -> Iterator[None]:
-    """Leave those as they are that a unique index refuses."""
+def update_each(target: Target, updates: Sequence[UpdateOne]) -> set[int]:
+    """Apply all updates, and return the positions of those that a unique index refuses."""
+    if not updates:
+        return set()
     try:
-        yield
+        target.collection.bulk_write(updates, ordered=False)
     except BulkWriteError as error:
-        if error.details["writeConcernErrors"] or any(
-            one["code"] != DUPLICATE_KEY for one in error.details["writeErrors"]
-        ):
+        failed = error.details["writeErrors"]
+        if error.details.get("writeConcernErrors") or any(one["code"] != DUPLICATE_KEY for one in failed):
             raise
+        return {one["index"] for one in failed}
+    return set()
 
 
 def _drop(target: Target, name: str) -> None:

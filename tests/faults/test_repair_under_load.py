@@ -1,5 +1,6 @@
 """Repairs of a database that clients post to meanwhile: real gunicorn, real scripts, and SIGKILL."""
 
+import itertools
 import json
 import os
 import random
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from benchmarks import duplicated_payments
 from finance.database import Db, find_unprotected
 from finance.maintenance.audit.checks import DUPLICATES, ON_THEIR_WAY
 from finance.maintenance.audit.record import record_gaps
 from finance.maintenance.audit.series import audit
-from finance.maintenance.cli import server_clock
+from finance.maintenance.cli import FAILED, server_clock
 from tests.clients import HttpClient
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,6 +43,11 @@ def command(db_name: str, uri: str, name: str, *arguments: str) -> tuple[list[st
 def script(api: Any, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     line, env = command(api.db.name, api.mongodb_uri, name, *arguments)
     return subprocess.run(line, env=env, capture_output=True, text=True, timeout=240)
+
+
+def repaired(api: Any) -> str:
+    """Repair, and return the run."""
+    return str(json.loads(script(api, "repair_duplicates.py", "--apply", "--json").stdout)["run"])
 
 
 @contextmanager
@@ -149,8 +156,7 @@ def test_an_undo_after_further_posts_gives_no_number_twice(db: Db, serve_api: Ca
     api = serve_api(workers=2, FINANCE_DATABASE=db.name)
     client = HttpClient(api, TENANT, role="client")
     given: set[tuple[str, str]] = set()
-    applied = script(api, "repair_duplicates.py", "--apply")
-    run = applied.stdout.split()[1]
+    run = repaired(api)
     given |= {(p["tenant"], p["payment_number"]) for p in api.db.payments.find({"previous_numbers": {"$ne": []}})}
     with posting(client) as answered:
         while len(answered) < 50:
@@ -175,23 +181,62 @@ def test_an_undo_after_further_posts_gives_no_number_twice(db: Db, serve_api: Ca
     require_all_accounted_for(api.db, answered)
 
 
-def test_two_repairs_at_once_do_the_work_of_one(db: Db, serve_api: Callable[..., Any]) -> None:
-    expected = duplicated_payments.fill(db, PAYMENTS // 4, seed=4, one_in=ONE_IN)
-    api = serve_api(workers=1, FINANCE_DATABASE=db.name)
-    line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--apply")
-    both = [subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+OPERATIONS = {
+    "keep the oldest": ("repair_duplicates.py", "--apply"),
+    "keep the newest": ("repair_duplicates.py", "--apply", "--keep", "newest"),
+    "undo": ("repair_duplicates.py", "--undo", "RUN"),
+    "migrate": ("migrate_indexes.py", "--apply"),
+}
+PAIRS = [
+    pytest.param(pair, marks=[pytest.mark.long] if "keep the newest" in pair[:1] or pair == ("migrate",) * 2 else [])
+    for pair in itertools.combinations_with_replacement(OPERATIONS, 2)
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " and ".join(pair))
+def test_two_operators_at_once(db: Db, mongodb_uri: str, pair: tuple[str, str]) -> None:
+    """The second is refused and told by whom, or comes after the first; no number that was given is lost."""
+    expected = duplicated_payments.fill(db, 800, seed=4, one_in=2)
+    original = _held(db)
+    run = _repair_and_post_duplicates(db, mongodb_uri, expected) if "undo" in pair else ""
+    given = _held(db)
+    lines = [[argument.replace("RUN", run) for argument in OPERATIONS[name]] for name in pair]
+    said = _at_once([command(db.name, mongodb_uri, *line) for line in lines])
+    codes = [code for code, _output in said]
+    assert min(codes) < FAILED, said
+    for code, output in said:
+        assert code < FAILED or "is at work here since" in output, output
+    assert find_unprotected(db) == []
+    assert original <= _held(db), "a number is held by no document"
+    assert given <= _held(db) | {(gap["tenant"], gap["number"]) for gap in db.number_gaps.find()}
+    assert db.maintenance_leases.count_documents({}) == 0
+
+
+def _held(db: Db) -> set[tuple[str, str]]:
+    return {(payment["tenant"], payment["payment_number"]) for payment in db.payments.find()}
+
+
+def _repair_and_post_duplicates(db: Db, uri: str, expected: duplicated_payments.Expected) -> str:
+    """Repair, and return the run; then there are new duplicates, for a second repair to find."""
+    line, env = command(db.name, uri, "repair_duplicates.py", "--apply", "--json")
+    run = json.loads(subprocess.run(line, env=env, capture_output=True, check=True).stdout)["run"]
+    db.payments.drop_index("payment_number_unique")
+    copied = list(db.payments.find({"_id": {"$nin": list(expected.losers)}}).limit(100))
+    db.payments.insert_many([{**payment, "_id": ObjectId()} for payment in copied])
+    return str(run)
+
+
+def _at_once(commands: list[tuple[list[str], dict[str, str]]]) -> list[tuple[int, str]]:
+    both = [subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for line, env in commands]
     said = [process.communicate()[0].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    changed = {payment["_id"] for payment in api.db.payments.find({"previous_numbers": {"$ne": []}})}
-    assert changed == expected.losers
-    require_all_accounted_for(api.db, [])
+    return [(process.returncode, output) for process, output in zip(both, said, strict=True)]
 
 
 def test_an_undo_killed_and_run_again_puts_everything_back(db: Db, serve_api: Callable[..., Any]) -> None:
     chance = random.Random()
     expected = duplicated_payments.fill(db, PAYMENTS // 2, seed=5, one_in=ONE_IN)
     api = serve_api(workers=2, FINANCE_DATABASE=db.name)
-    run = script(api, "repair_duplicates.py", "--apply").stdout.split()[1]
+    run = repaired(api)
     line, env = command(api.db.name, api.mongodb_uri, "repair_duplicates.py", "--undo", run)
     client = HttpClient(api, TENANT, role="client")
     with posting(client) as answered:
@@ -207,7 +252,6 @@ def test_an_undo_killed_and_run_again_puts_everything_back(db: Db, serve_api: Ca
     stood = {p["_id"]: (p["payment_number"], p["number_seq"]) for p in api.db.payments.find({"created_by": "key"})}
     assert stood == expected.numbers
     assert find_unprotected(api.db) == []
-    assert not [name for name in api.db.payments.index_information() if name.endswith(("_untouched", "_beside"))]
     record_gaps(api.db, now=server_clock(api.db)(), grace_s=0)
     found = list(audit(api.db, now=server_clock(api.db)(), grace_s=0))
     assert sum(series.counts[DUPLICATES] for series in found) == len(expected.losers)

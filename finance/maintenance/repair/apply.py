@@ -12,7 +12,7 @@ from finance.maintenance import fences
 from finance.maintenance.duplicates import Group, comparable, find_groups
 from finance.maintenance.lease import Lease
 from finance.maintenance.repair import runs
-from finance.maintenance.repair.changes import BATCH, Change, bulk_update, documents_now, id_key, renumbering
+from finance.maintenance.repair.changes import BATCH, Change, documents_now, id_key, renumbering
 from finance.maintenance.repair.plan import Keep, Planned, plan
 from finance.maintenance.series import sync_counters
 from finance.maintenance.target import Clock, Progress, Target, newest_number, value_at
@@ -121,7 +121,7 @@ def _renumber(work: _Work, batch: Sequence[tuple[Planned, Series]]) -> int:
     changes = [change for _planned, change in given]
     runs.write_changes(target.db, work.run, changes, at=now)
     ready = _whose_keepers_hold(work, given)
-    collided = bulk_update(target, [renumbering(target, change, run=work.run, now=now) for change in ready])
+    collided = fences.update_each(target, [renumbering(target, change, run=work.run, now=now) for change in ready])
     documents = documents_now(target, [change.document_id for change in changes])
     taken = [ready[position] for position in collided]
     left = 0

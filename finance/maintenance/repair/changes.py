@@ -11,11 +11,10 @@ from typing import Any
 
 import bson
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from finance.asked import Asked
-from finance.database import DUPLICATE_KEY, UNDONE_FIELD, Document
+from finance.database import UNDONE_FIELD, Document
 from finance.history import changed
 from finance.maintenance.target import PREVIOUS_FIELD, Target
 from finance.numbering.series import Series
@@ -76,21 +75,6 @@ def renumbering(
         asked = Asked(change.scope[0], author(run), now)
         update["$push"] = {"history": changed(asked, action="renumbered", changes=changes)}
     return UpdateOne({**unchanged, target.number_field: numbers[0]}, update)
-
-
-def bulk_update(target: Target, updates: Sequence[UpdateOne]) -> set[int]:
-    """Apply all updates, and return the positions of those whose number another document has."""
-    if not updates:
-        return set()
-    try:
-        target.collection.bulk_write(updates, ordered=False)
-    except BulkWriteError as error:
-        details: Document = dict(error.details or {})
-        failed = details["writeErrors"]
-        if details.get("writeConcernErrors") or any(one["code"] != DUPLICATE_KEY for one in failed):
-            raise
-        return {one["index"] for one in failed}
-    return set()
 
 
 def documents_now(target: Target, ids: Sequence[Any]) -> dict[bytes, Document]:

@@ -74,15 +74,15 @@ def _show_left(result: undo.Undo, out: Console) -> None:
 
 def show_runs(db: Db, out: Console) -> tuple[int, Document]:
     """Show every run, the last one first, and return it all for JSON."""
-    table = cli.table("run", "begun (UTC)", "by", "what", "collection", "state", "did", "can be undone")
     listed = [_run_json(db, run) for run in runs.list_runs(db)]
     for run in listed:
         did = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in run["did"].items() if count)
-        can_be_undone = "" if run["can_be_undone"] is None else f"{run['can_be_undone']:,}"
-        begun = f"{run['started_at']:%Y-%m-%d %H:%M:%S}"
-        rest = (run["what"], run["collection"], run["state"], did or "nothing", can_be_undone)
-        table.add_row(run["run"], begun, cli.shown(run["by"]), *map(cli.shown, rest))
-    out.print(table if listed else "There were no runs.")
+        out.print(f"{run['run']}  {run['what']}  {run['collection']}  {run['state']}", markup=False)
+        out.print(f"    {run['started_at']:%Y-%m-%d %H:%M:%S} UTC by {run['by']}: {did or 'nothing'}", markup=False)
+        if run["can_be_undone"]:
+            out.print(f"    {run['can_be_undone']:,} can be undone: --undo {run['run']}", markup=False)
+    if not listed:
+        out.print("There were no runs.")
     return cli.RIGHT, {"runs": listed}
 
 

@@ -15,7 +15,7 @@ from finance.database import Db, Document
 from finance.maintenance import fences
 from finance.maintenance.lease import Lease
 from finance.maintenance.repair import runs
-from finance.maintenance.repair.changes import BATCH, Change, author, bulk_update, documents_now, id_key, renumbering
+from finance.maintenance.repair.changes import BATCH, Change, author, documents_now, id_key, renumbering
 from finance.maintenance.target import PREVIOUS_FIELD, Clock, Progress, Target, value_at
 from finance.numbering import counters
 
@@ -63,7 +63,7 @@ def undo(
         lease.require()
         runs.tell_tenants(target, run, [change.scope for change in batch], told=told, now=clock())
         _put_back(work, list(_ready(target, batch, result, undone=undone)), result)
-    result.index, result.standing = fences.let_numbers_back(target)
+    result.index, result.standing = fences.find_standing(target.db, fences.undone_index(target.unique_index))
     return result
 
 
@@ -143,10 +143,10 @@ def _update(work: _Work, ready: Sequence[tuple[Change, Document]], now: datetime
             renumbering(work.target, change, run=work.run, now=now, back_from=document, beside_another=attempt > 0)
             for change, document in waiting
         ]
-        collided = bulk_update(work.target, updates)
+        collided = fences.update_each(work.target, updates)
         waiting = [waiting[position] for position in sorted(collided)]
         if not waiting:
             break
         if attempt > 0:
-            fences.let_numbers_back(work.target)
+            fences.give_way(work.target)
     return [change for change, _document in waiting]

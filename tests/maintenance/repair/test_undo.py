@@ -20,7 +20,9 @@ from finance.maintenance.repair import undo
 from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import Target, foreign, ours
 from finance.payments import service as payments
-from tests.maintenance.conftest import NOW, a_payment
+from tests.clients import Client
+from tests.clients import a_payment as a_posted_payment
+from tests.maintenance.conftest import NOW, YEAR, a_payment
 from tests.maintenance.repair.conftest import ACME, Killed, failing_at, numbers, repair, take_back
 
 LATER = NOW + timedelta(seconds=1)
@@ -114,8 +116,9 @@ def test_a_preview_of_an_undo_says_what_it_would_do_and_changes_nothing(db: Db, 
 def test_numbers_are_protected_at_every_moment_of_an_undo_that_fails_anywhere(
     db: Db, mongodb_uri: str, target: Target
 ) -> None:
-    """Each command that the undo sends to MongoDB is the last one, once."""
+    """Each command that the undo sends to MongoDB is the last one, once; a client posts after each."""
     run, _result = repair(target)
+    client, posted = Client(db), set()
     for killed_at in range(1, COMMANDS_MAX):
         with failing_at(mongodb_uri, db.name, killed_at) as failing:
             try:
@@ -125,11 +128,15 @@ def test_numbers_are_protected_at_every_moment_of_an_undo_that_fails_anywhere(
                 for number_seq in (1, 2, 3):
                     with pytest.raises(DuplicateKeyError):
                         db.payments.insert_one(a_payment(number_seq))
+                reply = client.post("/payments", json={**a_posted_payment(), "paid_on": f"{YEAR}-05-01"})
+                posted.add(reply.json["payment_number"])
                 db.maintenance_leases.delete_many({})
     else:
         pytest.fail("it never ended")
-    assert killed_at > 10
-    assert sorted(numbers(db).values()) == [f"PAY2026000{n}" for n in (1, 2, 2, 2, 3)]
+    assert len(posted) == killed_at - 1 > 10, "each was given a number of its own"
+    assert posted.isdisjoint({"PAY20260004", "PAY20260005"}), "those that the repair gave are never given again"
+    assert sorted(set(numbers(db).values()) - posted) == [f"PAY2026000{n}" for n in (1, 2, 3)]
+    assert db.payments.count_documents({"payment_number": "PAY20260002"}) == 3
     unexplained = [series for series in audit(db, now=LATER, grace_s=0) if set(series.counts) - {DUPLICATES}]
     assert unexplained == []
 
@@ -158,14 +165,14 @@ def test_a_worker_that_fences_again_meanwhile_does_not_stop_an_undo(
 ) -> None:
     before = numbers(db)
     run, _result = repair(target)
-    bulk_update, built = undo.bulk_update, []
+    update_each, built = fences.update_each, []
 
     def meanwhile(*args: Any) -> Any:
         if not built:
             built.append(fences.fence(db, target.unique_index))
-        return bulk_update(*args)
+        return update_each(*args)
 
-    monkeypatch.setattr(undo, "bulk_update", meanwhile)
+    monkeypatch.setattr(fences, "update_each", meanwhile)
     assert take_back(db, run).put_back == 2
     assert (built, numbers(db)) == (["prepared"], before)
 
