@@ -26,8 +26,10 @@ from finance import database
 from finance.config import Config
 from tests.clients import ENCRYPTION_KEY, Client, make_key
 from tests.commands import Commands
+from tests.databases import Databases
 
 ROOT = Path(__file__).resolve().parent.parent
+GUNICORN_CONF = ROOT / "gunicorn.conf.py"
 START_TIMEOUT_S = 60.0  # several of everything run at a time, on two cores
 STOP_TIMEOUT_S = 20.0
 # Settings of the one who runs the tests must not change what they see.
@@ -66,12 +68,19 @@ def mongodb_uri(mongod: EmbeddedMongodb | None) -> str:
     return mongod.uri if mongod else os.environ["MONGODB_URI"]
 
 
+@pytest.fixture(scope="session")
+def databases(mongodb_uri: str) -> Iterator[Databases]:
+    """The databases that tests take in turn; `db` is one of them."""
+    made = Databases(lambda name: database.connect(Config(mongodb_uri=mongodb_uri, database_name=name)))
+    yield made
+    made.drop(lambda name: _drop(mongodb_uri, name))
+
+
 @pytest.fixture
-def db(mongodb_uri: str) -> Iterator[database.Db]:
-    """A database of this test alone, connected as the app does it, with all indexes."""
-    with _fresh_database(mongodb_uri) as fresh:
-        database.create_indexes(fresh)
-        yield fresh
+def db(databases: Databases) -> Iterator[database.Db]:
+    """A database of this test alone, connected as the app does it, with all indexes and without a document."""
+    with databases.take() as taken:
+        yield taken
 
 
 @pytest.fixture
@@ -136,17 +145,21 @@ class Api:
 
 
 @pytest.fixture
-def serve_api(mongodb_uri: str, tmp_path: Path) -> Iterator[Callable[..., Api]]:
+def serve_api(mongodb_uri: str, databases: Databases, tmp_path: Path) -> Iterator[Callable[..., Api]]:
     """`serve_api(workers=3, **env)` starts a real gunicorn on a free port and waits until it is ready.
 
     The database is a fresh one unless `FINANCE_DATABASE` names one (`db.name`, to serve what a test has seeded);
-    `MONGODB_URI=own_mongod.uri` uses a mongod that the test may kill; `has_indexes=False` leaves them to the workers.
+    `MONGODB_URI=own_mongod.uri` uses a mongod that the test may kill; `has_indexes=False` leaves them to the workers;
+    `config` is another configuration of gunicorn than ours.
     """
     with contextlib.ExitStack() as stack:
 
-        def serve(workers: int = 3, *, has_indexes: bool = True, **env: str) -> Api:
+        def serve(workers: int = 3, *, has_indexes: bool = True, config: Path = GUNICORN_CONF, **env: str) -> Api:
             folder = tmp_path / f"api-{uuid4().hex[:8]}"
-            api = stack.enter_context(_serving(mongodb_uri, folder, workers, env, has_indexes=has_indexes))
+            if has_indexes and not env.keys() & {"FINANCE_DATABASE", "MONGODB_URI"}:
+                env["FINANCE_DATABASE"] = stack.enter_context(databases.take()).name
+            serving = _serving(mongodb_uri, folder, workers, env, has_indexes=has_indexes, config=config)
+            api = stack.enter_context(serving)
             stack.callback(api.kill)  # a graceful stop would cost every test a second or two
             return api
 
@@ -204,7 +217,15 @@ def _drop(uri: str, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _serving(uri: str, folder: Path, workers: int, env: dict[str, str], *, has_indexes: bool = True) -> Iterator[Api]:
+def _serving(
+    uri: str,
+    folder: Path,
+    workers: int,
+    env: dict[str, str],
+    *,
+    has_indexes: bool = True,
+    config: Path = GUNICORN_CONF,
+) -> Iterator[Api]:
     uri = env.get("MONGODB_URI", uri)
     with _fresh_database(uri, env.get("FINANCE_DATABASE")) as fresh:
         if has_indexes:
@@ -215,7 +236,7 @@ def _serving(uri: str, folder: Path, workers: int, env: dict[str, str], *, has_i
         settings |= {"MONGODB_URI": uri, "FINANCE_DATABASE": fresh.name}
         settings |= {"FINANCE_ENCRYPTION_KEY": base64.b64encode(ENCRYPTION_KEY).decode()}
         settings |= {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"), **env}
-        command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
+        command = [sys.executable, "-m", "gunicorn", "--config", str(config), "wsgi:app"]
         process = processes.start(command, log=folder / "gunicorn.log", env=settings, cwd=ROOT)
         api = Api(process, url=f"http://127.0.0.1:{port}", log=folder / "gunicorn.log", uri=uri, db=fresh)
         try:
