@@ -1,5 +1,6 @@
 """`create_app(config)`: the one place where parts are put together."""
 
+import contextlib
 import itertools
 import logging
 import secrets
@@ -9,7 +10,7 @@ from functools import partial
 from threading import Thread
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request
 
 from finance import context, database
 from finance.audit_events import routes as audit_events_routes
@@ -22,12 +23,14 @@ from finance.customers import routes as customers_routes
 from finance.database import Db
 from finance.edge import cors, cursors, exports, frames, limits, lists, openapi, probes, problems, replies
 from finance.encryption import FieldCipher
+from finance.errors import own
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
 from finance.invoices import service as invoices
 from finance.numbering.drafts import Draft, Outcome
 from finance.numbering.lane import Lane, Submit
 from finance.once import NothingStored
+from finance.ownership import DatabaseNotOurs
 from finance.payments import allocations
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
@@ -37,6 +40,7 @@ from finance.shops import routes as shops_routes
 log = logging.getLogger(__name__)
 
 BUILD_S = 3_600.0  # how long indexes may take to build, on a database that holds millions of payments already
+LOOK_AGAIN_S = 5.0  # where the database was another software's, or MongoDB away
 BUILD_PAUSES_S = (0.5, 1, 2, 5, 10, 30)  # and then the last one, until they stand
 
 
@@ -47,7 +51,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.url_map.merge_slashes = False  # "//payments" would be redirected, to whatever host the client wrote
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
-    protect = _protection(db)
+    protect = _Protection(db)
     submit_payment = _submit_payment(db, config=config, clock=clock, protect=protect)
     submit_invoice = _submit_invoice(db, config=config, clock=clock, protect=protect)
     app.extensions[context.EXTENSION] = Parts(
@@ -70,6 +74,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.extensions[guard.EXTENSION] = _guard(db, config, clock)
     app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
+    protect.refuse_writing_where_not_ours(app)
     cors.share_with(app, config.cors_origins)
     problems.register_error_handlers(app)
     api = openapi.create_api(app)
@@ -105,6 +110,8 @@ def _build_until_done(protect: Callable[[], None]) -> None:
                 protect()
             log.info("The unique indexes stand.")
             return
+        except DatabaseNotOurs as not_ours:
+            log.error(not_ours.detail)
         except database.IndexesMissing as missing:
             log.error("The unique indexes do not stand: %s", missing.detail)
         except database.DriverError as error:
@@ -119,17 +126,42 @@ class _SyncFlask(Flask):
         return func
 
 
-def _protection(db: Db) -> Callable[[], None]:
-    """Return what makes sure, once a process, that the unique indexes stand: nothing may be stored before."""
-    protected = False
+class _Protection:
+    """Makes sure, once a process, that the database is ours and its unique indexes stand: nothing is stored before."""
 
-    def protect() -> None:
-        nonlocal protected
-        if not protected:
-            database.protect(db)
-            protected = True
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._done = False
+        self._not_ours: DatabaseNotOurs | None = None
+        self._look_again_at_s = 0.0
 
-    return protect
+    def __call__(self) -> None:
+        if self._done:
+            return
+        self._note(database.protect)
+        self._done = True
+
+    def refuse_writing_where_not_ours(self, app: Flask) -> None:
+        """Refuse whatever could write, before its key is looked at, while another software's database is named."""
+
+        @app.before_request
+        def refuse() -> None:
+            if self._done or request.method in ("GET", "HEAD", "OPTIONS"):
+                return
+            if time.monotonic() >= self._look_again_at_s:
+                with contextlib.suppress(database.DriverError):  # then the request itself finds out
+                    self._note(database.require_ours)
+            elif self._not_ours is not None:
+                raise own(self._not_ours)
+
+    def _note(self, look: Callable[[Db], None]) -> None:
+        self._look_again_at_s = time.monotonic() + LOOK_AGAIN_S
+        self._not_ours = None
+        try:
+            look(self._db)
+        except DatabaseNotOurs as not_ours:
+            self._not_ours = not_ours
+            raise
 
 
 def _guard(db: Db, config: Config, clock: Clock) -> guard.Guard:

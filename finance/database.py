@@ -21,6 +21,7 @@ from finance.config import Config, ConfigError
 from finance.errors import Unavailable
 from finance.indexes import INDEXES, Index
 from finance.once import NothingStored
+from finance.ownership import DatabaseNotOurs, collections_of, find_not_ours
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ def shared_secret(db: Db, *, name: str, fresh: bytes) -> bytes:
     """Return the secret of this name that all processes share: `fresh`, made by the caller, where there is none yet."""
     kept = db.secrets.find_one({"_id": name})
     if kept is None:
+        require_ours(db)
         with contextlib.suppress(DuplicateKeyError):  # another process made it just now
             db.secrets.update_one({"_id": name}, {"$setOnInsert": {"secret": fresh}}, upsert=True)
         kept = db.secrets.with_options(read_concern=ReadConcern("local")).find_one({"_id": name})
@@ -145,8 +147,11 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
 
     A unique index over data that already holds duplicates is built with `prepareUnique` (MongoDB 6.0): it refuses new
     duplicates from then on, and scripts/repair_duplicates.py makes it unique. Raises IndexesMissing where an index of
-    the same name stands on other fields, or where duplicates can't be fenced off.
+    the same name stands on other fields, or where duplicates can't be fenced off; and DatabaseNotOurs, before anything
+    is built, where another software's documents or unique indexes are in one of these collections.
     """
+    indexes = list(indexes)
+    require_ours(db, indexes)
     by_collection: dict[str, list[Index]] = {}
     for index in indexes:
         by_collection.setdefault(index.collection, []).append(index)
@@ -166,8 +171,13 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
                 _create_index(db, index)
 
 
+def require_ours(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
+    """Raise DatabaseNotOurs where another software's documents or unique indexes are in the collections of these."""
+    find_unprotected(db, indexes)
+
+
 def protect(db: Db) -> None:
-    """Make sure that every unique index stands, building what is missing; raises IndexesMissing.
+    """Make sure that every unique index stands, building what is missing; raises IndexesMissing and DatabaseNotOurs.
 
     A new database gets all its indexes here. Where a build takes longer than a request may, that request and those
     after it are refused until it is done.
@@ -182,14 +192,18 @@ def protect(db: Db) -> None:
         raise
 
 
-def find_unprotected(db: Db) -> list[str]:
-    """Return "collection.index" for every unique index that does not refuse duplicates now."""
-    missing = []
-    for collection in sorted({index.collection for index in INDEXES if index.unique}):
-        standing = standing_indexes(db, collection)
-        expected = [index for index in INDEXES if index.unique and index.collection == collection]
-        missing += [f"{collection}.{index.name}" for index in expected if not _protects(standing, index)]
-    return missing
+def find_unprotected(db: Db, indexes: Iterable[Index] = INDEXES) -> list[str]:
+    """Return "collection.index" for every unique index that does not refuse duplicates now; raises DatabaseNotOurs."""
+    indexes = sorted(indexes, key=lambda index: index.collection)
+    standing = {name: standing_indexes(db, name) for name in collections_of(indexes)}
+    not_ours = find_not_ours(db, standing)
+    if not_ours:
+        raise DatabaseNotOurs.of(db.name, not_ours)
+    return [
+        f"{index.collection}.{index.name}"
+        for index in indexes
+        if index.unique and not _protects(standing[index.collection], index)
+    ]
 
 
 def standing_indexes(db: Db, collection: str) -> dict[str, Document]:

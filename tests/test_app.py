@@ -17,6 +17,7 @@ from finance.config import Config
 from finance.edge.blueprints import Blueprint
 from finance.edge.probes import Readiness
 from finance.indexes import INDEXES
+from finance.ownership import collections_of
 from tests.clients import Client, at_once
 from tests.commands import Commands
 from tests.conftest import Api
@@ -65,7 +66,7 @@ def test_probes_at_the_same_time_wait_for_one_answer(watched: database.Db, comma
 
     assert set(at_once(50, lambda _probe: app.test_client().get("/readyz").status_code)) == {200}
 
-    assert commands.names.count("listIndexes") == len({index.collection for index in INDEXES if index.unique})
+    assert commands.names.count("listIndexes") == len(collections_of(INDEXES))
 
 
 def test_an_answer_holds_for_a_second(watched: database.Db, commands: Commands) -> None:
@@ -82,7 +83,7 @@ def test_an_answer_holds_for_a_second(watched: database.Db, commands: Commands) 
     seconds[0] += 31
     obstacle = readiness.find_obstacle()
     assert obstacle is not None
-    assert "payments.payment_number_unique" in obstacle
+    assert "payments.payment_number_unique" in obstacle.detail
 
     database.create_indexes(watched)
     seconds[0] += 1.1

@@ -89,6 +89,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     except ValueError as error:
         parser.error(f"--tenant {error}")
     db = database.connect(Config.from_env())
+    database.require_ours(db)
     if options.revoke:
         _revoke(db, tenant, options.revoke)
     elif options.list:

@@ -59,6 +59,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     config = Config.from_env()
     rows = read_table(options.file)
     db = database.connect(config)
+    database.require_ours(db)
     tenants.warn_of_new(db, tenant)
     if options.apply:
         database.protect(db)

@@ -34,6 +34,7 @@ def main() -> int:
 def _run() -> int:
     config = Config.from_env()
     db = database.connect(config)
+    database.require_ours(db)
     cipher = FieldCipher(db, master_keys=config.encryption_keys)
     asked = asked_by("rotate_encryption_key.py", tenant=EVERY_TENANT, now=server_clock(db)())
     record_event(db, asked, action="encryption_key_rotated", of=("database", db.name))

@@ -14,6 +14,7 @@ from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaTy
 from finance.edge.problems import DatabaseUnavailable, InternalError, status_of
 from finance.errors import FinanceError, Invalid, NotParseable, RequestTimeout, wire_code
 from finance.once import OutcomeUnknown
+from finance.ownership import DatabaseNotOurs
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -67,7 +68,8 @@ def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any
 
 
 def _kinds_of(method: str, operation: dict[str, Any]) -> list[type[FinanceError]]:
-    kinds = [*OF_ALL, DatabaseUnavailable if method == "get" else OutcomeUnknown, *operation.pop(MEMBER, ())]
+    of_method = (DatabaseUnavailable,) if method == "get" else (OutcomeUnknown, DatabaseNotOurs)
+    kinds = [*OF_ALL, *of_method, *operation.pop(MEMBER, ())]
     if method == "post":
         kinds.append(NotParseable)  # an Idempotency-Key that stands twice
     return [*kinds, *OF_A_BODY] if "requestBody" in operation else kinds

@@ -19,6 +19,7 @@ from finance.database import Db
 from finance.edge.addresses import neighbourhood
 from finance.edge.look_ups import LookUps
 from finance.errors import TooManyRequests
+from finance.ownership import DatabaseNotOurs
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class SharedCounts:
         try:
             with database.deadline(ANSWER_S):
                 if self._limiter is None:
+                    database.require_ours(self._db)
                     self._limiter = FixedWindowRateLimiter(_Storage(self._db))
                 if self._limiter.hit(rate, *of, cost=cost):
                     return None
@@ -63,6 +65,9 @@ class SharedCounts:
             self._paused_until_s = now_s + PAUSE_S
             self._limiter = None  # its collection is prepared once more when MongoDB is back
             log.warning("No limits for %.0f s, their counts can't be had: %s", PAUSE_S, type(error).__name__)
+            return None
+        except DatabaseNotOurs:  # nothing is written there, and nobody's key is good
+            self._paused_until_s = now_s + PAUSE_S
             return None
         return min(max(ends_at - time.time(), 1.0), float(rate.get_expiry()))
 

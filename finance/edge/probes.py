@@ -10,11 +10,17 @@ from finance import database, metrics
 from finance.database import Db
 from finance.edge.problems import problem
 from finance.edge.replies import reply
+from finance.errors import Unavailable
+from finance.ownership import DatabaseNotOurs
 
 ANSWER_S = 2.0
 KEPT_S = 1.0  # an answer holds for all that ask meanwhile
 INDEXES_KEPT_S = 30.0  # those that stand are not removed by themselves
 NAMED_MAX = 3
+
+
+class NotReady(Unavailable):
+    """MongoDB does not answer, or the unique indexes do not stand."""
 
 
 def create_probes(db: Db) -> Blueprint:
@@ -32,10 +38,10 @@ def healthz() -> Response:
 
 
 def readyz(readiness: "Readiness") -> Response:
-    """Say whether MongoDB answers and the unique indexes stand; without them nothing may be numbered."""
+    """Say whether MongoDB answers, the database is ours and the unique indexes stand; else nothing may be numbered."""
     obstacle = readiness.find_obstacle()
     if obstacle is not None:
-        return problem(503, code="not_ready", detail=obstacle, headers={"Retry-After": "1"})
+        return problem(503, code=obstacle.code, detail=obstacle.detail, headers={"Retry-After": "1"})
     return reply({"status": "ready"})
 
 
@@ -46,11 +52,11 @@ class Readiness:
         self._db = db
         self._clock_s = clock_s
         self._one_asks = Lock()
-        self._obstacle: str | None = None
+        self._obstacle: Unavailable | None = None
         self._kept_until_s = 0.0
         self._protected_until_s = 0.0
 
-    def find_obstacle(self) -> str | None:
+    def find_obstacle(self) -> Unavailable | None:
         """Return what is in the way, None where nothing is."""
         with self._one_asks:
             if self._clock_s() >= self._kept_until_s:
@@ -58,7 +64,7 @@ class Readiness:
                 self._kept_until_s = self._clock_s() + KEPT_S
             return self._obstacle
 
-    def _look(self) -> str | None:
+    def _look(self) -> Unavailable | None:
         try:
             with database.deadline(ANSWER_S):
                 if self._clock_s() < self._protected_until_s:
@@ -66,9 +72,11 @@ class Readiness:
                     return None
                 missing = database.find_unprotected(self._db)
         except database.DriverError:
-            return "MongoDB does not answer."
+            return NotReady("MongoDB does not answer.")
+        except DatabaseNotOurs as not_ours:
+            return not_ours
         if missing:
-            return _missing(missing)
+            return NotReady(_missing(missing))
         self._protected_until_s = self._clock_s() + INDEXES_KEPT_S
         return None
 

@@ -6,8 +6,9 @@ import logging
 import os
 import socket
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from finance.asked import Asked
 from finance.config import Config, ConfigError
 from finance.database import Db
 from finance.errors import FinanceError
+from finance.maintenance import sight
 from finance.text import without_private
 
 log = logging.getLogger(__name__)
@@ -32,8 +34,10 @@ RIGHT, FOUND, FAILED = 0, 1, 2  # exit codes: nothing to do, something found or 
 EXIT_CODES = "Exit code: 0 all is right, 1 something was found or left, 2 an error."
 
 ANSWER_S = 10.0  # how long a server may take to answer at all
+NAMES_MAX = 20
 RUN_S = 7 * 24 * 3600.0  # builds and scans take as long as they take
-PIPE_WIDTH = 200
+PIPE_WIDTH = 80  # of tables; a line is never broken
+STATE_WIDTH = 17
 
 
 class Stopped(Exception):
@@ -89,6 +93,9 @@ def run(command: Callable[[argparse.Namespace, Db, Console], int], arguments: ar
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         with _connected(arguments) as db:
+            if not getattr(arguments, "json", False):  # there it stands in the object, as sight.look(db).as_json()
+                for line in sight.look(db).lines():
+                    errors.print(line, markup=False)
             return command(arguments, db, console())
     except FORESEEN as error:
         errors.print(f"error: {in_words(error)}", markup=False)
@@ -126,8 +133,8 @@ def asked_by(script: str, *, tenant: str, now: datetime, who: str | None = None)
 
 
 def console() -> Console:
-    """Return where results go. A pipe gets whole lines, whatever their length."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    """Return where results go. Lines stay whole, whatever their length; tables are as wide as the terminal."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def server_clock(db: Db) -> Callable[[], datetime]:
@@ -146,6 +153,15 @@ def progress_bar(out: Console, what: str, total: int | None) -> Iterator[Callabl
     with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def print_state(out: Console, state: str, name: str, detail: str) -> None:
+    """Print a state in one line, and its detail below it where both are wider than a terminal."""
+    line = f"{state:<{STATE_WIDTH}}{name}"
+    lines = [f"{line}  {detail}"]
+    if len(lines[0]) > PIPE_WIDTH:
+        lines = [line, *(" " * STATE_WIDTH + part for part in textwrap.wrap(detail, PIPE_WIDTH - STATE_WIDTH))]
+    out.print("\n".join(lines), markup=False)
 
 
 def table(*columns: str, title: str | None = None) -> Table:
@@ -169,6 +185,23 @@ def names(text: str) -> tuple[str, ...]:
     return fields
 
 
+def nothing_held() -> AbstractContextManager[None]:
+    """Return what stands in the place of a lease where nothing is changed."""
+    return nullcontext()
+
+
+def require_database(db: Db, option: str = "--database") -> None:
+    """Raise Stopped where an option names a database that isn't there: it would be made by what is written."""
+    if db.list_collection_names():
+        return
+    try:
+        known = sorted(set(db.client.list_database_names()) - {"admin", "config", "local"})
+    except PyMongoError:  # this user may not see them
+        known = []
+    listed = f"; there are {', '.join(known[:NAMES_MAX])}" if known else ""
+    raise Stopped(f"{option} {db.name}: there is no such database{listed}. Nothing was created.")
+
+
 @contextmanager
 def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
     config = replace(Config.from_env(), database_deadline_s=RUN_S)
@@ -188,4 +221,6 @@ def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
             raise Stopped(
                 f"MongoDB does not answer ({type(error).__name__}). Name the right one in MONGODB_URI or --uri."
             ) from None
+        if arguments.database:
+            require_database(db)
         yield db

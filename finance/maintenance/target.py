@@ -7,21 +7,25 @@ Its counter is `counters` {_id: "<collection>.<number field>:<scope>:PAY2026"} i
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId, json_util
 from pymongo.collection import Collection as MongoCollection
 
-from finance.database import Db, Document
+from finance.database import Db, Document, standing_indexes
 from finance.indexes import INDEXES, Index
+from finance.maintenance import fields
+from finance.maintenance.fields import Coverage
 from finance.maintenance.kinds import MaintainedKind
 from finance.maintenance.series import newest_accounted
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
+from finance.ownership import DatabaseNotOurs, foreign_unique_indexes, has_foreign_documents
 
 PREVIOUS_FIELD = "previous_numbers"
+CREATED_FIELD = "createdAt"  # where none is named; without it the time in the id counts
 FOREIGN_DIGITS_MIN = 4
 FOREIGN_DIGITS_MAX = 9  # longer ones, without a year before them, are clocks (PAY1767225600123)
 # A number wider than the series' own width is one of it only where the numbers lead there without a larger leap:
@@ -49,6 +53,7 @@ class Target:
     counts_all_scopes: bool = False
     # Whether documents without a number are duplicates of each other, as they are for an index that is not partial.
     missing_is_a_number: bool = False
+    coverage: Coverage | None = None  # of the named fields, where a caller named them
 
     @property
     def collection_name(self) -> str:
@@ -83,7 +88,8 @@ class Target:
 
 
 def ours(db: Db, kind: MaintainedKind) -> Target:
-    """Return the target of one of our own collections."""
+    """Return the target of one of our own collections; raises DatabaseNotOurs, with what to name instead."""
+    _require_ours(db, kind.numbered.collection)
     numbered, keys = kind.numbered, (("tenant", 1), (kind.numbered.number_field, 1))
     return Target(
         db=db,
@@ -96,16 +102,31 @@ def ours(db: Db, kind: MaintainedKind) -> Target:
     )
 
 
+def named(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
+    """Return the target that a caller's options name, as `foreign` does, with the coverage of each of its fields.
+
+    Raises FieldUnknown for a collection that isn't there, and a field that no document has.
+    """
+    by_option = {"--number-field": [number_field], "--scope": scope_fields}
+    if created_field != CREATED_FIELD:
+        by_option["--created-field"] = [created_field]
+    covered = fields.require_fields(db, collection, by_option=by_option)
+    found = foreign(
+        db, collection=collection, number_field=number_field, scope_fields=scope_fields, created_field=created_field
+    )
+    return replace(found, coverage=covered)
+
+
 def foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequence[str], created_field: str) -> Target:
     """Return the target of a collection that other software filled. Documents without a number are no concern of it."""
-    fields = (*scope_fields, number_field)
+    key = (*scope_fields, number_field)
     standing = db[collection].index_information().values()
     return Target(
         db=db,
         numbered=foreign_kind(collection, number_field),
         scope_fields=tuple(scope_fields),
         created_field=created_field,
-        unique_index=unique_index(collection, fields, partial={number_field: {"$type": "string"}}),
+        unique_index=unique_index(collection, key, partial={number_field: {"$type": "string"}}),
         counts_all_scopes=any(
             found.get("unique") and [name for name, _ in found["key"]] == [number_field] for found in standing
         ),
@@ -133,6 +154,20 @@ def from_document(db: Db, document: Mapping[str, Any], kinds: Sequence[Maintaine
         number_field=document["number_field"],
         scope_fields=document["scope"],
         created_field=document["created_field"],
+    )
+
+
+def _require_ours(db: Db, collection: str) -> None:
+    unique = foreign_unique_indexes(collection, standing_indexes(db, collection))
+    if not unique and not has_foreign_documents(db, collection):
+        return
+    proposed = fields.propose(db, collection)
+    options = proposed.options if proposed else "--number-field FIELD --created-field FIELD [--scope FIELDS]"
+    said = "".join(f"\n  {line}" for line in (proposed.why if proposed else ()))
+    raise DatabaseNotOurs(
+        f"{db.name}.{collection} is another software's. Nothing was changed. To look at these documents name their "
+        f"fields:\n  --collection {collection} {options}{said}\n"
+        "For our own, name our database in FINANCE_DATABASE or --database."
     )
 
 

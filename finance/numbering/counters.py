@@ -189,6 +189,16 @@ def go_on_after(db: Db, series: Series, last: int) -> None:
     db.counters.update_one({"_id": series.counter_id}, {"$max": {"seq": last, "taken_over": last}}, upsert=True)
 
 
+def go_on_after_each(db: Db, last_by_series: Mapping[Series, int]) -> None:
+    """Do what `go_on_after` does for each series, in one round trip."""
+    updates = [
+        UpdateOne({"_id": series.counter_id}, {"$max": {"seq": last, "taken_over": last}}, upsert=True)
+        for series, last in last_by_series.items()
+    ]
+    if updates:
+        db.counters.bulk_write(updates, ordered=False)
+
+
 def read_taken_over(db: Db, series: Series) -> int:
     """Return the last number that another system gave before the series began here, 0 where there is none."""
     counter = db.counters.find_one({"_id": series.counter_id})

@@ -25,11 +25,26 @@ def test_nothing_wrong_is_exit_code_0(run: Run, name: str) -> None:
     assert run(name)[0] == 0
 
 
+@pytest.mark.parametrize("options", [[], ["--apply"], ["--record-gaps"]])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_mistyped_database_is_refused_and_not_made(run: Run, db: Db, name: str, options: list[str]) -> None:
+    code, output = run(name, "--database", "finance_test_nothing_here", *options)
+
+    assert code == 2
+    assert options == [] or "unrecognized" in output or "there is no such database" in output
+    assert "finance_test_nothing_here" not in db.client.list_database_names()
+
+
 @pytest.mark.parametrize(
     ("name", "code"), [("repair_duplicates.py", 0), ("migrate_indexes.py", 1), ("audit_numbers.py", 0)]
 )
-def test_an_empty_database_can_be_looked_at(run: Run, name: str, code: int) -> None:
+def test_an_empty_database_can_be_looked_at(
+    run: Run, db: Db, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    monkeypatch.setenv("FINANCE_DATABASE", "finance_test_nothing_here")
+    monkeypatch.setattr("finance.maintenance.cli.require_database", lambda *_: None)
     assert run(name, "--database", "finance_test_nothing_here")[0] == code
+    assert "finance_test_nothing_here" not in db.client.list_database_names()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +85,10 @@ def test_the_scripts_run_as_they_are(db: Db, mongodb_uri: str) -> None:
     env = {"MONGODB_URI": mongodb_uri, "FINANCE_DATABASE": db.name, "FINANCE_VENV": sys.prefix, "PATH": "/usr/bin:/bin"}
     for name in COMMANDS:
         ended = subprocess.run([str(ROOT / "scripts" / name)], env=env, capture_output=True, text=True, timeout=200)
-        assert (ended.returncode, ended.stderr.replace("Installing requirements.txt …\n", "")) == (0, ""), ended.stdout
+        said = ended.stderr.replace("Installing requirements.txt …\n", "").splitlines()
+        assert ended.returncode == 0, ended.stdout
+        assert said == [said[0], "Whose documents: ours."]
+        assert said[0].startswith(f"Database {db.name} on MongoDB ")
 
 
 def test_an_unforeseen_failure_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

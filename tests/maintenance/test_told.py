@@ -142,7 +142,7 @@ def test_a_replaced_index_and_sequences_taken_over_are_told(run: Run, db: Db) ->
     assert replaced[6] == {"wrong": ["shop"], "right": ["shop", "year", "month"], "keep_max": "last"}
     assert (taken_over[0], taken_over[3:]) == (
         "acme",
-        ("sequences_taken_over", "collection", "seq", {"sequences": 1}),
+        ("sequences_taken_over", "collection", "seq", {"database": db.name, "sequences": 1}),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from finance.database import Db, Document
+from finance.database import Db, Document, require_ours
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli
 from finance.maintenance.audit import checks, record
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
+    require_ours(db)
     clock = cli.server_clock(db)
     said = []
     if arguments.record_gaps:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from finance.database import Db, Document, standing_indexes
 from finance.indexes import INDEXES, Index
 from finance.maintenance import fences
+from finance.ownership import has_foreign_documents, is_named_as
 
 State = Literal["right", "missing", "not unique", "on other fields", "in the way"]
 Say = Callable[[str], None]
@@ -28,6 +29,9 @@ class Finding:
     state: State
     detail: str
     expected: Index | None = None
+
+    def as_json(self) -> Document:
+        return {"collection": self.collection, "name": self.name, "state": self.state, "detail": self.detail}
 
 
 def check(db: Db, indexes: Iterable[Index] = INDEXES) -> list[Finding]:
@@ -56,6 +60,22 @@ def migrate(db: Db, findings: Iterable[Finding], *, say: Say) -> None:
         if finding.expected is None:
             db[finding.collection].drop_index(finding.name)
             say(f"dropped {finding.collection}.{finding.name}")
+
+
+def find_misplaced(db: Db) -> list[Finding]:
+    """Return the indexes of ours on collections that hold documents of another software: they refuse its inserts."""
+    findings = []
+    for collection in sorted({index.collection for index in INDEXES}):
+        if not has_foreign_documents(db, collection):
+            continue
+        expected = [index for index in INDEXES if index.collection == collection]
+        standing = standing_indexes(db, collection)
+        findings += [
+            Finding(collection, name, "in the way", describe(found))
+            for name, found in standing.items()
+            if is_named_as(name, expected) and "tenant" in dict(found["key"])
+        ]
+    return findings
 
 
 def _check_one(index: Index, standing: Mapping[str, Mapping[str, Any]]) -> Finding:

@@ -2,20 +2,30 @@
 
 Order: the right index refuses new duplicates first, then documents that are equal on the right fields are settled, the
 right index is made unique, and only then the wrong one is dropped. Of equal documents the most advanced stays (the
-largest `keep_max`); the others are copied to a backup collection before they are deleted.
+largest `keep_max`, as a number, whatever type it is stored as); the others are copied to a backup collection before
+they are deleted. A group in which one has no number is left as it is.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from decimal import Decimal
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 
 from finance.database import Db, Document
 from finance.indexes import Index
 from finance.maintenance import fences
 from finance.maintenance.duplicates import Group, find_groups
+from finance.maintenance.migrate.numbers import as_number, number_of
 from finance.maintenance.target import Target, foreign_kind, unique_index, value_at
 
 PASSES_MAX = 20
 GROUPS_SHOWN_MAX = 20
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+
+Stored = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,14 @@ class Replacement:
         return f"{self.collection}_replaced"
 
 
+@dataclass(frozen=True)
+class Settled:
+    """Documents equal on the right fields; `kept` is the largest `keep_max`, None where it can't be told."""
+
+    group: Group
+    kept: Any = None
+
+
 @dataclass
 class Found:
     """How things stand: the wrong indexes by name, the right one, and documents equal on the right fields."""
@@ -62,7 +80,8 @@ class Found:
     right: fences.Standing
     groups: int = 0
     documents: int = 0
-    first: list[Group] = field(default_factory=list)
+    left: int = 0  # groups that --keep-max can't settle
+    first: list[Settled] = field(default_factory=list)
 
     @property
     def is_right(self) -> bool:
@@ -82,30 +101,37 @@ def look(replacement: Replacement) -> Found:
     found = Found(wrong=_wrong_indexes(replacement), right=fences.find_standing(replacement.db, replacement.index)[1])
     if found.right != "unique":
         for group in find_groups(replacement.target):
+            ranked = _most_advanced_first(replacement, group) if replacement.keep_max else []
+            kept = value_at(ranked[0], replacement.keep_max or "") if ranked else None
             found.groups += 1
             found.documents += group.documents
+            found.left += bool(replacement.keep_max) and not ranked
             if len(found.first) < GROUPS_SHOWN_MAX:
-                found.first.append(group)
+                found.first.append(Settled(group, kept))
     return found
 
 
-def replace_index(replacement: Replacement) -> Done:
+def replace_index(replacement: Replacement, *, require: Callable[[], None] = lambda: None) -> Done:
     """Settle equal documents, make the right index unique, then drop the wrong one. Safe to kill and to run again.
 
-    Without `keep_max` equal documents stay, the right index refuses new ones, and the wrong index stays too.
+    Without `keep_max` equal documents stay, the right index refuses new ones, and the wrong index stays too; so it is
+    where a group can't be settled. `require` is called before each change, and raises where it must not be made.
     """
     done = Done()
+    require()
     fences.fence(replacement.db, replacement.index)
     for _pass in range(PASSES_MAX):
-        if fences.make_unique(replacement.db, replacement.index) or replacement.keep_max is None:
+        if fences.make_unique(replacement.db, replacement.index) or not replacement.keep_max:
             break
-        for group in find_groups(replacement.target):
-            _settle(replacement, group, done)
+        settled = [_settle(replacement, group, done, require) for group in find_groups(replacement.target)]
+        if not any(settled):
+            break
     done.standing = fences.find_standing(replacement.db, replacement.index)[1]
     if done.standing == "unique":
-        if replacement.keep_max and replacement.data_collection and replacement.data_field:
+        if replacement.data_collection:
             _raise_to_data(replacement, done)
         for name in _wrong_indexes(replacement):
+            require()
             replacement.db[replacement.collection].drop_index(name)
             done.dropped.append(name)
     return done
@@ -119,37 +145,62 @@ def _wrong_indexes(replacement: Replacement) -> list[str]:
     ]
 
 
-def _settle(replacement: Replacement, group: Group, done: Done) -> None:
-    """Keep the most advanced document of a group, and move the others to the backup, each if it is unchanged."""
+def _most_advanced_first(replacement: Replacement, group: Group) -> list[Stored]:
+    """Return the documents of a group, the largest number first, then by id; none where one has no number."""
     assert replacement.keep_max is not None
+    equal = _equal(replacement, group)
+    documents = list(replacement.db[replacement.collection].with_options(RAW).find(equal).sort("_id", 1))
+    ranked: list[tuple[Decimal, Stored]] = []
+    for document in documents:
+        number = number_of(value_at(document, replacement.keep_max))
+        if number is None:
+            return []
+        ranked.append((number, document))
+    return [document for _number, document in sorted(ranked, key=lambda one: one[0], reverse=True)]
+
+
+def _settle(replacement: Replacement, group: Group, done: Done, require: Callable[[], None]) -> bool:
+    """Keep the most advanced document of a group, and move the others to the backup; return whether it can be settled.
+
+    Each is copied before it is deleted: killed in between, it is in both, and the next run deletes it. It is deleted
+    only as it was copied, and while the one that stays is there as it was read.
+    """
+    ranked = _most_advanced_first(replacement, group)
+    if not ranked:
+        return False
+    kept, *others = ranked
     collection = replacement.db[replacement.collection]
-    equal = dict(zip(replacement.right, (*group.scope, group.number), strict=True))
-    for document in islice(collection.find(equal).sort([(replacement.keep_max, -1), ("_id", 1)]), 1, None):
-        # Copied before it is deleted: killed in between, it is in both, and the next run deletes it.
-        replacement.db[replacement.backup].replace_one({"_id": document["_id"]}, document, upsert=True)
-        unchanged = {"_id": document["_id"], replacement.keep_max: value_at(document, replacement.keep_max)}
-        done.moved += collection.delete_one({**equal, **unchanged}).deleted_count
+    for document in others:
+        require()
+        backup = replacement.db[replacement.backup].with_options(RAW)
+        backup.replace_one({"_id": document["_id"]}, document, upsert=True)
+        if collection.find_one(_unchanged(kept), {"_id": True}) is not None:
+            done.moved += collection.delete_one(_unchanged(document)).deleted_count
+    return True
+
+
+def _equal(replacement: Replacement, group: Group) -> Document:
+    return dict(zip(replacement.right, (*group.scope, group.number), strict=True))
+
+
+def _unchanged(document: Stored) -> Document:
+    return {"_id": document["_id"], "$expr": {"$eq": ["$$ROOT", {"$literal": document}]}}
 
 
 def _raise_to_data(replacement: Replacement, done: Done) -> None:
-    """Raise each document whose `keep_max` is behind the data that it counts."""
-    assert replacement.keep_max is not None
+    """Raise each document whose `keep_max` is behind the data that it counts; a text stays a text."""
+    keep_max, right = replacement.keep_max or "", replacement.right
+    keys = {f"k{n}": f"${name}" for n, name in enumerate(right)}
+    newest = {"$max": as_number(f"${replacement.data_field}")}
     assert replacement.data_collection is not None
-    pipeline: list[Document] = [
-        {
-            "$group": {
-                "_id": {_key(name): f"${name}" for name in replacement.right},
-                "newest": {"$max": f"${replacement.data_field}"},
-            }
-        }
-    ]
-    for counted in replacement.db[replacement.data_collection].aggregate(pipeline, allowDiskUse=True):
-        newest = counted["newest"]
-        if isinstance(newest, int | float):
-            equal = {name: counted["_id"].get(_key(name)) for name in replacement.right}
-            update = {"$max": {replacement.keep_max: newest}}
-            done.raised += replacement.db[replacement.collection].update_one(equal, update).modified_count
-
-
-def _key(name: str) -> str:
-    return name.replace(".", "_")
+    data = replacement.db[replacement.data_collection]
+    for counted in data.aggregate([{"$group": {"_id": keys, "newest": newest}}], allowDiskUse=True):
+        if counted["newest"] is None:
+            continue
+        equal = {name: counted["_id"].get(f"k{n}") for n, name in enumerate(right)}
+        number: Document = {"$literal": counted["newest"]}
+        text = {"$eq": [{"$type": f"${keep_max}"}, "string"]}
+        raised = {"$cond": [text, {"$toString": {"$toLong": number}}, {"$toLong": number}]}
+        is_behind = {"$expr": {"$lt": [as_number(f"${keep_max}"), number]}, keep_max: {"$ne": None}}
+        update = [{"$set": {keep_max: raised}}]
+        done.raised += replacement.db[replacement.collection].update_one({**equal, **is_behind}, update).modified_count

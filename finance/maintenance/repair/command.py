@@ -16,7 +16,7 @@ from finance.maintenance.kinds import KINDS
 from finance.maintenance.lease import held
 from finance.maintenance.repair import apply, listing, runs, undo
 from finance.maintenance.repair.plan import Planned, plan
-from finance.maintenance.target import Progress, Target, foreign, ours
+from finance.maintenance.target import Progress, Target, named, ours
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,16 +60,23 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     elif arguments.undo:
         code, result = (_preview if arguments.preview else _undo)(arguments, db, out)
     else:
-        code, result = (_apply if arguments.apply else _look)(arguments, _target(arguments, db), out)
+        code, result = (_apply if arguments.apply else _look)(arguments, _shown(_target(arguments, db), out), out)
     if arguments.json:
         said = json_util.dumps(result, json_options=json_util.RELAXED_JSON_OPTIONS, ensure_ascii=False)
         cli.console().print(said, markup=False, soft_wrap=True)
     return code
 
 
+def _shown(target: Target, out: Console) -> Target:
+    """Return the target, and print how many documents have the fields that were named."""
+    if target.coverage is not None:
+        out.print(target.coverage.in_words(), markup=False)
+    return target
+
+
 def _target(arguments: argparse.Namespace, db: Db) -> Target:
     if arguments.number_field:
-        return foreign(
+        return named(
             db,
             collection=arguments.collection,
             number_field=arguments.number_field,

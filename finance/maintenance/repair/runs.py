@@ -18,6 +18,7 @@ from finance.database import Db, Document, create_indexes
 from finance.errors import NotFound
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.indexes import INDEXES, Index
+from finance.maintenance import sight
 from finance.maintenance.cli import asked_by, whoami
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.repair.changes import Change
@@ -45,7 +46,9 @@ def begin_run(target: Target, run: str, *, by: str | None, now: datetime, about:
     create_indexes(target.db, RUN_INDEXES)
     who = by or whoami()
     document = {"_id": run, "tool": "repair_duplicates", "by": who, "started_at": now, "state": "running"}
-    _tell(target.db, run, tenant=EVERY_TENANT, who=who, now=now, about={"collection": target.collection_name, **about})
+    if sight.holds_ours(target.db):
+        told = {"collection": target.collection_name, **about}
+        _tell(target.db, run, tenant=EVERY_TENANT, who=who, now=now, about=told)
     target.db.number_repairs.insert_one({**document, **target.as_document(), **about})
 
 

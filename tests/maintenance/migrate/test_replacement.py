@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from bson import Decimal128, Int64
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db
@@ -112,3 +113,74 @@ def test_no_moment_without_protection_while_others_write(db: Db) -> None:
     thread.join()
     assert (done.dropped, stored_twice) == (["shop_1"], [])
     assert tried[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"), [("9", "10"), ("3", 12), (9, "10"), (2.0, Decimal128("11")), ("007", 8), (Int64(9), 10.0)]
+)
+def test_numbers_are_compared_as_numbers_whatever_their_type(db: Db, smaller: Any, larger: Any) -> None:
+    db.sequencefactures.insert_many([sequence("DKR1", 10, last) for last in (smaller, larger, smaller)])
+
+    assert replace_index(sequences(db, keep_max="last")).moved == 2
+
+    assert [stored["last"] for stored in db.sequencefactures.find()] == [larger]
+
+
+@pytest.mark.parametrize("no_number", [None, "", "x", True, [], float("nan"), "1e3", "٣"])
+def test_a_group_with_something_else_is_left_and_listed(db: Db, no_number: Any) -> None:
+    db.sequencefactures.create_index("shop", unique=False)
+    left, settled = [sequence("DKR1", 10, 4), sequence("DKR1", 10, no_number)], sequence("THIES", 10, 9)
+    db.sequencefactures.insert_many([*left, settled, sequence("THIES", 10, 8)])
+
+    found = look(sequences(db, keep_max="last"))
+    done = replace_index(sequences(db, keep_max="last"))
+
+    assert (found.groups, found.left) == (2, 1)
+    assert sorted((str(one.group.scope[0]), one.kept) for one in found.first) == [("DKR1", None), ("THIES", 9)]
+    assert (done.moved, done.standing) == (1, "prepared")
+    assert db.sequencefactures.count_documents({"shop": "DKR1"}) == 2
+    assert [stored["last"] for stored in db.sequencefactures.find({"shop": "THIES"})] == [9]
+
+
+def test_nothing_is_deleted_whose_other_fields_changed_since_its_copy_was_made(
+    db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.sequencefactures.insert_many([sequence("DKR1", 10, 3, name="a"), sequence("DKR1", 10, 4, name="b")])
+    unchanged, renamed = replacement._unchanged, []
+
+    def meanwhile(document: Any) -> Any:
+        if document["name"] == "a" and not renamed:
+            renamed.append(db.sequencefactures.update_one({"name": "a"}, {"$set": {"closed_by": "Awa"}}))
+        return unchanged(document)
+
+    monkeypatch.setattr(replacement, "_unchanged", meanwhile)
+
+    assert replace_index(sequences(db, keep_max="last")).moved == 1
+    assert [copy["closed_by"] for copy in db.sequencefactures_replaced.find()] == ["Awa"], "copied again as it is now"
+
+
+def test_the_others_are_not_deleted_once_the_one_that_stays_is_gone(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    db.sequencefactures.insert_many([sequence("DKR1", 10, 3, name="a"), sequence("DKR1", 10, 4, name="b")])
+    unchanged, deleted = replacement._unchanged, []
+
+    def meanwhile(document: Any) -> Any:
+        if document["name"] == "b" and not deleted:
+            deleted.append(db.sequencefactures.delete_one({"name": "b"}))
+        return unchanged(document)
+
+    monkeypatch.setattr(replacement, "_unchanged", meanwhile)
+    replace_index(sequences(db, keep_max="last"))
+
+    assert stored(db) == [("DKR1", 10, 3)]
+
+
+@pytest.mark.parametrize(("last", "number", "after"), [("5", 8, "8"), (5, "8", 8), ("9", "10", "10"), ("12", 8, "12")])
+def test_the_one_that_stays_is_raised_to_data_of_any_type_and_keeps_its_own(
+    db: Db, last: Any, number: Any, after: Any
+) -> None:
+    db.sequencefactures.insert_one(sequence("DKR1", 10, last))
+    db.factures.insert_many([{"shop": "DKR1", "year": 2026, "month": 10, "number": n} for n in (1, number, "x", None)])
+
+    replace_index(sequences(db, keep_max="last", data_collection="factures", data_field="number"))
+
+    assert [stored["last"] for stored in db.sequencefactures.find()] == [after]

@@ -1,0 +1,59 @@
+"""What a command sees first: the server, what it may do there, and whose documents these are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymongo
+import pytest
+
+from finance.database import Db
+from finance.maintenance import set_up, sight
+from tests.maintenance.conftest import COMMANDS, Run
+from tests.maintenance.test_set_up import Guarded
+from tests.older_systems import mongoose_application
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    mongod = Guarded(Path(tmp_path_factory.mktemp("guarded"))).start()
+    try:
+        set_up.set_up(mongod.address, mongod.wanted())
+        yield mongod
+    finally:
+        mongod.stop()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_first_what_it_sees(run: Run, db: Db, name: str) -> None:
+    _code, output = run(name)
+
+    assert f"Database {db.name} on MongoDB {db.client.server_info()['version']}, replica set " in output
+    assert "Whose documents: ours." in output
+
+
+def test_it_is_no_part_of_what_is_printed_for_programs(run: Run, db: Db) -> None:
+    assert run("migrate_indexes.py", "--json")[1].startswith("{")
+
+
+def test_documents_of_another_software_are_named(db: Db) -> None:
+    db.payments.drop()
+    mongoose_application(db)
+
+    seen = sight.look(db)
+
+    assert not seen.is_ours
+    assert seen.lines()[1].startswith("Whose documents: another software's: payments holds documents without our")
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "missing"), [("finance", "ap%2Fi", ("collMod",)), ("finance-ops", "0ps", ())]
+)
+def test_privileges_that_are_missing_are_named(
+    guarded: Guarded, user: str, password: str, missing: tuple[str, ...]
+) -> None:
+    with pymongo.MongoClient(guarded.uri(user, password)) as client:
+        seen = sight.look(client.finance_suite)
+
+    assert (seen.user, seen.missing) == (user, missing)
+    assert seen.documents == "nothing of ours is here yet"
+    assert not missing or "may not: collMod" in seen.lines()[0]

@@ -1,0 +1,91 @@
+"""Another software's documents and unique indexes are found before anything of ours is built beside them."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from bson import ObjectId
+
+from finance import database
+from finance.config import Config
+from finance.database import Db
+from finance.indexes import INDEXES
+from finance.ownership import DatabaseNotOurs
+from tests.commands import Commands
+from tests.older_systems import everything_in, mongoose_application, mongoose_payment
+
+
+@pytest.fixture
+def theirs(mongodb_uri: str) -> Iterator[Db]:
+    """A database without anything of ours."""
+    db = database.connect(Config(mongodb_uri=mongodb_uri, database_name=f"finance_test_{uuid4().hex[:16]}"))
+    yield db
+    db.client.drop_database(db.name)
+    db.client.close()
+
+
+@pytest.mark.parametrize("build", [database.create_indexes, database.protect, database.require_ours])
+def test_beside_the_documents_of_a_mongoose_application_nothing_is_built(theirs: Db, build: Any) -> None:
+    mongoose_application(theirs)
+    before = everything_in(theirs)
+
+    with pytest.raises(DatabaseNotOurs, match=r"payments holds documents without our tenant.*FINANCE_DATABASE") as why:
+        build(theirs)
+
+    assert everything_in(theirs) == before
+    assert "paymentNumber_1 on paymentNumber" in str(why.value)
+    assert theirs.name in str(why.value)
+    theirs.payments.insert_many([mongoose_payment(900), mongoose_payment(901)])
+
+
+@pytest.mark.parametrize("collection", ["payments", "customers", "invoices", "counters"])
+def test_a_unique_index_of_another_software_is_enough_before_its_first_document(theirs: Db, collection: str) -> None:
+    theirs[collection].create_index("theirNumber", unique=True)
+    before = everything_in(theirs)
+
+    with pytest.raises(DatabaseNotOurs, match=f"{collection} has the unique index theirNumber_1 on theirNumber"):
+        database.create_indexes(theirs)
+
+    assert everything_in(theirs) == before
+
+
+@pytest.mark.parametrize("tenant", [None, ObjectId(), 7, {"name": "acme"}])
+def test_a_document_among_ours_that_cant_be_ours_is_found(db: Db, tenant: Any) -> None:
+    db.payments.insert_many([{"tenant": "acme", "payment_number": f"PAY{n}", "number_seq": n} for n in range(50)])
+    db.payments.insert_one({"tenant": tenant, "paymentNumber": "PAY20260001"})
+
+    with pytest.raises(DatabaseNotOurs):
+        database.require_ours(db)
+
+
+@pytest.mark.parametrize("fields", [["tenant", "reference"], ["tenant", "paymentNumber"], ["payment_number"]])
+def test_what_an_operator_or_an_earlier_version_put_on_our_own_documents_is_no_other_software(
+    db: Db, fields: list[str]
+) -> None:
+    db.payments.insert_one({"tenant": "acme", "payment_number": "PAY1"})
+    db.payments.create_index([(field, 1) for field in fields], unique=True)
+
+    database.require_ours(db)
+
+
+def test_other_collections_of_the_database_are_no_concern(theirs: Db) -> None:
+    theirs.users.create_index("email", unique=True)
+    theirs.users.insert_one({"email": "ada@example.org"})
+
+    database.create_indexes(theirs)
+
+    assert database.find_unprotected(theirs) == []
+
+
+def test_the_look_reads_no_documents_of_ours_however_many_there_are(watched: Db, db: Db, commands: Commands) -> None:
+    db.payments.insert_many([{"tenant": "acme", "payment_number": f"PAY{n}", "number_seq": n} for n in range(2_000)])
+
+    database.require_ours(watched)
+
+    explained = [
+        db.command("explain", {"find": "payments", "filter": wanted, "limit": 1}, verbosity="executionStats")
+        for wanted in ({"tenant": None}, {"$or": [{"tenant": {"$type": kind}} for kind in ("objectId", "number")]})
+    ]
+    assert [found["executionStats"]["totalDocsExamined"] for found in explained] == [0, 0]
+    assert commands.names.count("listIndexes") <= len({index.collection for index in INDEXES}) + 2
