@@ -28,8 +28,8 @@ STAND_INS = (
 # Beside those of the list. What they hold has no tenant, so only a unique index shows that another software is there.
 WITHOUT_INDEXES = ("counters", "secrets")
 NAMED_MAX = 3
-# Without a tenant, or with one of another software: theirs are ids, ours are short texts. Each is one index seek.
-NOT_OURS = ({"tenant": None}, {"$or": [{"tenant": {"$type": kind}} for kind in ("objectId", "number", "object")]})
+# Without a tenant, or with one of another software: theirs are ids, ours are short texts. Each branch is an index seek.
+NOT_OURS = {"$or": [{"tenant": None}, *({"tenant": {"$type": kind}} for kind in ("objectId", "number", "object"))]}
 
 
 class DatabaseNotOurs(Unavailable):
@@ -62,7 +62,7 @@ def collections_of(indexes: Iterable[Index]) -> list[str]:
 def find_not_ours(db: Database[Document], standing: Mapping[str, Standing]) -> list[str]:
     """Return what is another software's in the collections of `standing`, in words; nothing where all is ours.
 
-    Costs one or two index seeks a collection; where no index of ours stands, a scan that ends at the first document
+    Costs a few index seeks a collection; where no index of ours stands, a scan that ends at the first document
     that isn't ours.
     """
     found = [words for name, indexes in standing.items() if indexes for words in _find_in(db, name, indexes)]
@@ -74,7 +74,7 @@ def has_foreign_documents(db: Database[Document], collection: str) -> bool:
     """Return whether a collection of ours holds a document without a tenant, or with one that can't be ours."""
     if collection not in _TENANTS:
         return False
-    return any(db[collection].find_one(not_ours, {"_id": True}) is not None for not_ours in NOT_OURS)
+    return db[collection].find_one(NOT_OURS, {"_id": True}) is not None
 
 
 def foreign_unique_indexes(collection: str, standing: Standing) -> dict[str, str]:

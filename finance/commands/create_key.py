@@ -34,6 +34,7 @@ from finance.database import Db
 from finance.maintenance import cli
 from finance.numbering.series import require_slug
 
+LIST_WIDTH = 200  # in a pipe, where each key stays in one line
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([dh])", re.ASCII)
 
 
@@ -158,7 +159,7 @@ def _print_keys(documents: list[ApiKey]) -> None:
         table.add_row(
             key["_id"], key["tenant"], key["role"], name, made, _instant(key.get("expires_at")), used, revoked
         )
-    cli.console().print(table)
+    cli.console(pipe_width=LIST_WIDTH).print(table)
     print(f"{len(documents)} keys; times are in UTC, the last use to the hour.", file=sys.stderr)
 
 

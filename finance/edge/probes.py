@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
+from typing import NamedTuple
 
 from flask import Blueprint, Response
 
@@ -10,7 +11,6 @@ from finance import database, metrics
 from finance.database import Db
 from finance.edge.problems import problem
 from finance.edge.replies import reply
-from finance.errors import Unavailable
 from finance.ownership import DatabaseNotOurs
 
 ANSWER_S = 2.0
@@ -19,8 +19,11 @@ INDEXES_KEPT_S = 30.0  # those that stand are not removed by themselves
 NAMED_MAX = 3
 
 
-class NotReady(Unavailable):
-    """MongoDB does not answer, or the unique indexes do not stand."""
+class Obstacle(NamedTuple):
+    """What is in the way of serving requests."""
+
+    detail: str
+    code: str = "not_ready"
 
 
 def create_probes(db: Db) -> Blueprint:
@@ -52,11 +55,11 @@ class Readiness:
         self._db = db
         self._clock_s = clock_s
         self._one_asks = Lock()
-        self._obstacle: Unavailable | None = None
+        self._obstacle: Obstacle | None = None
         self._kept_until_s = 0.0
         self._protected_until_s = 0.0
 
-    def find_obstacle(self) -> Unavailable | None:
+    def find_obstacle(self) -> Obstacle | None:
         """Return what is in the way, None where nothing is."""
         with self._one_asks:
             if self._clock_s() >= self._kept_until_s:
@@ -64,7 +67,7 @@ class Readiness:
                 self._kept_until_s = self._clock_s() + KEPT_S
             return self._obstacle
 
-    def _look(self) -> Unavailable | None:
+    def _look(self) -> Obstacle | None:
         try:
             with database.deadline(ANSWER_S):
                 if self._clock_s() < self._protected_until_s:
@@ -72,11 +75,11 @@ class Readiness:
                     return None
                 missing = database.find_unprotected(self._db)
         except database.DriverError:
-            return NotReady("MongoDB does not answer.")
+            return Obstacle("MongoDB does not answer.")
         except DatabaseNotOurs as not_ours:
-            return not_ours
+            return Obstacle(not_ours.detail, not_ours.code)
         if missing:
-            return NotReady(_missing(missing))
+            return Obstacle(_missing(missing))
         self._protected_until_s = self._clock_s() + INDEXES_KEPT_S
         return None
 

@@ -5,7 +5,8 @@
     audit/      is every number accounted for?
     cli.py      what the commands share
 
-The rest is what they share: the kinds of numbered documents and their series, recorded gaps, the collection that is
-looked at (target.py), the numbers that stand twice in it, unique indexes over data with duplicates (fences.py), and
-the lease that keeps two operators from changing one collection at once (lease.py).
+The rest is what they share: what a command sees first (sight.py: the server, its privileges, whose documents these
+are), what fields of other software are called (fields.py), the kinds of numbered documents and their series, recorded
+gaps, the collection that is looked at (target.py), the numbers that stand twice in it, unique indexes over data with
+duplicates (fences.py), and the lease that keeps two operators from changing one collection at once (lease.py).
 """

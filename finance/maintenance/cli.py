@@ -132,9 +132,9 @@ def asked_by(script: str, *, tenant: str, now: datetime, who: str | None = None)
     return Asked(tenant, f"scripts/{script}", now, by_name=who or whoami())
 
 
-def console() -> Console:
+def console(*, pipe_width: int = PIPE_WIDTH) -> Console:
     """Return where results go. Lines stay whole, whatever their length; tables are as wide as the terminal."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else pipe_width)
 
 
 def server_clock(db: Db) -> Callable[[], datetime]:

@@ -109,15 +109,13 @@ def let_numbers_back(target: Target) -> None:
     Safe to end anywhere and to repeat. Raises CannotProtect, with nothing dropped.
     """
     wider = undone_index(target.unique_index)
-    may_hold_marks = find_standing(target.db, wider)[1] != "missing"
     make_unique(target.db, wider)
     if find_standing(target.db, wider)[1] not in PROTECTING:
         raise CannotProtect(
             f"{target.collection_name} holds duplicates that no repair renumbered, and this MongoDB can't refuse new "
             "ones over them (it needs 6.0). Nothing was changed."
         )
-    if may_hold_marks:
-        _unmark_lone(target)
+    _unmark_lone(target)
     give_way(target)
 
 
@@ -130,10 +128,12 @@ def give_way(target: Target) -> None:
 
 
 def drop_undone_index(target: Target) -> None:
-    """Drop what an undo built, and what those of earlier versions left, once the number's own index protects again."""
-    if find_standing(target.db, target.unique_index)[1] in PROTECTING:
-        if find_standing(target.db, undone_index(target.unique_index))[1] != "missing":
+    """Drop what undoes built, once the number's own index is unique again: no mark is left then."""
+    if find_standing(target.db, target.unique_index)[1] == "unique":
+        wider, state = find_standing(target.db, undone_index(target.unique_index))
+        if state != "missing":
             _unmark_lone(target)
+            _drop(target, wider)
         for name in standing_indexes(target.db, target.collection_name):
             if is_left_by_undo(name, [target.unique_index]):
                 _drop(target, name)
@@ -146,7 +146,8 @@ def undone_index(index: Index) -> Index:
 
 
 def is_left_by_undo(name: str, indexes: Iterable[Index]) -> bool:
-    return any(name == index.name + end for index in indexes if index.unique for end in (UNDONE, *_OF_EARLIER_VERSIONS))
+    """Return whether an undo of an earlier version left an index of this name."""
+    return any(name == index.name + end for index in indexes if index.unique for end in _OF_EARLIER_VERSIONS)
 
 
 def _unmark_lone(target: Target) -> None:

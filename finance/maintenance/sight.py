@@ -1,5 +1,6 @@
 """What a command sees before it does anything: the server, what it may do there, and whose documents these are."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from finance.ownership import DatabaseNotOurs
 
 NEEDED = ("find", "listIndexes", "insert", "update", "remove", "createIndex", "dropIndex", "collMod")
 OURS = "ours"
+WIDTH = 80
 MADE_BY_REPAIRS = {"number_gaps"}  # in other software's databases too
 
 
@@ -29,13 +31,14 @@ class Sight:
     is_ours: bool
 
     def lines(self) -> list[str]:
-        """Return what is said of it, each line shorter than a terminal is wide wherever its names allow that."""
+        """Return what is said of it, in lines no wider than a terminal."""
         may = f"may not: {', '.join(self.missing)} (roles readWrite and dbAdmin)" if self.missing else "may do all"
-        who = "no user is asked for" if self.user is None else f"as {self.user}, who {may}"
-        return [
-            f"Database {self.database} on MongoDB {self.version}, {self.topology}, {who}.",
-            f"Whose documents: {self.documents}.",
-        ]
+        said = (
+            f"Database: {self.database}, MongoDB {self.version}, {self.topology}",
+            f"Privileges: {'no user is asked for' if self.user is None else f'{self.user} {may}'}",
+            f"Whose documents: {self.documents}",
+        )
+        return [line for one in said for line in textwrap.wrap(one, WIDTH, subsequent_indent="  ")]
 
     def as_json(self) -> Document:
         return {

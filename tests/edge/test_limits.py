@@ -56,6 +56,8 @@ def test_many_at_the_same_time_are_all_counted(db: Db) -> None:
 
 def test_a_flood_costs_no_more_than_its_limit(watched: Db, commands: Commands) -> None:
     failed_keys = FailedKeys(THREE, SharedCounts(watched))
+    failed_keys.count("198.51.100.1", "hash")  # the first one of a process looks whose database this is
+    commands.names.clear()
 
     refused = 0
     for _wrong in range(600):

@@ -87,8 +87,8 @@ def test_the_scripts_run_as_they_are(db: Db, mongodb_uri: str) -> None:
         ended = subprocess.run([str(ROOT / "scripts" / name)], env=env, capture_output=True, text=True, timeout=200)
         said = ended.stderr.replace("Installing requirements.txt …\n", "").splitlines()
         assert ended.returncode == 0, ended.stdout
-        assert said == [said[0], "Whose documents: ours."]
-        assert said[0].startswith(f"Database {db.name} on MongoDB ")
+        assert said == [said[0], "Privileges: no user is asked for", "Whose documents: ours"]
+        assert said[0].startswith(f"Database: {db.name}, MongoDB ")
 
 
 def test_an_unforeseen_failure_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

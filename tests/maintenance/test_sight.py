@@ -27,8 +27,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 def test_every_command_says_first_what_it_sees(run: Run, db: Db, name: str) -> None:
     _code, output = run(name)
 
-    assert f"Database {db.name} on MongoDB {db.client.server_info()['version']}, replica set " in output
-    assert "Whose documents: ours." in output
+    assert f"Database: {db.name}, MongoDB {db.client.server_info()['version']}, replica set " in output
+    assert "Privileges: no user is asked for\nWhose documents: ours\n" in output
 
 
 def test_it_is_no_part_of_what_is_printed_for_programs(run: Run, db: Db) -> None:
@@ -42,7 +42,8 @@ def test_documents_of_another_software_are_named(db: Db) -> None:
     seen = sight.look(db)
 
     assert not seen.is_ours
-    assert seen.lines()[1].startswith("Whose documents: another software's: payments holds documents without our")
+    assert seen.documents.startswith("another software's: payments holds documents without our tenant; payments has")
+    assert max(map(len, seen.lines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -56,4 +57,4 @@ def test_privileges_that_are_missing_are_named(
 
     assert (seen.user, seen.missing) == (user, missing)
     assert seen.documents == "nothing of ours is here yet"
-    assert not missing or "may not: collMod" in seen.lines()[0]
+    assert f"Privileges: {user} {'may not: collMod' if missing else 'may do all'}" in seen.lines()[1]

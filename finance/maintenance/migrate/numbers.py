@@ -11,14 +11,17 @@ from bson import Decimal128
 
 from finance.database import Document
 
-_TEXT = re.compile(r"\s*[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?\s*", re.ASCII)
+_TEXT = r"\s*[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?\s*"
+_KINDS = ["int", "long", "double", "decimal"]
 
 
 def as_number(expression: Any) -> Document:
     """Return the expression that is a decimal where `expression` is a number or the text of one, and null elsewhere."""
+    is_text = {"$eq": [{"$type": expression}, "string"]}
+    shaped = {"$regexMatch": {"input": expression, "regex": f"^{_TEXT}$"}}
+    is_number = {"$cond": [is_text, shaped, {"$in": [{"$type": expression}, _KINDS]}]}
     convert = {"input": {"$trim": {"input": {"$toString": expression}}}, "to": "decimal", "onError": None}
-    kinds = ["int", "long", "double", "decimal", "string"]
-    return {"$cond": [{"$in": [{"$type": expression}, kinds]}, {"$convert": {**convert, "onNull": None}}, None]}
+    return {"$cond": [is_number, {"$convert": convert}, None]}
 
 
 def number_of(value: Any) -> Decimal | None:
@@ -26,7 +29,7 @@ def number_of(value: Any) -> Decimal | None:
     if isinstance(value, Decimal128):
         value = value.to_decimal()
     if isinstance(value, str):
-        value = Decimal(value.strip()) if _TEXT.fullmatch(value) else None
+        value = Decimal(value.strip()) if re.fullmatch(_TEXT, value, re.ASCII) else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     number = Decimal(value)

@@ -10,7 +10,7 @@ from bson import json_util
 from rich.console import Console
 
 from finance.database import Db, Document
-from finance.maintenance import cli, fences
+from finance.maintenance import cli, fences, sight
 from finance.maintenance.duplicates import Group, find_groups, find_walk_index
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.lease import held
@@ -62,7 +62,11 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     else:
         code, result = (_apply if arguments.apply else _look)(arguments, _shown(_target(arguments, db), out), out)
     if arguments.json:
-        said = json_util.dumps(result, json_options=json_util.RELAXED_JSON_OPTIONS, ensure_ascii=False)
+        said = json_util.dumps(
+            {"sight": sight.look(db).as_json(), **result},
+            json_options=json_util.RELAXED_JSON_OPTIONS,
+            ensure_ascii=False,
+        )
         cli.console().print(said, markup=False, soft_wrap=True)
     return code
 

@@ -183,6 +183,23 @@ def test_a_second_run_writes_nothing_of_what_was_taken_over(
     assert db.number_gaps.count_documents({}) == 60 + 3
 
 
+def test_a_take_over_that_ends_before_its_counters_is_gone_on_with(
+    shop_system: Db, db: Db, monkeypatch: pytest.MonkeyPatch, audit: Any
+) -> None:
+    def killed(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("finance.numbering.counters.go_on_after_each", killed)
+        assert from_shop_system(shop_system, db, "--shop-map", "6=dkr1,7=abj", "--apply") == 2
+    assert (db.number_gaps.count_documents({}), db.counters.count_documents({})) == (60, 0)
+
+    assert from_shop_system(shop_system, db, "--shop-map", "6=dkr1,7=abj", "--apply") == 0
+
+    assert sorted(counter["seq"] for counter in db.counters.find()) == [3, 57]
+    assert audit()[0] == 0
+
+
 @pytest.mark.parametrize(
     "text",
     [

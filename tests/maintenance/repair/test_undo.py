@@ -16,6 +16,7 @@ from finance.maintenance.audit.checks import DUPLICATES
 from finance.maintenance.audit.series import audit
 from finance.maintenance.duplicates import find_groups
 from finance.maintenance.kinds import KINDS
+from finance.maintenance.migrate.indexes import check, migrate
 from finance.maintenance.repair import undo
 from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import Target, foreign, ours
@@ -101,6 +102,43 @@ def test_a_mark_that_an_undo_left_does_not_open_the_number_at_the_next_undo(db: 
     assert len(holders) == 1
     with pytest.raises(DuplicateKeyError):
         db.payments.insert_one(a_payment(2))
+
+
+def test_indexes_may_be_migrated_between_an_undo_and_the_next(db: Db, target: Target) -> None:
+    run, _result = repair(target)
+    take_back(db, run)
+    migrate(db, check(db), say=lambda line: None)
+    assert fences.find_standing(db, target.unique_index)[1] == "prepared"
+    again, _result = repair(target, keep="newest")
+    assert take_back(db, again).put_back == 2
+    with pytest.raises(DuplicateKeyError):
+        db.payments.insert_one(a_payment(2))
+
+
+def test_what_a_killed_undo_of_an_earlier_version_left_is_taken_over(db: Db, target: Target) -> None:
+    """It put stand-ins in the place of the index, and had put one number back."""
+    run, _result = repair(target)
+    keys = [("tenant", 1), ("payment_number", 1)]
+    untouched = {"previous_numbers": []}
+    db.payments.create_index(
+        keys, name="payment_number_unique_untouched", unique=True, partialFilterExpression=untouched
+    )
+    db.payments.create_index(
+        keys, name="payment_number_unique_beside", partialFilterExpression={"payment_number": {"$gt": ""}}
+    )
+    db.payments.drop_index("payment_number_unique")
+    db.payments.update_one(
+        {"payment_number": "PAY20260004"}, {"$set": {"payment_number": "PAY20260002", "number_seq": 2}}
+    )
+    undone = take_back(db, run)
+    assert (undone.put_back, undone.nothing_to_do, undone.standing) == (1, 1, "prepared")
+    for number_seq in (1, 2, 3):
+        with pytest.raises(DuplicateKeyError):
+            db.payments.insert_one(a_payment(number_seq))
+    assert repair(target)[1].is_unique
+    assert [name for name in db.payments.index_information() if "payment_number_unique" in name] == [
+        "payment_number_unique"
+    ]
 
 
 def test_a_preview_of_an_undo_says_what_it_would_do_and_changes_nothing(db: Db, target: Target) -> None:
