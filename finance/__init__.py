@@ -24,6 +24,7 @@ request, and it goes one way only:
     events.py       who did what: the append-only audit events
     encryption.py   personal data, encrypted field by field
     paging.py       pages by position, each at the same cost
+    tables/         CSV and XLSX files, read as people save them
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     audit_events/   the list of who did what, for admins
@@ -34,7 +35,7 @@ request, and it goes one way only:
 Who may import whom, left from right (import-linter holds it):
 
     commands > app > maintenance > payments > invoices > shops > (customers | audit_events) > auth > context
-        > (edge | numbering) > paging > (encryption | events) > (database | history)
+        > (edge | numbering) > (paging | tables) > (encryption | events) > (database | history)
         > (money | config | metrics | logs | text | indexes | asked | once | contention) > errors
 """
 

@@ -17,10 +17,12 @@ from finance.asked import Asked
 from finance.customers import saving, service, store
 from finance.customers.model import Book, Customer, Form, PostedForm, etag_of, form_of, identities_of, status_of
 from finance.customers.schemas import CustomerFormSchema
-from finance.customers.tables import ROUNDED, UnreadableTable, read_lines
 from finance.edge.hints import nearest, schema_of
 from finance.errors import Conflict, Invalid, PreconditionFailed
 from finance.paging import PageWanted
+from finance.tables.cells import UnreadableTable, problem_of
+from finance.tables.reading import Row as TableRow
+from finance.tables.reading import read_table as read_any_table
 
 Verdict = Literal["created", "updated", "unchanged", "refused"]
 IMPORTED_BY = "import"
@@ -34,6 +36,7 @@ class Row:
 
     line: int
     cells: Mapping[str, str]
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,26 +48,21 @@ class RowVerdict:
 
 
 def read_table(path: Path) -> list[Row]:
-    """Return the rows of a CSV or XLSX file (tables.py); raises UnreadableTable where they aren't those of a form."""
-    first, *lines = read_lines(path)
-    columns = [name.strip().lower() for name in first]
-    while columns and not columns[-1]:
-        columns.pop()
-    _require_columns(columns)
-    rows = [_row(number, columns, cells) for number, cells in enumerate(lines, start=2)]
-    found = [row for row in rows if any(cell.strip() for cell in row.cells.values())]
-    if found and found[0].cells.get("customer_name", "").strip().lower() in columns:
-        raise UnreadableTable(f"Line {found[0].line} names the columns again: keep one line of names, the first.")
-    return found
+    """Return the rows of a CSV or XLSX file; raises UnreadableTable where they aren't those of a form."""
+    table = read_any_table(path)
+    _require_columns(list(table.columns))
+    return [_row(row) for row in table.rows()]
 
 
-def _row(line: int, columns: list[str], cells: list[str]) -> Row:
-    if any(cell.strip() for cell in cells[len(columns) :]):
-        raise UnreadableTable(
-            f"Line {line} has {len(cells)} cells and the first line names {len(columns)} columns: "
-            "a cell that holds the separator has to stand in double quotes."
-        )
-    return Row(line, dict(zip(columns, cells, strict=False)))
+def _row(row: TableRow) -> Row:
+    problems = [
+        f"{column} {problem_of(cell, 'number', 'flag')}"
+        for column, cell in row.cells.items()
+        if problem_of(cell, "number", "flag")
+    ]
+    return Row(
+        row.line, {name: cell.text for name, cell in row.cells.items()}, row.problem or next(iter(problems), None)
+    )
 
 
 def import_rows(book: Book, asked: Asked, *, rows: Iterable[Row], apply: bool, confirmed: bool) -> Iterator[RowVerdict]:
@@ -92,6 +90,8 @@ class _Run:
 
 
 def _import_row(run: _Run, row: Row) -> RowVerdict:
+    if row.problem:
+        raise Invalid(row.problem)
     posted: PostedForm = _SCHEMA.load(_form_of_cells(row.cells))
     identity = posted.get("customer_code") or posted.get("pan_number")
     if identity is None:
@@ -156,8 +156,6 @@ def _form_of_cells(cells: Mapping[str, str]) -> dict[str, Any]:
         value = text.strip()
         if not value:
             continue
-        if value == ROUNDED:
-            raise Invalid(f"{column} is a long number that Excel has rounded: format the column as text.")
         name, place, field = _parse_column(column)
         if field is None:
             form[name] = value

@@ -16,9 +16,9 @@ from openpyxl import Workbook
 from finance.asked import Asked
 from finance.customers.imports import IMPORTED_BY, RowVerdict, import_rows, read_table
 from finance.customers.model import Book
-from finance.customers.tables import UnreadableTable
 from finance.database import Db
 from finance.encryption import FieldCipher
+from finance.tables.cells import UnreadableTable
 from tests.clients import ENCRYPTION_KEY, Client, make_key
 from tests.customers.forms import gstin, pan
 

@@ -1,0 +1,58 @@
+"""What a table is made of: lines of cells, each with its text and with what kind of cell holds it."""
+
+from typing import Literal, NamedTuple
+
+from finance.errors import Invalid
+
+COLUMNS_MAX = 1_000
+SAVE_AS = "open it in your spreadsheet and save it as 'CSV UTF-8' or as .xlsx"
+
+# A CSV file has texts only, and among them formulas and errors; the others are of workbooks.
+Kind = Literal["text", "number", "percent", "date", "flag", "error", "formula", "rounded"]
+
+
+class Cell(NamedTuple):
+    """A number, also a percentage (0.18 for 18 %), is written without an exponent; a date as ISO 8601 has it."""
+
+    text: str
+    kind: Kind = "text"
+
+
+class Line(NamedTuple):
+    """A line up to its last cell that isn't empty (a CSV file's: all its cells), and its number in the spreadsheet."""
+
+    number: int
+    cells: list[Cell]
+    is_hidden: bool = False
+
+
+class UnreadableTable(Invalid):
+    pass
+
+
+EMPTY = Cell("")
+ERRORS = frozenset(
+    ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA")
+)
+_PROBLEM_BY_KIND: dict[Kind, str] = {
+    "formula": "is a formula without its value: open the file in your spreadsheet and save it, or paste the value.",
+    "error": "is an error of the spreadsheet, such as #N/A: mend its formula, or write the value itself.",
+    "rounded": "is a long number that the spreadsheet has rounded: format the column as text and write it again.",
+    "date": "was made a date by the spreadsheet: format the column as text and write it again.",
+    "percent": "is formatted as a percentage, so that 18 % is held as 0.18: format it as a number and write 18.",
+    "flag": "is TRUE or FALSE for the spreadsheet: format the column as text and write it again.",
+    "number": "is a number in the workbook, without the zeros it may begin with: format the column as text and write "
+    "it again.",
+}
+
+
+def problem_of(cell: Cell, *taken: Kind) -> str | None:
+    """Return why a cell can't be used where texts and the kinds `taken` can, and what to do; None where it can."""
+    return None if cell.kind == "text" or cell.kind in taken else _PROBLEM_BY_KIND[cell.kind]
+
+
+def cell_of_text(text: str) -> Cell:
+    """Return a text cell; one that a spreadsheet would show as an error or calculate is no text."""
+    if text[:1] == "#" and text.strip() in ERRORS:
+        return Cell(text, "error")
+    return Cell(text, "formula") if text[:1] == "=" else Cell(text)

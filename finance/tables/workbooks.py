@@ -1,0 +1,181 @@
+"""XLSX files, row by row: the first sheet that is shown, with the kind of each of its cells.
+
+openpyxl reads the cells. What it leaves out is added here: that a cell holds a formula which was never calculated (it
+would pass as empty), that it is formatted as a percentage, and which cells are merged.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import IO, Any
+from xml.etree.ElementTree import Element, iterparse
+from zipfile import BadZipFile, ZipFile
+
+from openpyxl import load_workbook
+from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
+from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
+
+from finance.tables.cells import COLUMNS_MAX, EMPTY, SAVE_AS, Cell, Kind, Line, UnreadableTable, cell_of_text
+
+SHEET_ROWS = 1_048_576  # a file may claim to have any number of rows
+UNPACKED_BYTES_MAX = 768 * 1024 * 1024  # an XLSX is a ZIP; its sheet is read as it is unpacked
+IN_MEMORY_BYTES_MAX = 96 * 1024 * 1024  # all that isn't a sheet, the texts of its cells first of all, is held
+EXCEL_DIGITS_MAX = 15  # beyond these a cell that holds a number has lost digits
+_CHUNK = 1024 * 1024
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
+_MERGED_LENGTH_MAX = 200
+_NO_CODE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')  # of a number format: what is shown as it stands
+_NOT_READ = ("xl/worksheets/", "xl/pivotCache/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/calcChain.xml")
+
+
+def workbook_lines(file: IO[bytes], path: Path) -> Iterator[Line]:
+    _require_workbook(file, path)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which say nothing of the cells
+            workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            sheet = next(sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible")
+            _require_unmerged(sheet, path)
+            yield from _lines_of(sheet, path)
+    except UnreadableTable:
+        raise
+    except Exception as error:
+        # openpyxl has no error of its own: on a damaged file it fails in as many ways as there are files.
+        raise UnreadableTable(f"{path} can't be read as a workbook ({type(error).__name__}): {SAVE_AS}.") from error
+
+
+def _require_workbook(file: IO[bytes], path: Path) -> None:
+    """Raise UnreadableTable unless the ZIP file is a workbook of a bounded size. No more than it says is unpacked."""
+    try:
+        with ZipFile(file) as archive:
+            members = {member.filename: member for member in archive.infolist()}
+    except (BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        raise UnreadableTable(f"{path} is damaged: {SAVE_AS}.") from error
+    if "mimetype" in members:
+        raise UnreadableTable(f"{path} is an OpenDocument file (.ods), whatever its name: {SAVE_AS}.")
+    if "xl/workbook.xml" not in members:
+        raise UnreadableTable(f"{path} is not an Excel workbook (.xlsx), whatever its name: {SAVE_AS}.")
+    held = sum(member.file_size for name, member in members.items() if not name.startswith(_NOT_READ))
+    for size, size_max in (
+        (sum(m.file_size for m in members.values()), UNPACKED_BYTES_MAX),
+        (held, IN_MEMORY_BYTES_MAX),
+    ):
+        if size > size_max:
+            raise UnreadableTable(f"{path} unpacks to more than {size_max} bytes: save its columns as CSV UTF-8.")
+
+
+def _require_unmerged(sheet: Any, path: Path) -> None:
+    """Raise UnreadableTable where cells are merged: all but one of them are empty, and what they mean is a guess."""
+    with sheet._get_source() as source:
+        before = b""
+        while chunk := source.read(_CHUNK):
+            found = _MERGED.search(before + chunk)
+            if found:
+                cells = found[1].decode()
+                raise UnreadableTable(f"{path}: the cells {cells} are merged; unmerge them and fill in each of them.")
+            before = chunk[-_MERGED_LENGTH_MAX:]
+
+
+def _lines_of(sheet: Any, path: Path) -> Iterator[Line]:
+    workbook = sheet.parent
+    percent_styles = _percent_styles(workbook)
+    with sheet._get_source() as source:
+        parser = _Parser(
+            source,
+            sheet._shared_strings,
+            data_only=True,
+            epoch=workbook.epoch,
+            date_formats=workbook._date_formats,
+            timedelta_formats=workbook._timedelta_formats,
+        )
+        for row in _rows_of(source):
+            number, cells = parser.parse_row(row)
+            if number > SHEET_ROWS:
+                return
+            held = [cell for cell in cells if cell["value"] is not None or cell["data_type"] == "f"]
+            if held:
+                yield Line(number, _placed(held, percent_styles, path, number), row.get("hidden") in ("1", "true"))
+
+
+def _rows_of(source: IO[bytes]) -> Iterator[Element]:
+    """Yield each row of a sheet, and forget it afterwards; what follows the rows isn't read."""
+    data: Element | None = None
+    for event, element in iterparse(source, ("start", "end")):
+        if element.tag == DATA_TAG:
+            if event == "end":
+                return
+            data = element
+        elif element.tag == ROW_TAG and event == "end":
+            yield element
+            if data is not None:
+                data.clear()
+
+
+class _Parser(WorkSheetParser):
+    def parse_cell(self, element: Element) -> dict[str, Any]:
+        cell: dict[str, Any] = super().parse_cell(element)
+        if cell["value"] is None and element.find(FORMULA_TAG) is not None:
+            is_empty_text = element.get("t") == "str" and element.find(VALUE_TAG) is not None
+            cell["data_type"] = "s" if is_empty_text else "f"
+        return cell
+
+
+def _placed(cells: list[dict[str, Any]], percent_styles: set[int], path: Path, number: int) -> list[Cell]:
+    width = max(cell["column"] for cell in cells)
+    if width > COLUMNS_MAX:
+        raise UnreadableTable(f"{path}: line {number} has more than {COLUMNS_MAX} columns.")
+    placed = [EMPTY] * width
+    for cell in cells:
+        placed[cell["column"] - 1] = _cell(cell, is_percent=int(cell["style_id"] or 0) in percent_styles)
+    return placed
+
+
+def _cell(cell: dict[str, Any], *, is_percent: bool) -> Cell:
+    value = cell["value"]
+    if cell["data_type"] == "f":
+        return Cell("", "formula")
+    if cell["data_type"] == "e":
+        return Cell(str(value), "error")
+    if isinstance(value, bool):
+        return Cell("true" if value else "false", "flag")
+    if isinstance(value, int | float):
+        return _number(value, "percent" if is_percent else "number")
+    if cell["data_type"] == "d":
+        return Cell(_date_text(value), "date")
+    text = str(value)
+    return cell_of_text(text) if text[:1] == "#" else Cell(text)  # a text that begins with = is no formula here
+
+
+def _number(value: float, kind: Kind) -> Cell:
+    """Return a number with the fewest digits that mean it. A long whole number has lost digits in the spreadsheet."""
+    if not isfinite(value):
+        return Cell(str(value), "error")
+    exact = Decimal(repr(value))
+    whole = exact == exact.to_integral_value()
+    text = f"{exact:f}"
+    if whole:
+        text = text.split(".")[0]
+        if len(text.lstrip("-")) > EXCEL_DIGITS_MAX:
+            return Cell(text, "rounded")
+    return Cell(text, kind)
+
+
+def _date_text(value: object) -> str:
+    if isinstance(value, datetime) and (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0):
+        value = value.date()
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _percent_styles(workbook: Any) -> set[int]:
+    """Return which styles of cells show 0.18 as 18 %."""
+    formats = [_format_of(workbook, style.numFmtId) for style in workbook._cell_styles]
+    return {style for style, shown in enumerate(formats) if "%" in _NO_CODE.sub("", shown)}
+
+
+def _format_of(workbook: Any, number: int) -> str:
+    if number < BUILTIN_FORMATS_MAX_SIZE:
+        return str(BUILTIN_FORMATS.get(number, "General"))
+    return str(workbook._number_formats[number - BUILTIN_FORMATS_MAX_SIZE])
