@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from finance.customers import model as customers
 from finance.database import Document
 from finance.indexes import INDEXES, Index
 from finance.invoices import model as invoices
@@ -33,6 +34,10 @@ class MaintainedKind:
     series_of_counter: Callable[[Sequence[str]], Series | None]
     voided_filter: Document
     renumberable: bool = False  # nothing else names its numbers, so a repair may change them
+    has_gaps: bool = False  # a number may be left unused; where none may, a lost one is never tolerated
+    # People may choose the numbers too, in no order: those beyond the counter say nothing of the others.
+    chosen_by_hand: bool = False
+    codes: str | None = None  # the collection of numbers that were handed out, and may never be used
 
     @property
     def order_index(self) -> Index:
@@ -50,6 +55,12 @@ def _payment_series(tenant: Any, year: Any) -> Series | None:
     if not isinstance(tenant, str) or not isinstance(year, int) or SLUG.fullmatch(tenant) is None:
         return None
     return payments.payment_series(tenant, year)
+
+
+def _customer_series(tenant: Any) -> Series | None:
+    if not isinstance(tenant, str) or SLUG.fullmatch(tenant) is None:
+        return None
+    return customers.customer_series(tenant)
 
 
 def shop_series(kind: str, tenant: Any, shop: Any, period: Any, number_format: Any = None) -> Series | None:
@@ -85,7 +96,20 @@ KINDS: tuple[MaintainedKind, ...] = (
         ),
         voided_filter={"status": "voided"},
         renumberable=True,
+        has_gaps=True,
     ),
     _of_shops(invoices.NUMBERED, {"status": "cancelled"}),
     _of_shops(invoices.CREDIT_NOTES_NUMBERED, {"status": "voided"}),  # none ever is
 )
+
+CUSTOMERS = MaintainedKind(
+    NumberedKind(customers.KIND, "customers", "customer_code"),
+    series_fields=(),
+    series_of=lambda customer: _customer_series(customer.get("tenant")),
+    series_of_counter=lambda ids: _customer_series(ids[0]) if len(ids) == 1 else None,
+    voided_filter={"status": "inactive"},
+    has_gaps=True,
+    chosen_by_hand=True,
+    codes="customer_codes",
+)
+AUDITED: tuple[MaintainedKind, ...] = (*KINDS, CUSTOMERS)

@@ -8,7 +8,7 @@ from pymongo.errors import OperationFailure
 
 from finance.database import Db, Document
 from finance.errors import Unavailable
-from finance.maintenance.kinds import KINDS, MaintainedKind
+from finance.maintenance.kinds import AUDITED, MaintainedKind
 from finance.numbering import counters
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
 
@@ -71,12 +71,14 @@ def stored_in(series: Series) -> Document:
 def newest_accounted(db: Db, kind: MaintainedKind, series: Series) -> int:
     """Return the largest number of the series that a document has or a gap explains. Two index seeks."""
     order = [("number_seq", -1)]
-    newest = db[kind.numbered.collection].find_one(stored_in(series), {"number_seq": True}, sort=order)
+    # A number that somebody chose by hand doesn't lift the series, one that was handed out does.
+    collection = kind.codes if kind.chosen_by_hand else kind.numbered.collection
+    newest = db[collection].find_one(stored_in(series), {"number_seq": True}, sort=order) if collection else None
     newest_gap = db.number_gaps.find_one(series.identity, sort=order)
     return max(int(found["number_seq"]) if found else 0 for found in (newest, newest_gap))
 
 
-def sync_counters(db: Db, *, kinds: Iterable[MaintainedKind] = KINDS) -> list[tuple[Series, int, int]]:
+def sync_counters(db: Db, *, kinds: Iterable[MaintainedKind] = AUDITED) -> list[tuple[Series, int, int]]:
     """Raise every counter that is behind its documents or gaps; return (series, from, to). Never lowers one.
 
     A counter that holds what is no number is set to the newest that is accounted for; it is shown as raised from 0.

@@ -1,7 +1,8 @@
 """What can be wrong with a number: one function each, asked at every step of a walk through a series.
 
-A number is accounted for if a document has it or a recorded gap says why none does. One that is missing may be on its
-way: it is unexplained only if it was reserved before the grace began. A new check is a function more in `CHECKS`.
+A number is accounted for if a document has it, or was handed out with it, or a recorded gap says why there is none.
+One that is missing may be on its way: it is unexplained only if it was reserved before the grace began. A new check is
+a function more in `CHECKS`.
 """
 
 from collections.abc import Callable
@@ -45,16 +46,16 @@ def missing(walk: Walk, step: Step) -> Finding | None:
 
 
 def late(_walk: Walk, step: Step) -> Finding | None:
-    """Find a number recorded as a gap that a document has. It came late: the next `record_gaps` takes its gap back."""
-    if step.documents and step.gaps:
-        return Finding(RECORDED_AND_STORED, step.number_seq, step.number_seq, 1)
+    """Find numbers recorded as gaps that documents have. They came late: recording gaps takes theirs back."""
+    if step.gaps and (step.documents or step.codes):
+        return Finding(RECORDED_AND_STORED, step.number_seq, step.end, step.numbers)
     return None
 
 
 def duplicate(_walk: Walk, step: Step) -> Finding | None:
     """Find documents whose number an earlier one has."""
     if step.documents > 1:
-        return Finding(DUPLICATES, step.number_seq, step.number_seq, step.documents - 1)
+        return Finding(DUPLICATES, step.number_seq, step.end, (step.documents - 1) * step.numbers)
     return None
 
 
@@ -69,7 +70,5 @@ CHECKS: tuple[Check, ...] = (missing, late, duplicate, counter_behind)
 
 
 def check(walk: Walk, step: Step) -> list[Finding]:
-    """Return what every check finds at this step; the most usual one, a next number that one document has, is right."""
-    if step.documents == 1 and not step.gaps and step.number_seq == step.before + 1:
-        return []
+    """Return what every check finds at this step."""
     return [finding for one in CHECKS if (finding := one(walk, step)) is not None]

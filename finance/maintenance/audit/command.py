@@ -1,27 +1,33 @@
 """`scripts/audit_numbers.py`: is every number accounted for?"""
 
 import argparse
-import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
+from prometheus_client import write_to_textfile
 from rich.console import Console
 
-from finance.database import Db, Document
+from finance.database import Db
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli
-from finance.maintenance.audit import checks, record
-from finance.maintenance.audit.checks import Finding
+from finance.maintenance.audit import foreign, printing, record, verdict
 from finance.maintenance.audit.series import GRACE_S, SeriesAudit, audit
+from finance.maintenance.kinds import AUDITED, MaintainedKind
 from finance.maintenance.series import sync_counters
+from finance.maintenance.target import Progress, Target
+from finance.maintenance.target import foreign as foreign_target
 
-RANGES_PRINTED_MAX = 5
-COLUMNS = (
-    *("kind", "tenant", "scope", "period", "first", "newest", "count", "voided", "gaps"),
-    *("unexplained", "on their way", "late", "duplicates", "counter"),
-)
-IN_COLUMNS = (checks.UNEXPLAINED, checks.ON_THEIR_WAY, checks.RECORDED_AND_STORED, checks.DUPLICATES)
-NOT_LISTED = {checks.ON_THEIR_WAY, checks.RECORDED_AND_STORED, checks.DUPLICATES, checks.COUNTER_BEHIND}
+FAILS_ON = """It fails (exit code 1) on
+  numbers newly lost: no document has them, no gap was recorded for them before, and they aren't on their way;
+    also those that this very run records. --max-lost N tolerates N, but none of invoices and credit notes;
+  documents whose number another one has;
+  recorded gaps whose document has come, unless --record-gaps takes them back;
+  counters behind numbers in use, unless --sync-counters raises them.
+It doesn't fail on recorded gaps, whatever their reason, voided documents, codes that were handed out and not used,
+customers' codes that somebody chose, and numbers on their way."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     made = cli.parser(
         name="audit_numbers.py",
-        about="Account for every number: per tenant, kind and period, what is stored, explained, on its way or lost.",
-        reads="the numbers of every kind by index, number_gaps and counters.",
+        about="Account for every number: per tenant, kind and period, what is stored, explained, on its way or lost."
+        f"\n\n{FAILS_ON}",
+        reads="the numbers of every kind by index, number_gaps, customer_codes and counters.",
         writes="nothing, unless --record-gaps (number_gaps: new entries, and late ones removed) or\n"
-        "        --sync-counters (counters: raised, never lowered).",
+        "        --sync-counters (counters: raised, never lowered). --metrics-file writes that file.",
         undo="an entry recorded by mistake is removed by the next --record-gaps once its document is there;\n"
         "        a raised counter stays raised, which costs nothing but unused numbers.",
     )
@@ -43,122 +50,136 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--record-gaps", action="store_true", help="record unexplained numbers as gaps, with the reason")
     made.add_argument("--sync-counters", action="store_true", help="raise counters that are behind the data")
     made.add_argument(
+        "--max-lost", type=_count, default=0, metavar="N", help="pass where at most N numbers are newly lost (0)"
+    )
+    made.add_argument(
+        "--metrics-file",
+        type=Path,
+        metavar="PATH",
+        help="write metrics of this audit for node_exporter's textfile collector; its name ends in .prom",
+    )
+    made.add_argument(
         "--grace-seconds",
         type=float,
         default=GRACE_S,
         metavar="S",
         help="a number reserved within the last S seconds may be on its way (60); not below 10 while clients post",
     )
+    other = made.add_argument_group("one collection, or one that other software filled (looked at, never changed)")
+    other.add_argument("--collection", metavar="NAME", help="this one alone")
+    other.add_argument("--number-field", metavar="FIELD", help="the field of the number, such as paymentNumber")
+    other.add_argument("--scope", type=cli.names, metavar="FIELDS", help="numbers are counted within these, as: user")
     return made
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError("must be a whole number from 0")
+    return int(text)
+
+
 def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
+    began = time.monotonic()
     clock = cli.server_clock(db)
+    _require_folder(arguments.metrics_file)
+    if arguments.number_field:
+        said, found = _look_at_foreign(arguments, db, out)
+    else:
+        said, found = _look(arguments, db, out, clock())
+    failures = verdict.failures(found, lost_max=arguments.max_lost)
+    if arguments.json:
+        printing.print_json(out, found, failures=failures, said=said, lost_max=arguments.max_lost)
+    else:
+        printing.print_table(out, found, failures=failures, said=said)
+    if arguments.metrics_file:
+        took_s = time.monotonic() - began
+        metrics = verdict.metrics(found, database=db.name, passed=not failures, finished_at=clock(), took_s=took_s)
+        write_to_textfile(str(arguments.metrics_file), metrics)  # beside it first, then renamed
+    return cli.FOUND if failures else cli.RIGHT
+
+
+def _look(arguments: argparse.Namespace, db: Db, out: Console, now: datetime) -> tuple[list[str], list[SeriesAudit]]:
+    kinds = _kinds(arguments)
     said = []
-    if arguments.record_gaps:
-        _tell(db, "gaps_recorded", now=clock())
-        recording = record.record_gaps(db, now=clock(), grace_s=arguments.grace_seconds)
-        said += _recording_lines(recording)
     if arguments.sync_counters:
-        _tell(db, "counters_raised", now=clock())
-        raised = sync_counters(db)
+        _tell(db, "counters_raised", now=now)
+        raised = sync_counters(db, kinds=kinds)
         said += [f"Counter {one.counter_id} raised from {before:,} to {after:,}." for one, before, after in raised]
         said.append(f"{len(raised):,} counters were behind.")
-    found = list(audit(db, now=clock(), grace_s=arguments.grace_seconds))
-    right = all(series.is_accounted_for for series in found)
-    if arguments.json:
-        body = {"accounted_for": right, "done": said, "series": [as_json(series) for series in found]}
-        out.print(json.dumps(body, indent=1), markup=False, soft_wrap=True)
-    else:
-        _print(out, said, found)
-    return cli.RIGHT if right else cli.FOUND
+    if not arguments.record_gaps:
+        with _reading(out, db, (kind.numbered.collection for kind in kinds)) as progress:
+            return said, list(audit(db, now=now, grace_s=arguments.grace_seconds, kinds=kinds, progress=progress))
+    _tell(db, "gaps_recorded", now=now)
+    recording = record.Recording(now)
+    with _reading(out, db, (kind.numbered.collection for kind in kinds)) as progress:
+        recorded = record.audit_and_record(
+            db, recording, grace_s=arguments.grace_seconds, kinds=kinds, progress=progress
+        )
+        found = list(recorded)
+    return said + printing.recording_lines(recording), found
+
+
+def _kinds(arguments: argparse.Namespace) -> tuple[MaintainedKind, ...]:
+    if arguments.scope:
+        raise cli.Stopped("--scope is for a collection of other software: name its --number-field too.")
+    kinds = tuple(kind for kind in AUDITED if arguments.collection in (None, kind.numbered.collection))
+    if not kinds:
+        raise cli.Stopped(f"{arguments.collection} is none of our collections: name its --number-field and --scope.")
+    return kinds
+
+
+def _look_at_foreign(arguments: argparse.Namespace, db: Db, out: Console) -> tuple[list[str], list[SeriesAudit]]:
+    if not arguments.collection:
+        raise cli.Stopped("Name the --collection whose --number-field this is.")
+    if arguments.record_gaps or arguments.sync_counters:
+        raise cli.Stopped("A collection of other software is only looked at: leave out --record-gaps, --sync-counters.")
+    scope = arguments.scope or ()
+    target = foreign_target(
+        db,
+        collection=arguments.collection,
+        number_field=arguments.number_field,
+        scope_fields=scope,
+        created_field="createdAt",
+    )
+    _require_fields(target)
+    seen = foreign.Seen()
+    with _reading(out, db, [arguments.collection]) as progress:
+        found = list(foreign.audit_foreign(target, seen, progress=progress))
+    said = [f"{db.name}.{arguments.collection}: {seen.documents:,} documents read."]
+    if seen.unnumbered:
+        said.append(f"{seen.unnumbered:,} have no {arguments.number_field}.")
+    if seen.uncounted:
+        said.append(f"{seen.uncounted:,} have a {arguments.number_field} that doesn't end in a counted number.")
+    return said, found
+
+
+def _require_fields(target: Target) -> None:
+    """Refuse fields that no document has: a name that was mistyped would find nothing wrong."""
+    for name in (target.number_field, *target.scope_fields):
+        if target.collection.find_one({name: {"$exists": True}}, {"_id": True}) is None:
+            raise cli.Stopped(f"No document of {target.db.name}.{target.collection_name} has a field {name}.")
+
+
+def _require_folder(path: Path | None) -> None:
+    if path is not None and not path.absolute().parent.is_dir():
+        raise cli.Stopped(f"--metrics-file: there is no folder {path.absolute().parent}.")
+
+
+@contextmanager
+def _reading(out: Console, db: Db, collections: Iterable[str]) -> Iterator[Progress]:
+    """Give a function that is told of how many numbers more were read."""
+    total = sum(db[collection].estimated_document_count() for collection in collections)
+    with cli.progress_bar(out, "reading numbers", total) as show:
+        done = 0
+
+        def read(more: int) -> None:
+            nonlocal done
+            done += more
+            show(done)
+
+        yield read
 
 
 def _tell(db: Db, action: Action, *, now: datetime) -> None:
     asked = cli.asked_by("audit_numbers.py", tenant=EVERY_TENANT, now=now)
     record_event(db, asked, action=action, of=("database", db.name))
-
-
-def as_json(found: SeriesAudit) -> Document:
-    """Return what was found in one series; what none of these names comes at the end."""
-    series = found.series
-    return {
-        "kind": found.kind,
-        "tenant": series.tenant,
-        "scope": series.scope,
-        "period": series.period,
-        "first": found.first,
-        "newest": found.newest,
-        "documents": found.documents,
-        "voided": found.voided,
-        "recorded_gaps": found.recorded_gaps,
-        checks.UNEXPLAINED: 0,
-        "unexplained_ranges": [[missing.first, missing.last] for missing in found.findings.get(checks.UNEXPLAINED, [])],
-        "in_leaps": found.leap_count,
-        checks.ON_THEIR_WAY: 0,
-        checks.RECORDED_AND_STORED: 0,
-        checks.DUPLICATES: 0,
-        "counter": found.counter,
-        checks.COUNTER_BEHIND: 0,
-        "counter_ahead": found.counter_ahead,
-        "accounted_for": found.is_accounted_for,
-        **found.counts,
-    }
-
-
-def _recording_lines(recording: record.Recording) -> list[str]:
-    lines = [f"{recording.recorded:,} gaps recorded, {recording.corrected:,} taken back because a document has come."]
-    lines += [
-        f"Not recorded: {leap.count:,} numbers from {leap.first} to {leap.last} are a leap of the counter, not lost "
-        f"requests ({checks.LEAP_MIN:,} or more side by side)."
-        for leap in recording.leaps
-    ]
-    if recording.beyond_limit:
-        lines.append(f"Stopped at {record.RECORDED_MAX:,} gaps in one series; run this again to go on.")
-    return lines
-
-
-def _print(out: Console, said: list[str], found: list[SeriesAudit]) -> None:
-    for line in said:
-        out.print(line, markup=False)
-    made = cli.table(*COLUMNS)
-    for series in found:
-        counts = [series.documents, series.voided, series.recorded_gaps, *(series.counts[what] for what in IN_COLUMNS)]
-        of = series.series
-        made.add_row(
-            series.kind,
-            of.tenant,
-            *(str(value or "") for value in (of.scope, of.period, series.first, series.newest)),
-            *(f"{count:,}" for count in counts),
-            _counter(series),
-            style=None if series.is_accounted_for else "bold red",
-        )
-    if found:
-        out.print(made)
-    for series in found:
-        for what in sorted(series.findings.keys() - NOT_LISTED):
-            _print_ranges(out, series, what)
-    wrong = sum(not series.is_accounted_for for series in found)
-    out.print(f"{len(found):,} series, {wrong:,} with numbers that are not accounted for.")
-
-
-def _print_ranges(out: Console, found: SeriesAudit, what: str) -> None:
-    printed = found.findings[what][:RANGES_PRINTED_MAX]
-    for finding in printed:
-        out.print(f"{what}: {_range(found, finding)}", markup=False)
-    more = found.counts[what] - sum(finding.count for finding in printed)
-    if more:
-        out.print(f"{what}: {more:,} more of {found.series.counter_id}", markup=False)
-
-
-def _range(found: SeriesAudit, finding: Finding) -> str:
-    first, last = (found.series.format(number_seq) for number_seq in (finding.first, finding.last))
-    tenant = found.series.tenant
-    return f"{tenant} {first}" if finding.count == 1 else f"{tenant} {first} to {last} ({finding.count:,} numbers)"
-
-
-def _counter(found: SeriesAudit) -> str:
-    behind = found.counts[checks.COUNTER_BEHIND]
-    if behind:
-        return f"{found.counter:,} ({behind:,} behind)"
-    return f"{found.counter:,} ({found.counter_ahead:,} ahead)" if found.counter_ahead else f"{found.counter:,}"

@@ -1,14 +1,14 @@
-"""The numbers of one series in their order, each with what has it: documents, a recorded gap, or both.
+"""The numbers of one series in their order, each with what has it: documents, a code handed out, a recorded gap.
 
-They are read from two indexes that hold all that is asked, side by side, so memory stays the same for a thousand
-numbers and for a hundred million.
+Each source is one stream in the order of an index that holds all that is asked, and they are read side by side. What
+stands in one piece is one step, so memory and time stay in proportion: a thousand numbers or a hundred million.
 """
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from functools import cached_property
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -18,26 +18,56 @@ from finance.database import Db, Document
 from finance.maintenance.kinds import MaintainedKind
 from finance.maintenance.series import stored_in
 from finance.numbering import counters
-from finance.numbering.series import Series
+from finance.numbering.series import NUMBER_SEQ_MAX, Series
 
-_DOCUMENT, _GAP = 0, 1
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+BATCH = 10_000
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class Run(NamedTuple):
+    """The numbers from `first` to `last`, each of which `each` of one source have; `since` when the first was given."""
+
+    first: int
+    last: int
+    each: int
+    since: datetime | None = None
+
+
+class Source(NamedTuple):
+    """Where numbers of a series stand, and which fields say when one was given."""
+
+    collection: str | None
+    of_series: Document
+    instants: tuple[str, ...]
+    instant: Callable[[Document], datetime]
+    hint: str | None = None
 
 
 class Step(NamedTuple):
-    """A number that documents or a gap have; `before` is the one that came before it, 0 at the beginning.
+    """Numbers side by side, to `last` (None: this one alone), of which each has as many documents, gaps and codes.
 
-    The last step is at the number that the counter would give next, as it stood before the documents were read.
-    `counter` is what it gave when they had been read: a number is reserved before it is stored, so a counter that is
-    right can't be behind them.
+    `before` is the number that came before them, 0 at the beginning. The last step is at the number that the counter
+    would give next, as it stood before the documents were read. `counter` is what it gave when they had been read: a
+    number is reserved before it is stored, so a counter that is right can't be behind them. `since` is when the first
+    was given, where that is known.
     """
 
     number_seq: int
     before: int
     documents: int = 0
     gaps: int = 0
+    codes: int = 0
+    last: int | None = None
     counter: int | None = None
-    reserved_at: datetime | None = None
+    since: datetime | None = None
+
+    @property
+    def end(self) -> int:
+        return self.number_seq if self.last is None else self.last
+
+    @property
+    def numbers(self) -> int:
+        return self.end - self.number_seq + 1
 
 
 @dataclass(frozen=True)
@@ -48,48 +78,124 @@ class Walk:
     kind: MaintainedKind
     series: Series
     old_before: datetime
+    progress: Callable[[int], None] = lambda read: None  # told of how many numbers more were read
 
     def steps(self) -> Iterator[Step]:
-        counter: Document = self.db.counters.find_one({"_id": self.series.counter_id}) or {"seq": 0}
         before = 0
-        for number_seq, same in groupby(self._numbers(), key=itemgetter(0)):
-            has = [0, 0]
-            for _number_seq, source in same:
-                has[source] += 1
-            yield Step(number_seq, before, has[_DOCUMENT], has[_GAP])
-            before = number_seq
-        reserved_at = counter.get("reserved_at", _LONG_AGO)
+        for first, last, since, (documents, gaps, codes) in overlay(*map(self._runs, self._sources)):
+            yield Step(first, before, documents, gaps, codes, last=last, since=since)
+            before = last
         counted = counters.peek(self.db, self.series) or 0  # one that is unreadable is as far behind as can be
-        begun = counters.whole_seq(counter.get("seq", 0)) or 0
-        yield Step(begun + 1, before, counter=counted, reserved_at=reserved_at)
+        yield Step(self._begun + 1, before, counter=counted, since=self._counter.get("reserved_at", LONG_AGO))
 
     def is_recent(self, step: Step) -> bool:
         """Return whether numbers before this step may have been reserved since the grace began.
 
-        Numbers are reserved in their order, so they are at least as old as what has the number of the step.
+        Numbers are reserved in their order, so they are older than any after them that the counter gave.
         """
-        return self._since(step) >= self.old_before
+        if step.since is not None:
+            return step.since >= self.old_before
+        return step.number_seq > self._settled
 
-    def _numbers(self) -> Iterator[tuple[int, int]]:
-        only_number, index = {"_id": False, "number_seq": True}, self.kind.order_index.name
-        documents = self.db[self.kind.numbered.collection].find(stored_in(self.series), only_number)
-        gaps = self.db.number_gaps.find({**self.series.identity, "number_seq": {"$gte": 1}}, only_number)
-        return heapq.merge(
-            ((int(document["number_seq"]), _DOCUMENT) for document in documents.sort("number_seq", 1).hint(index)),
-            ((int(gap["number_seq"]), _GAP) for gap in gaps.sort("number_seq", 1)),
+    @cached_property
+    def _sources(self) -> tuple[Source, Source, Source]:
+        in_series = stored_in(self.series)
+        made, handed_out = ("_id", "created_at", "history.action", "history.at"), ("handed_out_at",)
+        return (
+            Source(self.kind.numbered.collection, in_series, made, _numbered_at, self.kind.order_index.name),
+            Source("number_gaps", dict(self.series.identity), ("recorded_at",), itemgetter("recorded_at")),
+            Source(self.kind.codes, in_series, handed_out, itemgetter("handed_out_at")),
         )
 
-    def _since(self, step: Step) -> datetime:
-        if step.reserved_at is not None:
-            return step.reserved_at
-        if step.documents:
-            document = self.db[self.kind.numbered.collection].find_one(
-                stored_in(self.series) | {"number_seq": step.number_seq},
-                {"created_at": True, "history.action": True, "history.at": True},
-            )
-            return _numbered_at(document) if document else _LONG_AGO
-        gap = self.db.number_gaps.find_one({**self.series.identity, "number_seq": step.number_seq})
-        return gap["recorded_at"] if gap else _LONG_AGO
+    @cached_property
+    def _counter(self) -> Document:
+        return self.db.counters.find_one({"_id": self.series.counter_id}) or {"seq": 0}
+
+    @cached_property
+    def _begun(self) -> int:
+        """What the counter had given before the documents were read."""
+        return counters.whole_seq(self._counter.get("seq", 0)) or 0
+
+    @cached_property
+    def _settled(self) -> int:
+        """The largest number that the counter gave before the grace began, as far as can be seen.
+
+        Read backwards from the newest, so only what was given since then is looked at.
+        """
+        if not self.kind.chosen_by_hand:
+            return max(map(self._newest_old, self._sources))
+        # A customer may be older than the number that somebody chose for it.
+        if self._counter.get("reserved_at", LONG_AGO) < self.old_before:
+            return self._begun
+        return max(map(self._newest_old, self._sources[1:]))
+
+    def _newest_old(self, source: Source) -> int:
+        given = self._read(source, 1, self._begun, source.instants, direction=-1)
+        return next((int(one["number_seq"]) for one in given if source.instant(one) < self.old_before), 0)
+
+    def _runs(self, source: Source) -> Iterator[Run]:
+        yield from runs(self._read(source, 1, self._begun), self.progress)
+        # Beyond the counter it doesn't say how old a number is. There are few, or the counter is wrong; and of codes
+        # that people choose there is no order.
+        if source is not self._sources[0] or not self.kind.chosen_by_hand:
+            beyond = self._read(source, self._begun + 1, NUMBER_SEQ_MAX, source.instants)
+            yield from runs(beyond, self.progress, instant=source.instant)
+
+    def _read(
+        self, source: Source, first: int, last: int, more: Iterable[str] = (), *, direction: int = 1
+    ) -> Iterable[Document]:
+        if source.collection is None:
+            return ()
+        given = {**source.of_series, "number_seq": {"$gte": first, "$lte": last}}
+        fields = {"_id": False, "number_seq": True} | dict.fromkeys(more, True)
+        found = self.db[source.collection].find(given, fields).sort("number_seq", direction).batch_size(BATCH)
+        return found.hint(source.hint) if source.hint else found
+
+
+def runs(
+    numbers: Iterable[Document],
+    progress: Callable[[int], None] = lambda read: None,
+    *,
+    instant: Callable[[Document], datetime] | None = None,
+) -> Iterator[Run]:
+    """Yield what stands side by side in a stream of numbers in their order; a number that comes twice is by itself."""
+    remaining = iter(numbers)
+    run, last, following = None, 0, 0  # `following` is the number that lengthens the run, 0 where none can
+    while batch := list(islice(remaining, BATCH)):
+        for document in batch:
+            number_seq = document["number_seq"]
+            if number_seq == following:
+                last = number_seq
+                following += 1
+                continue
+            if run is not None and number_seq == last:
+                if run.first < last:
+                    yield run._replace(last=int(last) - 1)
+                    run = Run(int(last), int(last), 1)
+                run, following = run._replace(each=run.each + 1), 0
+                continue
+            if run is not None:
+                yield run._replace(last=int(last))
+            run = Run(int(number_seq), int(number_seq), 1, instant(document) if instant else None)
+            last, following = number_seq, number_seq + 1
+        progress(len(batch))
+    if run is not None:
+        yield run._replace(last=int(last))
+
+
+def overlay(*sources: Iterable[Run]) -> Iterator[tuple[int, int, datetime | None, list[int]]]:
+    """Yield (first, last, since, how many of each source) for all numbers that a source has, in their order."""
+    streams = [iter(source) for source in sources]
+    heads = [next(stream, None) for stream in streams]
+    while some := [head for head in heads if head is not None]:
+        first = min(head.first for head in some)
+        last = min(head.last if head.first == first else head.first - 1 for head in some)
+        here = [head for head in some if head.first == first]
+        since = max((head.since for head in here if head.since), default=None)
+        yield first, last, since, [head.each if head is not None and head.first == first else 0 for head in heads]
+        for position, head in enumerate(heads):
+            if head is not None and head.first == first:
+                heads[position] = head._replace(first=last + 1) if last < head.last else next(streams[position], None)
 
 
 def _numbered_at(document: Document) -> datetime:
@@ -98,5 +204,5 @@ def _numbered_at(document: Document) -> datetime:
     created_at = document.get("created_at")
     if not isinstance(created_at, datetime):
         identity = document["_id"]
-        created_at = identity.generation_time if isinstance(identity, ObjectId) else _LONG_AGO
+        created_at = identity.generation_time if isinstance(identity, ObjectId) else LONG_AGO
     return max([created_at, *renumbered])

@@ -1,0 +1,212 @@
+"""The numbers of a collection that other software filled: which series they are of, and which numbers are missing.
+
+The documents are read once, in the order of their scope and number. Texts of one width are in the order of their
+numbers, and widths lead from one to the next as 9999 leads to 10000, so a series needs no more memory than its widths.
+Nothing is on its way here: other software doesn't say what it has reserved.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from finance.database import Document
+from finance.maintenance.audit.checks import DUPLICATES, UNEXPLAINED, Finding
+from finance.maintenance.audit.series import Progress, SeriesAudit, count_causes
+from finance.maintenance.duplicates import PROGRESS_STEP, WALK_BATCH, find_walk_index
+from finance.maintenance.target import SEQUENCE_LEAP_MAX, Target, scope_of, series_or_obstacle, value_at
+from finance.numbering.series import Series
+
+FOREIGN_SEQ_MAX = 10**15
+
+
+@dataclass
+class Seen:
+    """What was read: documents, those whose number is none that could be counted, and those without one."""
+
+    documents: int = 0
+    uncounted: int = 0
+    unnumbered: int = 0
+
+    def count_uncounted(self, number: Any) -> None:
+        if number is None:
+            self.unnumbered += 1
+        else:
+            self.uncounted += 1
+
+
+@dataclass
+class _Width:
+    """Numbers that are written with as many digits: from `first` to `last`, and what is missing between them."""
+
+    first: int
+    last: int
+    documents: int = 1
+    duplicates: int = 0
+    missing: "array[int]" = field(default_factory=lambda: array("q"))  # first, last, first, last, …
+
+    def add(self, number_seq: int) -> None:
+        self.documents += 1
+        if number_seq == self.last:
+            self.duplicates += 1
+        elif number_seq > self.last + 1:
+            self.missing.extend((self.last + 1, number_seq - 1))
+        self.last = number_seq
+
+
+@dataclass
+class _Counted:
+    """One series as it is read."""
+
+    series: Series
+    widths: dict[int, _Width] = field(default_factory=dict)
+    outside: int = 0
+
+    def add(self, digits: str) -> None:
+        number_seq, size = int(digits), len(digits)
+        width = self.widths.get(size)
+        if size > self.series.digits_min:
+            reached = width.last if width is not None else 10 ** (size - 1) - 1
+            if number_seq - reached > SEQUENCE_LEAP_MAX:
+                self.outside += 1
+                return
+        if width is None:
+            self.widths[size] = _Width(number_seq, number_seq)
+        else:
+            width.add(number_seq)
+
+    def has_next(self, number: Any, before: str) -> bool:
+        """Return whether a number is of this series, as the one before it was: told without looking at its shape."""
+        prefix = self.series.prefix
+        if type(number) is not str or len(number) != len(before) or not number.startswith(prefix):
+            return False
+        digits = number[len(prefix) :]
+        # Where the prefix has no year, these could be one.
+        return digits.isdigit() and digits.isascii() and (prefix[-1:].isdigit() or digits[:2] not in ("19", "20"))
+
+
+def audit_foreign(target: Target, seen: Seen, *, progress: Progress = lambda read: None) -> Iterator[SeriesAudit]:
+    """Yield what stands in each series of the target, scope after scope; `seen` counts what was read."""
+    explains = target.db.number_gaps.find_one({"kind": target.numbered.name}, {"_id": True}) is not None
+    scope: Document = {}
+    counted: dict[tuple[bool, str], _Counted] = {}
+    newest: _Counted | None = None
+    before, plain = "", "." not in "".join((*target.scope_fields, target.number_field))
+    for document in _in_order(target):
+        seen.documents += 1
+        if not seen.documents % PROGRESS_STEP:
+            progress(PROGRESS_STEP)
+        number = document.pop(target.number_field, None) if plain else value_at(document, target.number_field)
+        here = document if plain else dict(zip(target.scope_fields, scope_of(target, document), strict=True))
+        if here != scope:
+            yield from _finish(target, counted.values(), explains=explains)
+            scope, counted, newest = here, {}, None
+        if newest is None or not newest.has_next(number, before):
+            series = _series(target, scope, number)
+            if series is None:
+                seen.count_uncounted(number)
+                continue
+            newest = counted.setdefault((type(number) is str, series.prefix), _Counted(series))
+        before = number if type(number) is str else str(int(number))
+        newest.add(before[len(newest.series.prefix) :])
+    yield from _finish(target, counted.values(), explains=explains)
+
+
+def _in_order(target: Target) -> Iterable[Document]:
+    """Return all documents in the order of scope and number, by an index where one has that order."""
+    fields = (*target.scope_fields, target.number_field)
+    cursor = target.collection.find({}, {"_id": False, **dict.fromkeys(fields, True)}).batch_size(WALK_BATCH)
+    name = find_walk_index(target)
+    keys = list(target.collection.index_information()[name]["key"]) if name else []
+    if name is None or keys[len(fields) - 1] != (target.number_field, 1):
+        return cursor.sort([(each, 1) for each in fields]).allow_disk_use(True)
+    return cursor.sort(keys).hint(name)
+
+
+def _series(target: Target, scope: Document, number: Any) -> Series | None:
+    """Return the series of a number, also of one that is written in digits alone; None where it can't be counted."""
+    if type(number) is str:
+        document = _nested({**scope, target.number_field: number})
+        found = series_or_obstacle(target, document)
+        if isinstance(found, Series):
+            return found
+    digits = number if isinstance(number, str) else _whole(number)
+    if not (digits and digits.isascii() and digits.isdigit() and 0 < int(digits) <= FOREIGN_SEQ_MAX):
+        return None
+    return Series(_words(scope), target.numbered.name, prefix="", digits_min=1, period="")
+
+
+def _nested(fields: Document) -> Document:
+    """Return a document that has these values at these dotted paths."""
+    made: Document = {}
+    for path, value in fields.items():
+        *outer, last = path.split(".")
+        inside = made
+        for name in outer:
+            inside = inside.setdefault(name, {})
+        inside[last] = value
+    return made
+
+
+def _whole(number: Any) -> str | None:
+    if isinstance(number, bool) or not isinstance(number, int | float) or number != number // 1:
+        return None
+    return str(int(number))
+
+
+def _words(scope: Document) -> str:
+    return ",".join(map(str, scope.values())) or "*"
+
+
+def _finish(target: Target, counted: Iterable[_Counted], *, explains: bool) -> Iterator[SeriesAudit]:
+    for one in counted:
+        found = SeriesAudit(kind=target.numbered.name, series=one.series, beyond_counter=one.outside)
+        missing = list(_missing(one, found))
+        gaps = _recorded(target, one.series, last=found.newest or 0) if explains else iter(())
+        for first, last in _unexplained(missing, gaps, found):
+            found.add(Finding(UNEXPLAINED, first, last, last - first + 1))
+        found.newest_accounted = found.counter = found.newest or 0
+        if explains:
+            count_causes(target.db, found)
+        yield found
+
+
+def _missing(one: _Counted, found: SeriesAudit) -> Iterator[tuple[int, int]]:
+    """Yield what is missing in each width and before it, counting what is there; widths lead from one to the next."""
+    before = 0
+    for size, width in sorted(one.widths.items()):
+        if size > one.series.digits_min and before + SEQUENCE_LEAP_MAX < 10 ** (size - 1):
+            found.beyond_counter += width.documents  # nothing leads there: they were made from a clock
+            continue
+        if before + 1 < width.first:
+            yield before + 1, width.first - 1
+        yield from zip(width.missing[::2], width.missing[1::2], strict=True)
+        found.documents += width.documents
+        found.first, found.newest = found.first or width.first, width.last
+        if width.duplicates:
+            found.add(Finding(DUPLICATES, width.first, width.last, width.duplicates))
+        before = width.last
+
+
+def _recorded(target: Target, series: Series, *, last: int) -> Iterator[int]:
+    up_to = {**series.identity, "number_seq": {"$gte": 1, "$lte": last}}
+    gaps = target.db.number_gaps.find(up_to, {"_id": False, "number_seq": True}).sort("number_seq", 1)
+    return (int(gap["number_seq"]) for gap in gaps)
+
+
+def _unexplained(
+    missing: Iterable[tuple[int, int]], gaps: Iterator[int], found: SeriesAudit
+) -> Iterator[tuple[int, int]]:
+    """Yield what is left of the missing ranges without the recorded gaps, both in their order."""
+    gap = next(gaps, None)
+    for first, last in missing:
+        begin = first
+        while gap is not None and gap <= last:
+            if gap >= begin:
+                if begin < gap:
+                    yield begin, gap - 1
+                begin = gap + 1
+                found.recorded_gaps += 1
+            gap = next(gaps, None)
+        if begin <= last:
+            yield begin, last
