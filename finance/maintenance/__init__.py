@@ -6,5 +6,6 @@
     cli.py      what the commands share
 
 The rest is what they share: the kinds of numbered documents and their series, recorded gaps, the collection that is
-looked at (target.py), the numbers that stand twice in it, and unique indexes over data with duplicates (fences.py).
+looked at (target.py), the numbers that stand twice in it, unique indexes over data with duplicates (fences.py), and
+the lease that keeps two operators from changing one collection at once (lease.py).
 """
