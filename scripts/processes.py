@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 START_UNDONE_TIMEOUT_S = 30.0
+KILLED_TIMEOUT_S = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded now: not between fork and exec
@@ -33,7 +35,7 @@ def start(
         log.replace(log.with_name(log.name + ".1"))
     process = None
     try:
-        with log.open("wb") as output, _signals_wait():
+        with log.open("wb") as output, signals_wait():
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -52,14 +54,28 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], *, timeout_s: float) -> int:
-    """Ask the process to end, kill it if it doesn't within `timeout_s`, and return its exit code."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    return process.wait()
+    """Ask a process of `start` to end, kill it if it doesn't within `timeout_s`, and return its exit code.
+
+    What it started and left behind is killed: gunicorn's master doesn't wait for the end of a worker that it killed.
+    """
+    if process.poll() is not None:
+        return process.wait()  # long ago perhaps: its number may be another's by now
+    process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    code = process.wait()
+    _end_group(process.pid)
+    return code
+
+
+def _end_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # nobody is left, as nearly always
+        os.killpg(group, signal.SIGKILL)
+        deadline = time.monotonic() + KILLED_TIMEOUT_S
+        while any(process.group == group for process in running()) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def free_port() -> int:
@@ -96,6 +112,7 @@ class Running(NamedTuple):
 
     pid: int
     parent: int
+    group: int
     command: str
 
 
@@ -103,10 +120,14 @@ def running() -> list[Running]:
     """Return all processes but those that have ended and wait for their exit code to be asked for."""
     if sys.platform == "linux":  # where slim images have no `ps`
         return [found for folder in Path("/proc").glob("[0-9]*") if (found := _read_process(folder))]
-    command = ["ps", "-A", "-o", "pid=,ppid=,state=,args="]
+    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,state=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    fields = [line.split(maxsplit=3) for line in listed.splitlines()]
-    return [Running(int(pid), int(parent), command) for pid, parent, state, command in fields if state[0] != "Z"]
+    fields = [line.split(maxsplit=4) for line in listed.splitlines()]
+    return [
+        Running(int(pid), int(parent), int(group), command)
+        for pid, parent, group, state, command in fields
+        if state[0] != "Z"
+    ]
 
 
 def children(pid: int) -> list[int]:
@@ -116,15 +137,15 @@ def children(pid: int) -> list[int]:
 
 def _read_process(folder: Path) -> Running | None:
     try:
-        state, parent = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+        state, parent, group = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[:3]
         command = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
     except OSError:  # it ended while we looked
         return None
-    return None if state == "Z" else Running(int(folder.name), int(parent), command)
+    return None if state == "Z" else Running(int(folder.name), int(parent), int(group), command)
 
 
 @contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
+def signals_wait() -> Iterator[None]:
     """Let signals that have a handler of ours wait until the end of the block, and handle them then.
 
     A handler that raises while Python forks would have its exception swallowed, or leave a child that nobody knows.
