@@ -18,7 +18,6 @@ from finance.database import Db
 from finance.indexes import INDEXES
 from finance.maintenance.audit import foreign
 from finance.maintenance.audit.record import record_gaps
-from finance.maintenance.audit.series import audit
 from finance.maintenance.kinds import KINDS
 from finance.maintenance.target import foreign as foreign_target
 
