@@ -32,7 +32,7 @@ def tell_fields(out: Console, run: Import, survey: Survey, *, named: Sequence[tu
     left = [name for name in survey.theirs if name not in read and name != "_id"]
     if left:
         shown = ", ".join(left[:NOT_READ_SHOWN_MAX]) + (", …" if len(left) > NOT_READ_SHOWN_MAX else "")
-        out.print(f"  not read: {shown}", markup=False)
+        out.print(f"  not read: {shown}".encode(errors="backslashreplace").decode(), markup=False)
 
 
 def tell_series(out: Console, db: Db, series: Sequence[SeriesFound]) -> None:

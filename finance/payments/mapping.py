@@ -139,7 +139,7 @@ def text_of(value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return value.strip() or None
+        return _whole(value).strip() or None
     if isinstance(value, bool):
         return _text_of_bool(value)
     if isinstance(value, int):
@@ -176,6 +176,15 @@ def _day_of(value: Any, timezone: tzinfo) -> str | None:
         return datetime.fromisoformat(text).astimezone(timezone).date().isoformat()
     except (ValueError, OverflowError):
         return _refuse("must be a day that exists.")
+
+
+def _whole(text: str) -> str:
+    """Return a text that can be stored; raises Invalid where it holds bytes that are no UTF-8, or half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse("holds what is no character of any language; it was damaged there.")
+    return text
 
 
 def _plain_digits(number: Decimal) -> str:

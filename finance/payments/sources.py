@@ -61,7 +61,8 @@ def of_collection(db: Db, *, database: str, collection: str, name: str) -> Sourc
 
 def _shown(row_id: Any) -> str:
     """Return an _id as people write it; the text "5" is another than the number 5."""
-    return repr(row_id) if isinstance(row_id, str) and row_id.isdigit() else str(row_id)
+    shown = repr(row_id) if isinstance(row_id, str) and row_id.isdigit() else str(row_id)
+    return shown.encode(errors="backslashreplace").decode()
 
 
 # --- Tables ------------------------------------------------------------------------------------------------------
