@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from finance.edge.characters import character_problem
@@ -62,7 +63,7 @@ class FieldMap:
             if name not in OURS and not (name.startswith(METADATA) and name != METADATA):
                 raise UnknownField.called(name)
 
-    @property
+    @cached_property
     def theirs_by_ours(self) -> Mapping[str, str]:
         """Return which of their fields is read for each of ours."""
         read = {name: name for name in OURS if name not in self.constants} | dict(self.fields)
