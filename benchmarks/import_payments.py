@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import csv
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -55,7 +54,7 @@ def _measure(uri: str, count: int) -> None:
         path = _csv(Path(folder) / "payments.csv", old)
         _run(db, uri, f"{count:,} of a CSV file that are known", str(path), "--apply")
         _require(db.payments.count_documents({}) == count)
-        _require(_script(db, uri, "audit_numbers.py") == 0)
+        _require(_script(db, uri, "audit_numbers.py")[0] == 0)
 
 
 @contextlib.contextmanager
@@ -95,21 +94,30 @@ def _csv(path: Path, old: Database[dict[str, Any]]) -> Path:
 
 def _run(db: Db, uri: str, what: str, *arguments: str) -> None:
     began = time.perf_counter()
-    _require(_script(db, uri, "import_payments.py", *MAPPED, *arguments) == 0)
-    took_s = time.perf_counter() - began
-    print(f"{what}: {took_s:.1f} s; at most {_children_mb():.0f} MB so far", flush=True)
+    code, megabytes = _script(db, uri, "import_payments.py", *MAPPED, *arguments)
+    _require(code == 0)
+    print(f"{what}: {time.perf_counter() - began:.1f} s, {megabytes:.0f} MB", flush=True)
 
 
-def _children_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-
-
-def _script(db: Db, uri: str, name: str, *arguments: str) -> int:
+def _script(db: Db, uri: str, name: str, *arguments: str) -> tuple[int, float]:
+    """Run a real script, and return its exit code and the most memory it had."""
     env = os.environ | {"FINANCE_VENV": sys.prefix, "MONGODB_URI": uri, "FINANCE_DATABASE": db.name}
-    done = subprocess.run([str(serving.ROOT / "scripts" / name), *arguments], env=env, capture_output=True, text=True)
-    if done.returncode:
-        print(done.stdout[-2_000:], done.stderr[-2_000:])
-    return done.returncode
+    line = [str(serving.ROOT / "scripts" / name), *arguments]
+    process = subprocess.Popen(line, env=env, stdout=subprocess.DEVNULL)
+    megabytes = 0.0
+    while process.poll() is None:
+        megabytes = _peak_megabytes(process.pid) or megabytes
+        time.sleep(0.02)
+    return process.returncode, megabytes
+
+
+def _peak_megabytes(pid: int) -> float:
+    """Return the most memory a process had; 0 where it has just ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def _require(right: bool) -> None:

@@ -36,25 +36,18 @@ def tell_fields(out: Console, run: Import, survey: Survey, *, named: Sequence[tu
 
 
 def tell_series(out: Console, db: Db, series: Sequence[SeriesFound]) -> None:
-    """Print how far each series counts, and what was made from a clock."""
-    if not series:
-        return
-    made = cli.table("tenant", "first", "last", "numbers", "holes", "from a clock", "goes on with")
+    """Print how far each series counts, and which numbers a clock made."""
     for one in series:
         of_year = payment_series(one.tenant, one.year)
-        after = max(one.last, counters.peek(db, of_year) or 0)
-        clocks = f"{one.clocks:,} ({', '.join(one.clocks_shown)}{', …' if one.clocks > len(one.clocks_shown) else ''})"
-        made.add_row(
-            one.tenant,
-            *((of_year.format(number_seq) if number_seq else "") for number_seq in (one.first, one.last)),
-            *(f"{one.counted:,}", f"{one.holes:,}", clocks if one.clocks else "0", of_year.format(after + 1)),
-        )
-    out.print(made)
+        after = of_year.format(max(one.last, counters.peek(db, of_year) or 0) + 1)
+        counted = f"{one.counted:,} numbers from {of_year.format(one.first)} to {of_year.format(one.last)}"
+        holes = f", {one.holes:,} missing" if one.holes else ""
+        out.print(f"{one.tenant} {one.year}: {counted if one.counted else 'none'}{holes}; goes on with {after}")
+        if one.clocks:
+            more = ", …" if one.clocks > len(one.clocks_shown) else ""
+            out.print(f"  {one.clocks:,} from a clock: {', '.join(one.clocks_shown)}{more}", markup=False)
     if any(one.clocks for one in series):
-        out.print(
-            "Payments with a number from a clock are taken with it, and the series goes on below: a leap of more than "
-            "1,000 to a number of five digits or more. --last-number says otherwise.",
-        )
+        out.print("They keep their numbers, and the series goes on below them: --last-number says otherwise.")
 
 
 def tell_rows(out: Console, verdicts: Sequence[RowVerdict], *, applied: bool, all_of_them: bool) -> None:

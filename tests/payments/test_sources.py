@@ -159,9 +159,11 @@ def test_what_our_own_export_holds_is_taken_by_another_database(
     client.post(f"/payments/{voided}/void", json={"reason": "bounced"})
     (tmp_path / "p.csv").write_text(client.get("/payments/export.csv").text)
 
-    code, printed = run("--database", old.name + "_copy", "--tenant", "acme", str(tmp_path / "p.csv"), "--apply")
+    copy = db.client[f"{old.name}_copy"]
+    copy.create_collection("counters")  # a database that isn't there may be a mistyped one
 
-    copy = db.client[old.name + "_copy"]
+    code, printed = run("--database", copy.name, "--tenant", "acme", str(tmp_path / "p.csv"), "--apply")
+
     names = ["payment_number", "amount_minor", "status", "void_reason", "voided_at", "created_at", "reference"]
     try:
         assert code == 0, printed

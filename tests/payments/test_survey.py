@@ -107,7 +107,7 @@ def test_a_number_from_a_clock_keeps_its_payment_and_does_not_lift_the_series(
     code, printed = take_over("--apply")
 
     assert code == 0, printed
-    assert "1 (PAY2026123456)" in printed
+    assert "1 from a clock: PAY2026123456\n" in printed
     assert client.pay("1", paid_on="2026-06-01").json["payment_number"] == "PAY20260003"
     for number in CLOCKS:
         assert client.get(f"/payments/{number}").json["payment_number"] == number
