@@ -189,10 +189,21 @@ def _tenants(arguments: argparse.Namespace) -> Tenants:
         return Tenants(_slug("--tenant", arguments.tenant))
     if arguments.tenant_map is None:
         raise cli.Stopped("--tenants-from needs a --tenant-map: a file with a line theirs=ours for each value.")
-    lines = arguments.tenant_map.read_text(encoding="utf-8-sig").splitlines()
-    pairs = [line.rpartition("=") for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    by_value = {theirs.strip(): _slug("--tenant-map:", ours.strip()) for theirs, _equals, ours in pairs}
+    by_value: dict[str, str] = {}
+    for line in _lines_of(arguments.tenant_map):
+        theirs, equals, ours = line.rpartition("=")
+        if not (equals and theirs.strip()):
+            raise cli.Stopped(f"{arguments.tenant_map}: each line must be theirs=ours, as 6=dakar.")
+        by_value[theirs.strip()] = _slug("--tenant-map:", ours.strip())
     return Tenants(theirs=arguments.tenants_from, by_value=by_value)
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise cli.Stopped(f"{path} must be text in UTF-8.") from None
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _slug(option: str, text: str) -> str:
@@ -204,6 +215,8 @@ def _slug(option: str, text: str) -> str:
 
 def _pair(option: str, text: str) -> tuple[str, str]:
     ours, equals, theirs = text.partition("=")
+    if not text.isprintable():
+        raise cli.Stopped(f"{option} must be text in UTF-8, in one line.")
     if not (ours and equals):
         raise cli.Stopped(f"{option} {text!r} must have an = in it; --help shows how it is written.")
     return ours, theirs

@@ -94,7 +94,7 @@ def _import_batch(run: Import, survey: Survey, batch: Sequence[SourceRow], *, ap
     stored = _find_stored(run.db, readable.values())
     for position, row in readable.items():
         verdicts[position] = _judged(
-            survey, row, stored.get((row.tenant, row.key)) or stored.get((row.tenant, row.payment_number))
+            survey, row, stored.get((row.tenant, "", row.key)) or stored.get((row.tenant, row.payment_number, ""))
         )
     if apply:
         new = {position: row for position, row in readable.items() if verdicts[position].verdict == "imported"}
@@ -102,17 +102,17 @@ def _import_batch(run: Import, survey: Survey, batch: Sequence[SourceRow], *, ap
     return [verdicts[position] for position in range(len(batch))]
 
 
-def _find_stored(db: Db, rows: Iterable[Drafted]) -> dict[tuple[str, str], Payment]:
-    """Return the payments that have the key or the number of one of the rows, by tenant and either of them."""
+def _find_stored(db: Db, rows: Iterable[Drafted]) -> dict[tuple[str, str, str], Payment]:
+    """Return the payments that have the key or the number of one of the rows, by (tenant, number, "") and by key."""
     by_tenant: dict[str, list[Drafted]] = {}
     for row in rows:
         by_tenant.setdefault(row.tenant, []).append(row)
-    found: dict[tuple[str, str], Payment] = {}
+    found: dict[tuple[str, str, str], Payment] = {}
     for tenant, of_tenant in by_tenant.items():
         keys, numbers = [row.key for row in of_tenant], [row.payment_number for row in of_tenant]
         for payment in store.find_imported(db, tenant=tenant, keys=keys, numbers=numbers):
-            found[tenant, payment["payment_number"]] = payment
-            found[tenant, payment.get("idempotency_key", "")] = payment
+            found[tenant, payment["payment_number"], ""] = payment
+            found[tenant, "", payment.get("idempotency_key", "")] = payment
     return found
 
 
@@ -165,7 +165,9 @@ def _met(db: Db, row: Drafted, error: Mapping[str, Any]) -> RowVerdict:
     """Return the verdict on a row that MongoDB refused: most likely another run has stored it just now."""
     stored = read_back(store.numbered(db).collection, error["keyValue"]) if "keyValue" in error else None
     if stored is None:
-        return RowVerdict(row.place, "refused", row.payment_number, (f"MongoDB refused it (code {error['code']}).",))
+        return RowVerdict(
+            row.place, "refused", row.payment_number, (f"MongoDB refused it (code {error['code']}): try again.",)
+        )
     found = cast(Payment, stored)
     return _compared(row, found) if found.get("idempotency_key") == row.key else _number_given(row, found)
 

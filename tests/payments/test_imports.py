@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bson import Decimal128
+from bson import DatetimeMS, Decimal128
 
 from finance.database import Db
 from finance.maintenance.audit import command as audit
@@ -128,6 +128,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"paymentMethod": "BARTER"}, "method must be one of: bank_transfer, card"),
     ({"paymentDate": datetime(1999, 12, 31, tzinfo=UTC)}, "paid_on must be from 2000-01-01"),
     ({"paymentDate": "yesterday"}, "paid_on must be a day that exists, written YYYY-MM-DD."),
+    ({"paymentDate": DatetimeMS(2**55)}, "paid_on can't be read: it is a DatetimeMS."),
     ({"paymentDate": None}, "paid_on is required."),
     ({"paymentNumber": "PAY 1"}, "payment_number must be 1 to 40 of A-Z, a-z, 0-9"),
     ({"paymentNumber": None}, "payment_number is missing: a payment is taken over with its number."),
@@ -226,6 +227,14 @@ def test_a_number_that_was_given_here_is_listed(old: Db, take_over: Run, client:
 
     assert code == 1
     assert any(line.startswith("the number is that of another payment here, made by") for line in lines_of(printed))
+
+
+def test_a_key_that_looks_like_a_number_is_no_number(db: Db, old: Db, take_over: Run, client: Client) -> None:
+    client.pay("1", paid_on="2026-06-01", key="PAY20260005")
+    old.payments.insert_many([an_old_payment(1), an_old_payment(5)])
+
+    assert take_over("--apply")[0] == 1
+    assert db.payments.count_documents({"payment_number": "PAY20260005"}) == 1
 
 
 def test_rows_go_to_the_tenants_that_the_map_names(db: Db, old: Db, run: Run, tmp_path: Any) -> None:

@@ -52,6 +52,8 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     (("p.csv", "--tenant", "a b"), "--tenant 'a b' must be 1 to 40 of a-z"),
     (("p.csv", "--tenants-from", "shop"), "--tenants-from needs a --tenant-map"),
     (("p.csv", "--tenants-from", "shop", "--tenant-map", "none"), "No such file or directory: 'none'"),
+    (("p.csv", "--tenants-from", "shop", "--tenant-map", "p.csv"), "p.csv: each line must be theirs=ours, as 6=dakar."),
+    (("p.csv", "--tenant", "acme", "--set", "payer=\udcff"), "--set must be text in UTF-8, in one line."),
     (("none.csv", "--tenant", "acme"), "none.csv can't be read: No such file or directory."),
     (("p.csv", "--tenant", "acme", "--field", "payor=payer"), "no field 'payor'; did you mean payer?"),
     (
