@@ -49,7 +49,7 @@ def old(db: Db) -> Iterator[Db]:
 
 @pytest.fixture
 def run(db: Db, mongodb_uri: str, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`run("--tenant", "acme", …)` gives the exit code, and all that was printed."""
+    """`run("--tenant", "acme", …)` gives the exit code, and all that was printed, what is on stdout last."""
 
     def call(*arguments: str) -> tuple[int, str]:
         try:
@@ -57,7 +57,7 @@ def run(db: Db, mongodb_uri: str, capsys: pytest.CaptureFixture[str]) -> Run:
         except SystemExit as ended:
             code = int(ended.code or 0)
         captured = capsys.readouterr()
-        return code, captured.out + captured.err
+        return code, captured.err + captured.out
 
     return call
 
