@@ -150,7 +150,8 @@ def progress_bar(out: Console, what: str, total: int | None) -> Iterator[Callabl
         yield lambda done: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, transient=True) as bar:
+    # What is printed while a bar is on stderr goes to stdout all the same, which may be a file.
+    with Progress(*columns, console=out, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
 

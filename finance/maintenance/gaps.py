@@ -12,6 +12,7 @@ from finance.numbering import counters
 from finance.numbering.series import Series
 
 RECORD_BATCH = 1_000
+READ_BATCH = 5_000  # else MongoDB sends 16 MB of them at a time, some hundred thousand documents in memory
 
 
 def explain_missing(
@@ -49,8 +50,9 @@ def record(db: Db, kind: MaintainedKind, series: Series, number_seqs: list[int],
 
 def _known(db: Db, kind: MaintainedKind, series: Series, last: int) -> Iterator[int]:
     up_to, only_number = {"number_seq": {"$gte": 1, "$lte": last}}, {"_id": False, "number_seq": True}
-    documents = db[kind.numbered.collection].find(stored_in(series) | up_to, only_number)
-    gaps = db.number_gaps.find({**series.identity, **up_to}, only_number)
+    numbers = db[kind.numbered.collection]
+    documents = numbers.find(stored_in(series) | up_to, only_number, batch_size=READ_BATCH)
+    gaps = db.number_gaps.find({**series.identity, **up_to}, only_number, batch_size=READ_BATCH)
     return merge(
         (int(document["number_seq"]) for document in documents.sort("number_seq", 1).hint(kind.order_index.name)),
         (int(gap["number_seq"]) for gap in gaps.sort("number_seq", 1)),

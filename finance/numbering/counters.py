@@ -234,6 +234,11 @@ def forget_gap(db: Db, series: Series, number_seq: int) -> int:
     return db.number_gaps.delete_one({**series.identity, "number_seq": number_seq}).deleted_count
 
 
+def forget_gaps(db: Db, series: Series, number_seqs: list[int]) -> int:
+    """Take back the gaps of numbers that documents are about to have; return how many there were."""
+    return db.number_gaps.delete_many({**series.identity, "number_seq": {"$in": number_seqs}}).deleted_count
+
+
 def _stored_seq(db: Db, series: Series) -> object:
     counter = db.counters.find_one({"_id": series.counter_id}, {"seq": True})
     return (counter or {}).get("seq", 0)

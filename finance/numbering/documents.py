@@ -14,7 +14,7 @@ from pymongo.read_concern import ReadConcern
 from finance.database import DUPLICATE_KEY, Document
 from finance.errors import FinanceError, own
 from finance.numbering.drafts import Draft, NotStored, Numbered, Outcome, Taken
-from finance.numbering.series import NUMBER_SEQ_MAX, Series
+from finance.numbering.series import NO_PLACE, NUMBER_SEQ_MAX, Series
 from finance.numbering.side_by_side import side_by_side
 from finance.once import NothingStored, OutcomeUnknown
 
@@ -105,6 +105,21 @@ def find_newest_of_each(numbered: Numbered, series: Sequence[Series]) -> dict[Se
     for part, found in zip(parts, side_by_side([partial(_newest_of, numbered, part) for part in parts]), strict=True):
         newest |= dict.fromkeys(part, found) if isinstance(found, Exception) else found
     return newest
+
+
+def take_places(numbered: Numbered, series: Series, drafts: Collection[Draft]) -> int:
+    """Give documents that have one of the drafts' numbers without its place the place; return how many there were.
+
+    Another system made such a number, from a clock perhaps; now the series has come to it.
+    """
+    numbers = [draft.document[numbered.kind.number_field] for draft in drafts]
+    held = {"tenant": series.tenant, numbered.kind.number_field: {"$in": numbers}, "number_seq": NO_PLACE}
+    placed = 0
+    for document in list(numbered.collection.find({**held, **series.document_filter}, {numbered.kind.number_field: 1})):
+        place = {"number_seq": series.parse(document[numbered.kind.number_field])}
+        still = {"_id": document["_id"], "tenant": series.tenant, "number_seq": NO_PLACE}
+        placed += numbered.collection.update_one(still, {"$set": place}).modified_count
+    return placed
 
 
 def _newest_of(numbered: Numbered, series: Sequence[Series]) -> dict[Series, Document | Exception | None]:

@@ -29,6 +29,7 @@ from finance.numbering.documents import (
     is_number_collision,
     newest_stored,
     refusal,
+    take_places,
 )
 from finance.numbering.drafts import (
     Draft,
@@ -172,12 +173,14 @@ def _raise_counters(numbered: Numbered, collided: Iterable[Draft], attempt: int)
             extra={"documents": len(group)},
         )
         metrics.duplicate_number_retries.labels(kind=numbered.kind.name).inc(len(group))
-    for ended in side_by_side([partial(_raise_counter, numbered, series) for series in groups]):
+    raising = [partial(_raise_counter, numbered, series, group) for series, group in groups.items()]
+    for ended in side_by_side(raising):
         if isinstance(ended, Exception):
             _log_left_undone(numbered, "a counter was not raised", ended)
 
 
-def _raise_counter(numbered: Numbered, series: Series) -> None:
+def _raise_counter(numbered: Numbered, series: Series, collided: Sequence[Draft]) -> None:
+    take_places(numbered, series, collided)
     counters.raise_to(numbered.db, series, newest_stored(numbered, series))
 
 
@@ -255,6 +258,8 @@ def _insert_next(
         newest = find_newest(numbered, series)
         newest_seq = max(int(newest["number_seq"]) if newest else 0, counted)
         if newest_seq + 1 == group[0].document.get("number_seq"):  # refused before, and nobody of this series took it
+            if take_places(numbered, series, group[:1]):
+                return list(group)
             elsewhere = find_taken_elsewhere(numbered, series, group[0])
             if elsewhere is not None:
                 outcomes.update((draft, own(elsewhere)) for draft in group)

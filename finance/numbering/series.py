@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NUMBER_SEQ_MAX = 10**15  # more than any series will give; what is beyond it in a document isn't a number of ours
+# The number_seq of a document whose number has no place in its series: another system made it, from a clock perhaps.
+NO_PLACE = 0
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from bson import Decimal128, ObjectId
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
@@ -15,6 +17,8 @@ from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment
 from finance.text import beginning
+
+FOREIGN_BATCH = 1_000
 
 
 def _payments(db: Db) -> Collection[Payment]:
@@ -101,3 +105,35 @@ def find_payment_by_claim(db: Db, *, tenant: str, claim: str) -> Payment | None:
 
 def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
     return _payments(db).find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+
+
+def find_imported(db: Db, *, tenant: str, keys: Sequence[str], numbers: Sequence[str]) -> list[Payment]:
+    """Return the payments that have one of the idempotency keys, or one of the numbers."""
+    wanted = [{"idempotency_key": {"$in": list(keys)}}, {"payment_number": {"$in": list(numbers)}}]
+    return [payment for condition in wanted for payment in _payments(db).find({"tenant": tenant, **condition})]
+
+
+def each_foreign(db: Db, *, database: str, collection: str) -> Iterator[Document]:
+    """Yield the documents of another system's collection on this server, their values as Python has them."""
+    options: CodecOptions[Document] = CodecOptions(
+        tz_aware=True,
+        datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+        unicode_decode_error_handler="surrogateescape",
+    )
+    source = db.client.get_database(database).get_collection(collection, codec_options=options)
+    with source.find({}, batch_size=FOREIGN_BATCH) as documents:
+        for document in documents:
+            yield {name: _plain(value) for name, value in document.items()}
+
+
+def count_foreign(db: Db, *, database: str, collection: str) -> int:
+    """Return about how many documents another system's collection has."""
+    return db.client.get_database(database).get_collection(collection).estimated_document_count()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(member) for name, member in value.items()}
+    if isinstance(value, ObjectId):
+        return str(value)
+    return value.to_decimal() if isinstance(value, Decimal128) else value

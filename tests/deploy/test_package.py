@@ -53,6 +53,7 @@ def test_the_issue_s_commands_are_those_of_the_package() -> None:
         "finance-audit-numbers",
         "finance-create-key",
         "finance-import-customers",
+        "finance-import-payments",
         "finance-migrate-indexes",
         "finance-repair-duplicates",
         "finance-serve",
