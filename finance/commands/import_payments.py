@@ -79,6 +79,7 @@ def _add_pairs(group: argparse._ArgumentGroup, option: str, metavar: str, said: 
 
 def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
     _require_not_into_itself(arguments, db)
+    database.require_ours(db)
     run = _import_of(arguments, db)
     if run.tenants.tenant:
         tenants.warn_of_new(db, run.tenants.tenant)

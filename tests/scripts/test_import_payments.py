@@ -105,6 +105,17 @@ def test_what_would_be_read_and_written_at_once_is_refused(db: Db, run: Run, old
     assert content_of(old) == before
 
 
+@pytest.mark.parametrize("arguments", [(), ("--apply",)])
+def test_a_database_that_is_another_software_s_is_refused(run: Run, old: Db, arguments: tuple[str, ...]) -> None:
+    before, indexes = content_of(old), old.payments.index_information()
+
+    code, printed = run("--tenant", "acme", "p.csv", "--database", old.name, *arguments)
+
+    assert code == 2
+    assert f"The database {old.name} is another software's" in printed
+    assert (content_of(old), old.payments.index_information()) == (before, indexes)
+
+
 def test_what_is_read_from_which_field_is_said(run: Run, old: Db) -> None:
     old.payments.insert_many([an_old_payment(3, note="x"), an_old_payment(4)])
 
