@@ -36,7 +36,7 @@ DUPLICATE_KEY = 11000
 # Where a repair was taken back, documents have their old numbers again beside those that hold them. Each is marked with
 # the number that was taken from it; a unique index of this name, wider by the mark, stands in the place of the other.
 UNDONE, UNDONE_FIELD = "_undone", "undone_number"
-BUILD_ATTEMPTS_MAX = 20
+BUILD_ATTEMPTS_MAX = 50  # longer than a request may take, which its own deadline ends
 BUILD_PAUSE_S = 0.2
 INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _NAMESPACE_NOT_FOUND = 26
@@ -159,16 +159,18 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
         standing = standing_indexes(db, collection)
         # One that gave way to the wider one of an undo would refuse the numbers that the undo puts back.
         expected = [index for index in listed if not (index.unique and _undone_protects(standing, index))]
+        duplicated: list[str] = []
         try:
             if expected:
                 db[collection].create_indexes([index.as_model() for index in expected])
         except OperationFailure as error:
             if error.code != DUPLICATE_KEY and error.code not in INDEX_CONFLICTS:
                 raise
+            duplicated = list((error.details or {}).get("keyPattern", ()))
         standing = standing_indexes(db, collection)
         for index in expected:
             if not _is_done(standing, index):
-                _create_index(db, index)
+                _create_index(db, index, has_duplicates=duplicated == [field for field, _direction in index.keys])
 
 
 def require_ours(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
@@ -244,20 +246,19 @@ def _is_done(standing: Mapping[str, Document], index: Index) -> bool:
     return _protects(standing, index) if index.unique else index.name in standing
 
 
-def _create_index(db: Db, index: Index) -> None:
+def _create_index(db: Db, index: Index, *, has_duplicates: bool) -> None:
     """Build one index, while other processes may build the same one or another under its name.
 
     What MongoDB answers isn't enough: of two that build one index over duplicates, one is told of the duplicates and
     the other that all went well (6.0). So look at what stands, and try again.
     """
     for _attempt in range(BUILD_ATTEMPTS_MAX):
-        try:
-            db[index.collection].create_indexes([index.as_model()])
-        except OperationFailure as error:
-            if error.code == DUPLICATE_KEY:
-                _prepare_unique(db, index)
-            elif error.code not in INDEX_CONFLICTS:
-                raise
+        if has_duplicates:  # a second look at all documents would make those who post wait for nothing
+            _prepare_unique(db, index)
+        else:
+            has_duplicates = _meets_duplicates(db, index)
+            if has_duplicates:
+                continue
         standing = standing_indexes(db, index.collection)
         if _is_done(standing, index):
             return
@@ -268,6 +269,17 @@ def _create_index(db: Db, index: Index) -> None:
             )
         time.sleep(BUILD_PAUSE_S)
     raise IndexesMissing(f"{index.collection}.{index.name} does not stand yet; nothing was stored. A retry is safe.")
+
+
+def _meets_duplicates(db: Db, index: Index) -> bool:
+    """Build an index, and return whether duplicates prevented that."""
+    try:
+        db[index.collection].create_indexes([index.as_model()])
+    except OperationFailure as error:
+        if error.code not in (DUPLICATE_KEY, *INDEX_CONFLICTS):
+            raise
+        return error.code == DUPLICATE_KEY
+    return False
 
 
 def _prepare_unique(db: Db, index: Index) -> None:
