@@ -47,7 +47,7 @@ def test_an_api_on_the_database_of_another_software_does_it_no_harm(
     with inserting(theirs.payments) as writer:
         process = processes.start(command, log=tmp_path / "log", env={"PATH": "/usr/bin:/bin", **env}, cwd=ROOT)
         try:
-            [ready] = poll(lambda: _answers(f"{url}/readyz"), within_s=60)
+            [ready] = poll(lambda: _answers(f"{url}/readyz", code="database_not_ours"), within_s=60)
             post = requests.post(f"{url}/api/v1/payments", json=a_payment(), headers=UNKNOWN_KEY, timeout=20)
         finally:
             processes.stop(process, timeout_s=20)
@@ -181,8 +181,9 @@ def test_a_foreign_unique_index_that_comes_later_shows_nothing_of_another_tenant
     assert client.app.test_client().get("/readyz").json["code"] == "database_not_ours"
 
 
-def _answers(url: str) -> list[requests.Response]:
-    """Return the answer of workers that have started, none before."""
+def _answers(url: str, *, code: str) -> list[requests.Response]:
+    """Return the answer with this code, none while workers start or MongoDB takes its time."""
     with contextlib.suppress(requests.ConnectionError):
-        return [requests.get(url, timeout=20)]
+        answer = requests.get(url, timeout=20)
+        return [answer] if answer.json().get("code") == code else []
     return []
