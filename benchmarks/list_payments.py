@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with serving.mongod() as uri, serving.fresh_database(uri) as db:
-        _fill(db, options.payments)
+        fill(db, options.payments)
         with serving.gunicorn(uri, db) as (url, _pid):
             key = serving.new_key(db, "accountant")
             for sort in SORTS:
@@ -49,7 +49,7 @@ def main() -> None:
                 print(f"{sort:16} deep/first {statistics.median(ratios):.2f}  (goal 1.2; last round {milliseconds})")
 
 
-def _fill(db: Db, count: int) -> None:
+def fill(db: Db, count: int) -> None:
     fast = db.payments.with_options(write_concern=WriteConcern(w=1))
     batch: list[dict[str, Any]] = []
     for payment in _payments(count):

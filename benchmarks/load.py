@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+IDLE_S = 3.0  # the server closes a connection that is idle for 5
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gave. Times are in seconds."""
+    """What a run gave; a dropped request got no answer. Times are in seconds, of requests answered 2xx alone."""
 
     answered: int
     refused: int
+    dropped: int
     seconds: float
     p50_s: float
     p99_s: float
@@ -37,44 +39,94 @@ def request(method: str, path: str, *, headers: dict[str, str], body: bytes = b"
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-def run(url: str, make_request: Callable[[int], bytes], *, connections: int, seconds: float) -> Result:
-    """Keep `connections` requests under way for `seconds`, and wait for the last answers."""
+def run(
+    url: str, make_request: Callable[[int], bytes], *, connections: int, seconds: float, rate: float | None = None
+) -> Result:
+    """Keep `connections` requests under way for `seconds`, and wait for the last answers.
+
+    With a `rate` no more than that are sent a second, by connections that have nothing under way.
+    """
     where = urlsplit(url)
+    address = (where.hostname or "127.0.0.1", where.port or 80)
     selector = selectors.DefaultSelector()
-    sent_at: dict[socket.socket, float] = {}
-    received: dict[socket.socket, bytes] = {}
+    clients = [_Client(address, selector) for _ in range(connections)]
     times: list[float] = []
-    number = refused = 0
+    sent = answered = refused = dropped = 0
+    idle = clients
     began = time.perf_counter()
-    for _ in range(connections):
-        connection = socket.create_connection((where.hostname or "127.0.0.1", where.port or 80))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(connection, selectors.EVENT_READ)
-        sent_at[connection], received[connection] = time.perf_counter(), b""
-        connection.sendall(make_request(number))
-        number += 1
-    ends = began + seconds
-    open_connections = connections
-    while open_connections:
-        for key, _events in selector.select(timeout=15):
-            connection: socket.socket = key.fileobj  # type: ignore[assignment]
-            data = received[connection] + connection.recv(262_144)
-            if not _is_complete(data):
-                received[connection] = data
+    while True:
+        now = time.perf_counter()
+        if now < began + seconds:
+            due = len(idle) if rate is None else min(len(idle), int((now - began) * rate) - sent)
+            for _ in range(due):
+                idle.pop().send(make_request(sent))
+                sent += 1
+        elif len(idle) == connections:
+            break
+        for key, _events in selector.select(timeout=15 if rate is None else 0.005):
+            client = key.data
+            if not client.receive():
                 continue
-            now = time.perf_counter()
-            times.append(now - sent_at[connection])
-            refused += not data.startswith(b"HTTP/1.1 2")
-            if now >= ends:
-                selector.unregister(connection)
-                connection.close()
-                open_connections -= 1
+            idle.append(client)
+            if client.is_dropped:
+                dropped += 1
                 continue
-            sent_at[connection], received[connection] = now, b""
-            connection.sendall(make_request(number))
-            number += 1
+            answered += 1
+            if client.is_accepted:
+                times.append(time.perf_counter() - client.sent_at)
+            else:
+                refused += 1
+    taken = time.perf_counter() - began
+    for client in clients:
+        client.close()
     times.sort()
-    return Result(len(times), refused, time.perf_counter() - began, _share(times, 0.5), _share(times, 0.99))
+    return Result(answered, refused, dropped, taken, _share(times, 0.5), _share(times, 0.99))
+
+
+class _Client:
+    """A connection, with at most one request under way."""
+
+    def __init__(self, address: tuple[str, int], selector: selectors.BaseSelector) -> None:
+        self._address, self._selector = address, selector
+        self.sent_at = 0.0
+        self.is_dropped = False
+        self._received = b""
+        self._connect()
+
+    def send(self, request: bytes) -> None:
+        now = time.perf_counter()
+        if now - self._used_at > IDLE_S:
+            self.close()
+            self._connect()
+        self.sent_at, self.is_dropped, self._received = now, False, b""
+        self._connection.sendall(request)
+
+    def receive(self) -> bool:
+        """Read what has come, and return whether the request is over: answered, or dropped by the server."""
+        data = self._connection.recv(262_144)
+        if not data:
+            was_under_way = self._used_at <= self.sent_at
+            self.close()
+            self._connect()
+            self.is_dropped = was_under_way
+            return was_under_way
+        self._received += data
+        self._used_at = time.perf_counter()
+        return _is_complete(self._received)
+
+    def close(self) -> None:
+        self._selector.unregister(self._connection)
+        self._connection.close()
+
+    def _connect(self) -> None:
+        self._connection = socket.create_connection(self._address)
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(self._connection, selectors.EVENT_READ, self)
+        self._used_at = time.perf_counter()
+
+    @property
+    def is_accepted(self) -> bool:
+        return self._received.startswith(b"HTTP/1.1 2")
 
 
 def _is_complete(data: bytes) -> bool:
@@ -86,4 +138,4 @@ def _is_complete(data: bytes) -> bool:
 
 
 def _share(times: Sequence[float], share: float) -> float:
-    return times[min(len(times) - 1, int(len(times) * share))]
+    return times[min(len(times) - 1, int(len(times) * share))] if times else float("nan")

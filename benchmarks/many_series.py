@@ -7,17 +7,12 @@ mongod, gunicorn and this client share the machine.
 
 import argparse
 import itertools
-import json
 import statistics
-import time
-from collections.abc import Callable
 
-from benchmarks import load, serving
+from benchmarks import load, posts, serving
 from finance.database import Db
 
 WAYS = (("payments", 1), ("payments", 64), ("invoices", 1), ("invoices", 16))
-
-Posts = Callable[[int], bytes]
 
 
 def main() -> None:
@@ -32,10 +27,10 @@ def main() -> None:
         mongod = serving.mongod_pid(uri)
         for number, way in itertools.product(range(1, options.rounds + 1), WAYS):
             with serving.fresh_database(uri) as db, serving.gunicorn(uri, db, workers=options.workers) as (url, pid):
-                posts = _payments(db, way[1]) if way[0] == "payments" else _invoices(db, url, way[1])
-                load.run(url, posts, connections=options.connections, seconds=1)
+                make_request = _payments(db, way[1]) if way[0] == "payments" else _invoices(db, url, way[1])
+                load.run(url, make_request, connections=options.connections, seconds=1)
                 before = [serving.cpu_s(process) for process in (pid, mongod)]
-                result = load.run(url, posts, connections=options.connections, seconds=options.seconds)
+                result = load.run(url, make_request, connections=options.connections, seconds=options.seconds)
                 taken = [serving.cpu_s(process) for process in (pid, mongod)]
             costs = [(b - a) / result.answered * 1e6 for a, b in zip(before, taken, strict=True)]
             rates[way].append(result.rate)
@@ -46,13 +41,11 @@ def main() -> None:
     print(f"invoices of 16 shops against 1:   {middle['invoices', 16] / middle['invoices', 1]:.2f}  (goal 0.9)")
 
 
-def _payments(db: Db, tenants: int) -> Posts:
-    made = [serving.new_key(db, "client", tenant=f"t{n}") for n in range(tenants)]
-    body = {"amount": "12.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "card"}
-    return _posts("/api/v1/payments", [(key, body) for key in made])
+def _payments(db: Db, tenants: int) -> posts.Posts:
+    return posts.payments(*(serving.new_key(db, "client", tenant=f"t{n}") for n in range(tenants)))
 
 
-def _invoices(db: Db, url: str, shops: int) -> Posts:
+def _invoices(db: Db, url: str, shops: int) -> posts.Posts:
     key, admin = serving.new_key(db, "client"), serving.new_key(db, "admin")
     bodies = []
     for number in range(shops):
@@ -60,22 +53,7 @@ def _invoices(db: Db, url: str, shops: int) -> Posts:
         serving.put(url, f"/api/v1/shops/s{number}", key=admin, body=shop)
         lines = [{"description": "Tea", "quantity": "2", "unit_price": "5.00", "tax_rate": "18"}]
         bodies.append((key, {"shop": f"s{number}", "customer_name": "Ada", "lines": lines}))
-    return _posts("/api/v1/invoices", bodies)
-
-
-def _posts(path: str, bodies: list[tuple[str, dict[str, object]]]) -> Posts:
-    """Return what makes the requests, each of the bodies in turn, with a fresh Idempotency-Key."""
-    numbers = itertools.count()
-    run_id = time.time_ns()
-
-    def make_request(_number: int) -> bytes:
-        number = next(numbers)
-        key, body = bodies[number % len(bodies)]
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        headers["Idempotency-Key"] = f"{run_id}-{number}"
-        return load.request("POST", path, headers=headers, body=json.dumps(body).encode())
-
-    return make_request
+    return posts.in_turn("/api/v1/invoices", bodies)
 
 
 if __name__ == "__main__":
