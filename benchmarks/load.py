@@ -7,6 +7,7 @@ import re
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -40,11 +41,18 @@ def request(method: str, path: str, *, headers: dict[str, str], body: bytes = b"
 
 
 def run(
-    url: str, make_request: Callable[[int], bytes], *, connections: int, seconds: float, rate: float | None = None
+    url: str,
+    make_request: Callable[[int], bytes],
+    *,
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+    retry_after_s: float = 0.0,
 ) -> Result:
     """Keep `connections` requests under way for `seconds`, and wait for the last answers.
 
-    With a `rate` no more than that are sent a second, by connections that have nothing under way.
+    With a `rate` no more than that are sent a second, by connections that have nothing under way. One that was refused
+    sends nothing for `retry_after_s`.
     """
     where = urlsplit(url)
     address = (where.hostname or "127.0.0.1", where.port or 80)
@@ -52,30 +60,35 @@ def run(
     clients = [_Client(address, selector) for _ in range(connections)]
     times: list[float] = []
     sent = answered = refused = dropped = 0
-    idle = clients
+    idle = list(clients)
+    resting: deque[_Client] = deque()
     began = time.perf_counter()
     while True:
         now = time.perf_counter()
+        while resting and now - resting[0].used_at >= retry_after_s:
+            idle.append(resting.popleft())
         if now < began + seconds:
             due = len(idle) if rate is None else min(len(idle), int((now - began) * rate) - sent)
             for _ in range(due):
                 idle.pop().send(make_request(sent))
                 sent += 1
-        elif len(idle) == connections:
+        elif len(idle) + len(resting) == connections:
             break
-        for key, _events in selector.select(timeout=15 if rate is None else 0.005):
+        for key, _events in selector.select(timeout=0.005 if rate or resting else 15):
             client = key.data
             if not client.receive():
                 continue
-            idle.append(client)
             if client.is_dropped:
                 dropped += 1
+                idle.append(client)
                 continue
             answered += 1
             if client.is_accepted:
                 times.append(time.perf_counter() - client.sent_at)
+                idle.append(client)
             else:
                 refused += 1
+                resting.append(client)
     taken = time.perf_counter() - began
     for client in clients:
         client.close()
@@ -95,7 +108,7 @@ class _Client:
 
     def send(self, request: bytes) -> None:
         now = time.perf_counter()
-        if now - self._used_at > IDLE_S:
+        if now - self.used_at > IDLE_S:
             self.close()
             self._connect()
         self.sent_at, self.is_dropped, self._received = now, False, b""
@@ -105,13 +118,13 @@ class _Client:
         """Read what has come, and return whether the request is over: answered, or dropped by the server."""
         data = self._connection.recv(262_144)
         if not data:
-            was_under_way = self._used_at <= self.sent_at
+            was_under_way = self.used_at <= self.sent_at
             self.close()
             self._connect()
             self.is_dropped = was_under_way
             return was_under_way
         self._received += data
-        self._used_at = time.perf_counter()
+        self.used_at = time.perf_counter()
         return _is_complete(self._received)
 
     def close(self) -> None:
@@ -122,7 +135,7 @@ class _Client:
         self._connection = socket.create_connection(self._address)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._selector.register(self._connection, selectors.EVENT_READ, self)
-        self._used_at = time.perf_counter()
+        self.used_at = time.perf_counter()
 
     @property
     def is_accepted(self) -> bool:

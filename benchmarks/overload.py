@@ -1,8 +1,9 @@
 """What happens at four times what a worker can do: `python -m benchmarks.overload [--seconds 10] [--rounds 2]`.
 
 64 connections show what is normal: the rate, and how long an accepted request takes. Then 1,000 connections send four
-times that rate, and then 64 again. Shown are what was accepted and refused, the p99 of the accepted, how long
-`/healthz` took meanwhile, and what is normal afterwards.
+times that rate: first such as wait a second after a 503, as its Retry-After says, then such as try again at once. Shown
+are what was accepted and refused, the p99 of the accepted, how long `/healthz` took meanwhile, and what is normal
+afterwards.
 """
 
 import argparse
@@ -34,16 +35,19 @@ def _overload(url: str, post: posts.Posts, options: argparse.Namespace) -> None:
     load.run(url, post, connections=CONNECTIONS, seconds=2)
     normal = load.run(url, post, connections=CONNECTIONS, seconds=5)
     _show("normal", normal, normal)
-    with _Health(url) as health:
-        crowded = load.run(url, post, connections=options.crowd, seconds=options.seconds, rate=TIMES * normal.rate)
-    _show("overload", crowded, normal)
-    print(f"  /healthz meanwhile: slowest {max(health.seconds) * 1000:.0f} ms of {len(health.seconds)}")
-    _show("just after", load.run(url, post, connections=CONNECTIONS, seconds=RECOVERY_S), normal)
+    for name, retry_after_s in (("patient", 1.0), ("impatient", 0.0)):
+        crowd = {"connections": options.crowd, "seconds": options.seconds, "rate": TIMES * normal.rate}
+        with _Health(url) as health:
+            crowded = load.run(url, post, retry_after_s=retry_after_s, **crowd)
+        _show(name, crowded, normal)
+        print(f"  /healthz meanwhile: slowest {max(health.seconds) * 1000:.0f} ms of {len(health.seconds)}")
+        _show("just after", load.run(url, post, connections=CONNECTIONS, seconds=RECOVERY_S), normal)
 
 
 def _show(name: str, result: load.Result, normal: load.Result) -> None:
     print(
-        f"  {name:10} {result.rate:6.0f}/s accepted ({result.rate / normal.rate:.2f})  refused {result.refused:6}  dropped {result.dropped:4}  "
+        f"  {name:10} {result.rate:6.0f}/s accepted ({result.rate / normal.rate:.2f})  "
+        f"refused {result.refused:6}  dropped {result.dropped:4}  "
         f"p50 {result.p50_s * 1000:6.0f} ms  p99 {result.p99_s * 1000:6.0f} ms ({result.p99_s / normal.p99_s:.1f})",
         flush=True,
     )

@@ -41,7 +41,7 @@ worker_class = "finance.edge.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 0) or min(_cores, 8)
 # A connection costs a file and some memory. Those of slow clients end by themselves within the times below; how many
 # one address may have is the proxy's to say.
-worker_connections = 1000
+worker_connections = 2000
 # They are more than many systems let a process have open (1,024) beside those to MongoDB.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 _files = 4 * worker_connections if _hard == resource.RLIM_INFINITY else min(4 * worker_connections, _hard)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from flask import Request, request
 
-from finance.edge.frames import receiving
+from finance.edge.waiting import receiving
 from finance.errors import FieldError, FinanceError, Invalid, NotParseable
 
 NESTING_MAX = 32

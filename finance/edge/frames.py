@@ -4,19 +4,21 @@ import logging
 import random
 import re
 from time import perf_counter
+from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Response, g, request
 
 from finance import database, logs, metrics
 from finance.config import IpNetwork
 from finance.edge import addresses
+from finance.edge.problems import problem_of
 from finance.edge.replies import Reply
+from finance.edge.waiting import PAUSE, Place, Waiting
 from finance.errors import TooBusy
 
 access_log = logging.getLogger("finance.access")
 
 API = "/api/"
-WAITING_MAX = 950  # of the 1,000 connections of a worker
 
 _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))  # a label must not grow without end
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -25,10 +27,10 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: tuple[IpNetwork, ...]) -> None:
     """Give every request an id, a deadline for what it asks of MongoDB, a log line and its place in the metrics."""
 
-    waiting = _Waiting()
+    waiting = Waiting()
 
     @app.before_request
-    def begin() -> None:
+    def begin() -> Response | None:
         asked = request._get_current_object()  # type: ignore[attr-defined]  # once, not at every look
         environ = asked.environ
         sent = environ.get("HTTP_X_REQUEST_ID")
@@ -37,9 +39,14 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
         peer, forwarded_for = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         address = addresses.client_address(peer, forwarded_for, trusted_proxies)
         frame = g.frame = _Frame(request_id, address, database_deadline_s)
-        if asked.path.startswith(API):
-            waiting.enter()
-            frame.waiting = waiting
+        if not asked.path.startswith(API):
+            return None
+        place = Place(waiting, environ.get("HTTP_AUTHORIZATION", ""))
+        if not place.is_free():
+            return _refuse(environ)
+        place.take()
+        frame.place = g.place = place
+        return None
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -73,60 +80,32 @@ def client_address() -> str | None:
     return frame.address
 
 
-class receiving:  # noqa: N801  read as `with receiving():`
-    """Not to count a request as waiting while its body arrives: gunicorn's worker ends what takes too long."""
-
-    __slots__ = ("_waiting",)
-
-    def __enter__(self) -> None:
-        frame: _Frame | None = g.get("frame")
-        self._waiting = None if frame is None else frame.waiting
-        if self._waiting is not None:
-            self._waiting.leave()
-
-    def __exit__(self, *error: object) -> None:
-        if self._waiting is not None:
-            self._waiting.again()
-
-
-class _Waiting:
-    """How many requests of the API this worker has not answered yet; the probes are not among them."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def enter(self) -> None:
-        """Count one more; raises TooBusy where there are so many that a probe might find no connection free."""
-        if self._count >= WAITING_MAX:
-            raise TooBusy
-        self._count += 1
-
-    def again(self) -> None:
-        """Count one that was counted before."""
-        self._count += 1
-
-    def leave(self) -> None:
-        self._count -= 1
+def _refuse(environ: WSGIEnvironment) -> Response:
+    """Answer one request too many, and have the next one of its connection read when Retry-After is over."""
+    pause = environ.get(PAUSE)
+    if pause is not None:
+        pause()
+    return problem_of(TooBusy())
 
 
 class _Frame:
     """What surrounds one request: its id, whose address it comes from, its deadline, and when it began."""
 
-    __slots__ = ("address", "began_s", "deadline", "deadline_s", "request_id", "token", "waiting")
+    __slots__ = ("address", "began_s", "deadline", "deadline_s", "place", "request_id", "token")
 
     def __init__(self, request_id: str, address: str | None, deadline_s: float) -> None:
         self.request_id = request_id
         self.address = address
         self.token = logs.request_id_now.set(request_id)
-        self.waiting: _Waiting | None = None
+        self.place: Place | None = None
         self.deadline_s = deadline_s
         self.deadline = database.deadline(deadline_s)
         self.deadline.__enter__()
         self.began_s = perf_counter()
 
     def close(self) -> None:
-        if self.waiting is not None:
-            self.waiting.leave()
+        if self.place is not None:
+            self.place.leave()
         self.deadline.__exit__(None, None, None)
         logs.request_id_now.reset(self.token)
 

@@ -28,6 +28,8 @@ LINGER_TIMEOUT_S = 2.0
 LINGER_READS_MAX = 256
 LINGER_READ_BYTES = 64 * 1024
 REPEATED_HEADERS = "finance.repeated_headers"  # in the environ: see edge/headers.py
+PAUSE = "finance.pause"  # in the environ: see edge/waiting.py
+PAUSE_S = 1.0  # what Retry-After says
 
 # What gunicorn can't make a request of. No client's input is a 5xx, so what isn't listed here, and is gunicorn's own,
 # is ours to look into.
@@ -71,6 +73,8 @@ class Worker(GeventWorker):
             if not body.is_whole:
                 _linger(sock)
             raise
+        if body.pauses:
+            gevent.sleep(PAUSE_S)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what isn't even a request, in the shape of all our errors.
@@ -103,8 +107,15 @@ class Body:
         self._ends_s: float | None = None
         self._closes_anyway = req.must_close
         self.is_whole = self._left == 0
+        self.pauses = False
         if not self.is_whole:
             req.force_close()
+
+    def pause(self) -> None:
+        """Have the next request on this connection wait PAUSE_S, before it is read."""
+        self.pauses = True
+        if not self.is_whole and self._has_arrived():
+            self.read()  # the connection can be kept
 
     def read(self, size: int | None = None) -> bytes:
         return self._in_time(self._body.read, size)
@@ -199,7 +210,9 @@ def _announced(req: Any) -> int | None:
 
 def _telling_repeated_headers(app: Callable[..., Any]) -> Callable[..., Any]:
     def told(environ: dict[str, Any], start_response: Any) -> Any:
-        environ[REPEATED_HEADERS] = getattr(environ["wsgi.input"], "repeated_headers", frozenset())
+        body = environ["wsgi.input"]
+        environ[REPEATED_HEADERS] = getattr(body, "repeated_headers", frozenset())
+        environ[PAUSE] = getattr(body, "pause", None)
         return app(environ, start_response)
 
     return told

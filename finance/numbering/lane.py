@@ -31,8 +31,8 @@ from finance.once import DatabaseFailed, NothingStored, OutcomeUnknown
 log = logging.getLogger(__name__)
 
 BATCH_SIZE_MAX = 256
-# Of a worker's 1,000 connections: what is refused at once leaves the others free for those who only ask.
-PENDING_MAX = 800
+# No more than edge/waiting.py lets wait in all: this shares them between tenants, whatever number of keys each has.
+PENDING_MAX = 320
 LATE_S = 0.25  # an ordinary commit takes a tenth of it
 COMMITS_MAX = 4
 ANSWER_S = 1.0  # between the deadline for MongoDB and that of the answer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from finance.edge import frames
+from finance.edge import waiting
 from tests.clients import Client
 
 
@@ -10,7 +10,7 @@ def test_more_than_a_worker_can_have_waiting_are_refused_at_once_but_for_the_pro
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = {"Authorization": f"Bearer {client.key('client')}"}
-    monkeypatch.setattr(frames, "WAITING_MAX", 0)
+    monkeypatch.setattr(waiting, "WAITING_MAX", 0)
 
     refused = client.app.test_client().get("/api/v1/payments/PAY20260001", headers=headers)
 
@@ -25,6 +25,18 @@ def test_more_than_a_worker_can_have_waiting_are_refused_at_once_but_for_the_pro
 def test_whatever_becomes_of_a_request_it_waits_no_more(
     client: Client, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(frames, "WAITING_MAX", 2)  # the test itself asks for the document meanwhile
+    monkeypatch.setattr(waiting, "WAITING_MAX", 2)  # the test itself asks for the document meanwhile
 
     assert {client.get(path).status_code for _again in range(5)} <= {404, 422}
+
+
+def test_the_crowd_of_one_key_leaves_room_for_another() -> None:
+    waiting_now = waiting.Waiting()
+    crowd = [waiting.Place(waiting_now, "a") for _request in range(waiting.WAITING_MAX)]
+    taken = [place for place in crowd if place.is_free() and place.take() is None]
+
+    assert len(taken) == waiting.WAITING_MAX // 2
+    assert waiting.Place(waiting_now, "b").is_free()
+
+    taken[0].leave()
+    assert crowd[-1].is_free()

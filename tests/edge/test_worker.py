@@ -84,6 +84,9 @@ def test_the_parser_in_c_is_not_taken_where_it_is_installed(tmp_path: Path, mong
 def test_while_900_clients_hold_back_their_bodies_others_are_served(one_worker: Api, client_key: bytes) -> None:
     sound = HttpClient(one_worker, "sound", role="client")
     half = _as(client_key, post("/payments", VALID, role="client"))[: -len(VALID) + 1]
+    with connect(one_worker) as first:  # so that the key is known: while that is looked up, few may wait
+        first.sendall(_as(client_key, post("/payments", "[]", role="client")))
+        assert read_answer(first).status == 422
     with contextlib.ExitStack() as stack:
         began = time.monotonic()
         slow = [stack.enter_context(connect(one_worker)) for _client in range(SLOW_CLIENTS)]
