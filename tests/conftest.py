@@ -213,7 +213,8 @@ def _fresh_database(uri: str, name: str | None = None) -> Iterator[database.Db]:
     try:
         yield connected
     finally:
-        connected.client.close()
+        with pymongo.timeout(1):  # its mongod may have ended before; by itself the driver would look for it for 30 s
+            connected.client.close()
         if name is None:
             _drop(uri, connected.name)
 

@@ -27,7 +27,7 @@ WITHIN_S = 60.0
 
 
 def test_a_crowd_is_refused_at_once_and_nobody_else_waits(
-    serve_api: Callable[..., Any], own_mongod: EmbeddedMongodb
+    own_mongod: EmbeddedMongodb, serve_api: Callable[..., Any]
 ) -> None:
     api = serve_api(workers=1, MONGODB_URI=own_mongod.uri, FINANCE_REQUESTS_PER_KEY="off")
     client = HttpClient(api, role="client")
