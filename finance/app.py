@@ -28,7 +28,7 @@ from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
 from finance.invoices import service as invoices
 from finance.numbering.drafts import Draft, Outcome
-from finance.numbering.lane import Lane, Submit
+from finance.numbering.lane import Lane
 from finance.once import NothingStored
 from finance.ownership import DatabaseNotOurs
 from finance.payments import allocations
@@ -52,8 +52,11 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.config["MAX_CONTENT_LENGTH"] = config.body_bytes_max
     db = database.connect(config) if db is None else db
     protect = _Protection(db)
-    submit_payment = _submit_payment(db, config=config, clock=clock, protect=protect)
-    submit_invoice = _submit_invoice(db, config=config, clock=clock, protect=protect)
+    lanes = _lanes(db, config=config, clock=clock, protect=protect)
+    submit_payment, submit_invoice = (
+        partial(lane.submit, deadline_s=config.commit_deadline_s)
+        for lane in (lanes[payments_model.KIND], lanes[invoices_model.KIND])
+    )
     app.extensions[context.EXTENSION] = Parts(
         config=config,
         db=db,
@@ -89,7 +92,9 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)
-    app.register_blueprint(probes.create_probes(db))
+    app.register_blueprint(
+        probes.create_probes(db, stuck=lambda: [kind for kind, lane in lanes.items() if lane.is_stuck()])
+    )
     guard.require_roles(app)
     return app
 
@@ -173,30 +178,18 @@ def _field_cipher(db: Db, config: Config) -> FieldCipher:
     return cipher
 
 
-def _submit_payment(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Submit:
-    """Return the way into the lane of payments."""
-    commit = partial(payments.commit_payments, db, numbering=config.payment_numbering)
-    return _lane(commit, payments_model.KIND, config=config, clock=clock, protect=protect)
+def _lanes(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> dict[str, Lane]:
+    """Return the one way into each numbered collection; its first batch makes sure that the unique indexes stand."""
+    commits: dict[str, Callable[..., list[Outcome]]] = {
+        payments_model.KIND: partial(payments.commit_payments, db, numbering=config.payment_numbering),
+        invoices_model.KIND: partial(invoices.commit_invoices, db),  # and credit notes
+    }
 
-
-def _submit_invoice(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None]) -> Submit:
-    """Return the way into the lane of invoices and credit notes."""
-    return _lane(
-        partial(invoices.commit_invoices, db), invoices_model.KIND, config=config, clock=clock, protect=protect
-    )
-
-
-def _lane(
-    commit: Callable[..., list[Outcome]], kind: str, *, config: Config, clock: Clock, protect: Callable[[], None]
-) -> Submit:
-    """Return the way into a lane; its first batch makes sure that the unique indexes stand."""
-
-    def commit_protected(drafts: Sequence[Draft]) -> list[Outcome]:
+    def protected(commit: Callable[..., list[Outcome]], drafts: Sequence[Draft]) -> list[Outcome]:
         try:
             protect()
         except database.DriverError as error:
             return [NothingStored.because_of(error) for _draft in drafts]
         return commit(drafts, now=clock())
 
-    lane = Lane(commit_protected, kind=kind)
-    return partial(lane.submit, deadline_s=config.commit_deadline_s)
+    return {kind: Lane(partial(protected, commit), kind=kind) for kind, commit in commits.items()}

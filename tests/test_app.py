@@ -90,6 +90,19 @@ def test_an_answer_holds_for_a_second(watched: database.Db, commands: Commands) 
     assert readiness.find_obstacle() is None
 
 
+def test_what_stores_no_more_is_named(watched: database.Db) -> None:
+    stuck = ["payment"]
+    seconds = [100.0]
+    readiness = Readiness(watched, stuck=lambda: stuck, clock_s=lambda: seconds[0])
+    obstacle = readiness.find_obstacle()
+    assert obstacle is not None
+    assert "storing (payment) goes on longer than it may" in obstacle.detail
+
+    stuck.clear()
+    seconds[0] += 1.1
+    assert readiness.find_obstacle() is None
+
+
 def test_a_new_database_is_made_ready_by_the_workers_that_start_on_it(serve_api: Callable[..., Any]) -> None:
     api = serve_api(workers=3, has_indexes=False)
 

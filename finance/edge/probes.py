@@ -1,6 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics`, for those who run the service. They need no key: keep them off the internet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic
 from typing import NamedTuple
@@ -26,11 +26,11 @@ class Obstacle(NamedTuple):
     code: str = "not_ready"
 
 
-def create_probes(db: Db) -> Blueprint:
-    """Return the three addresses, over the database that requests use."""
+def create_probes(db: Db, *, stuck: Callable[[], Sequence[str]]) -> Blueprint:
+    """Return the three addresses, over the database that requests use; `stuck` names what has stopped storing."""
     blueprint = Blueprint("probes", __name__)
     blueprint.add_url_rule("/healthz", view_func=healthz)
-    blueprint.add_url_rule("/readyz", view_func=readyz, defaults={"readiness": Readiness(db)})
+    blueprint.add_url_rule("/readyz", view_func=readyz, defaults={"readiness": Readiness(db, stuck=stuck)})
     blueprint.add_url_rule("/metrics", view_func=prometheus)
     return blueprint
 
@@ -51,8 +51,11 @@ def readyz(readiness: "Readiness") -> Response:
 class Readiness:
     """What is in the way of serving requests. However many ask, MongoDB is asked once a second and builds nothing."""
 
-    def __init__(self, db: Db, *, clock_s: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, db: Db, *, stuck: Callable[[], Sequence[str]] = tuple, clock_s: Callable[[], float] = monotonic
+    ) -> None:
         self._db = db
+        self._stuck = stuck
         self._clock_s = clock_s
         self._one_asks = Lock()
         self._obstacle: Obstacle | None = None
@@ -68,6 +71,10 @@ class Readiness:
             return self._obstacle
 
     def _look(self) -> Obstacle | None:
+        stuck = self._stuck()
+        if stuck:
+            named = ", ".join(stuck)
+            return Obstacle(f"In this process, storing ({named}) goes on longer than it may. Restart it if this lasts.")
         try:
             with database.deadline(ANSWER_S):
                 if self._clock_s() < self._protected_until_s:

@@ -36,6 +36,7 @@ PENDING_MAX = 320
 LATE_S = 0.25  # an ordinary commit takes a tenth of it
 COMMITS_MAX = 4
 ANSWER_S = 1.0  # between the deadline for MongoDB and that of the answer
+STUCK_S = 20.0  # twice what a request may take
 COMMIT_S = 4.0  # what a batch has at least: who has less time left when its turn comes has waited too long
 
 # A lane's `submit` with its deadline: what a service needs to have its document numbered and stored.
@@ -108,6 +109,12 @@ class Lane:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def is_stuck(self) -> bool:
+        """Return whether a commit goes on though every deadline that it has is over."""
+        with self._lock:
+            begun_at = min(self._begun_at.values(), default=None)
+        return begun_at is not None and monotonic() - begun_at > STUCK_S
 
     def _admit(self, draft: Draft) -> _Ticket:
         """Let a request wait; raises TooBusy where too many do, and NothingStored while there is no database.

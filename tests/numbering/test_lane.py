@@ -104,6 +104,21 @@ def test_a_batch_holds_all_that_waits(gate: Gate, pool: ThreadPoolExecutor) -> N
     assert all(future.result().document["stored"] for future in first + waiting)
 
 
+def test_a_commit_beyond_every_deadline_is_seen(
+    gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = Lane(gate.commit, kind="test")
+    first = _occupy(lane, gate, pool)
+    assert not lane.is_stuck()
+
+    monkeypatch.setattr(lane_module, "STUCK_S", 0.0)
+    assert lane.is_stuck()
+
+    gate.let_through(1)
+    assert all(future.result() for future in first)
+    assert not lane.is_stuck()
+
+
 def test_a_batch_has_a_limit(gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane_module, "BATCH_SIZE_MAX", 8)
     lane = Lane(gate.commit, kind="test")
