@@ -1,5 +1,6 @@
 """What a command sees first: the server, what it may do there, and whose documents these are."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,12 @@ def test_every_command_says_first_what_it_sees(run: Run, db: Db, name: str) -> N
     assert "Privileges: no user is asked for\nWhose documents: ours\n" in output
 
 
-def test_it_is_no_part_of_what_is_printed_for_programs(run: Run, db: Db) -> None:
-    assert run("migrate_indexes.py", "--json")[1].startswith("{")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_for_programs_it_stands_in_the_object(run: Run, db: Db, name: str) -> None:
+    _code, output = run(name, "--json")
+    printed, _end = json.JSONDecoder().raw_decode(output)
+    assert "Privileges:" not in output
+    assert printed["sight"] == sight.look(db).as_json()
 
 
 def test_documents_of_another_software_are_named(db: Db) -> None:

@@ -11,6 +11,7 @@ from finance.maintenance import cli
 from finance.maintenance.audit import checks, record, verdict
 from finance.maintenance.audit.checks import Finding
 from finance.maintenance.audit.series import SeriesAudit
+from finance.maintenance.sight import Sight
 
 RANGES_PRINTED_MAX = 5
 COLUMNS = ("series", "newest", "stored", "voided", "gaps", "lost", "counter")  # 80 columns, with usual names
@@ -25,10 +26,17 @@ LINES = {
 
 
 def print_json(
-    out: Console, found: Sequence[SeriesAudit], *, failures: Sequence[str], said: Sequence[str], lost_max: int
+    out: Console,
+    found: Sequence[SeriesAudit],
+    *,
+    seen: Sight,
+    failures: Sequence[str],
+    said: Sequence[str],
+    lost_max: int,
 ) -> None:
     """Print one object. `passed` is what the exit code says, `accounted_for` how the numbers stand after this run."""
     body = {
+        "sight": seen.as_json(),
         "passed": not failures,
         "failures": list(failures),
         "accounted_for": all(series.is_accounted_for for series in found),
