@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pymongo
 import pytest
@@ -49,6 +50,19 @@ def test_documents_of_another_software_are_named(db: Db) -> None:
     assert not seen.is_ours
     assert seen.documents.startswith("another software's: payments holds documents without our tenant; payments has")
     assert max(map(len, seen.lines())) <= 80
+
+
+def test_collections_of_other_names_are_named_before_anybody_builds_beside_them(
+    mongodb_uri: str,
+) -> None:
+    with pymongo.MongoClient(mongodb_uri) as client:
+        shop_system = client[f"finance_test_{uuid4().hex[:16]}"]
+        for name in ("sequencefactures", "factures", *"abcde"):
+            shop_system.create_collection(name)
+        seen = sight.look(shop_system)
+        client.drop_database(shop_system)
+
+    assert (seen.documents, seen.is_ours) == ("nothing of ours is here yet; it holds a, b, c, d, e and 2 more", True)
 
 
 @pytest.mark.parametrize(
