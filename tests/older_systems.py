@@ -83,3 +83,13 @@ def everything_in(db: Db) -> dict[str, Any]:
         name: (dict(db[name].index_information()), sorted(db[name].find(), key=lambda document: str(document["_id"])))
         for name in sorted(db.list_collection_names())
     }
+
+
+def shop_system(db: Db) -> None:
+    """Fill `sequencefactures` and `factures` as the shop system counted: its wrong index is on the shop alone."""
+    db.sequencefactures.create_index("boutique_id", unique=True)
+    counted = [(6, 10, 57), (7, 11, 3)]
+    db.sequencefactures.insert_many(
+        [{"boutique_id": shop, "annee": 2026, "mois": month, "dernier_numero": last} for shop, month, last in counted]
+    )
+    db.factures.insert_many([{"boutique_id": 6, "annee": 2026, "mois": 10, "numero": number} for number in (57, 59)])

@@ -22,6 +22,11 @@ class Ran:
     codes: list[int]
     output: str
 
+    @property
+    def in_one_line(self) -> str:
+        """Return what was printed, with a space for each line break: some lines are wrapped."""
+        return " ".join(self.output.split())
+
 
 def commands_of(page: str, *headings: str) -> list[str]:
     """Return the blocks of commands that stand directly under a heading of a page, named from the outermost on."""
