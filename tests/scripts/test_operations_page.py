@@ -97,6 +97,11 @@ def test_a_unique_index_of_ones_own_counts_as_anothers_unless_it_begins_with_the
     (look, *_) = commands_of(WHOSE)
     db.payments.create_index(["tenant", "reference", "payer"], unique=True)
     assert paste(look, finance_suite=db.name).codes == [0]
+    db.payments.create_index("payment_number", unique=True)
+    assert paste(look, finance_suite=db.name).codes == [0]
+    migrate = commands_of(OURS, "Look, then repair")[1].splitlines()[0]
+    assert paste(migrate).codes == [0]
+    assert "payment_number_1" not in db.payments.index_information()
     db.payments.create_index("reference", unique=True)
     assert paste(look, finance_suite=db.name).codes == [2]
     assert Client(db).app.test_client().get("/readyz").json["code"] == "database_not_ours"
