@@ -144,11 +144,11 @@ def _print_ranges(out: Console, found: SeriesAudit, what: str) -> None:
 def _range(found: SeriesAudit, finding: Finding) -> str:
     first, last = (found.series.format(number_seq) for number_seq in (finding.first, finding.last))
     tenant = cli.shown(found.series.tenant)
-    return (
-        f"{tenant} {first}"
-        if finding.first == finding.last
-        else f"{tenant} {first} to {last} ({finding.count:,} numbers)"
-    )
+    if finding.first == finding.last:
+        return f"{tenant} {first}"
+    if finding.count <= finding.last - finding.first:  # which of them isn't kept; a repair's look lists them
+        return f"{tenant} {finding.count:,} among {first} to {last}"
+    return f"{tenant} {first} to {last} ({finding.count:,} numbers)"
 
 
 def _counter(found: SeriesAudit) -> str:

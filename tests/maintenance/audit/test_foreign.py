@@ -101,6 +101,12 @@ def test_the_command_says_what_it_could_not_count_and_changes_nothing(run: Run, 
     assert run("audit_numbers.py", *options, "--max-lost", "1")[0] == 0
 
 
+def test_of_numbers_that_come_twice_it_is_said_between_which_they_are(run: Run, db: Db) -> None:
+    db.old.insert_many([{"paymentNumber": number} for number in of_2026(1, 2, 2, 3)])
+    _code, output = run("audit_numbers.py", "--collection", "old", "--number-field", "paymentNumber")
+    assert "duplicates: * 1 among PAY20260001 to PAY20260003" in output
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
