@@ -36,7 +36,8 @@ def mongoose_application(db: Db, *, payments: int = 30, users: int = 3) -> list[
     """Fill `payments` as the application with the index `paymentNumber_1` did, and return its users."""
     ids = [ObjectId() for _ in range(users)]
     db.payments.create_index("paymentNumber", name="paymentNumber_1", unique=True, background=True)
-    db.payments.insert_many([mongoose_payment(n, user=ids[n % users]) for n in range(1, payments + 1)])
+    if payments:
+        db.payments.insert_many([mongoose_payment(n, user=ids[n % users]) for n in range(1, payments + 1)])
     return ids
 
 

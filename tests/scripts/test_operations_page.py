@@ -40,8 +40,9 @@ def old(db: Db) -> Iterator[Db]:
 @pytest.fixture
 def paste(db: Db, old: Db, mongodb_uri: str, tmp_path: Path) -> Paste:
     """`paste(block, RUN="…")` runs a block with `old` in the place of any older system, `db` as our database."""
-    files = ("plan.jsonl", "sequencefacture.csv", "master.csv", "audit.json")
+    files = ("plan.jsonl", "sequencefacture.csv", "master.csv")
     names = {name: str(tmp_path / name) for name in files}
+    names['"audit-$(date +%F).json"'] = str(tmp_path / "audit.json")
     names |= {"/var/lib/node_exporter/finance.prom": str(tmp_path / "finance.prom"), "finance": db.name}
     names |= dict.fromkeys(("finance_suite", "finance_copy", "boutique", "kyc"), old.name)
 
@@ -133,6 +134,18 @@ def test_a_look_names_the_options_and_changes_nothing(doubled: Db, paste: Paste,
     assert "1 duplicate groups, 2 documents to renumber" in looked.output
     assert len((tmp_path / "plan.jsonl").read_text().splitlines()) == 2
     assert everything_in(doubled) == before
+
+
+def test_numbers_that_begin_anew_for_each_user_are_looked_at_within_the_user(old: Db, paste: Paste) -> None:
+    users = mongoose_application(old, payments=0)
+    old.payments.drop_index("paymentNumber_1")
+    old.payments.insert_many([mongoose_payment(number, user=user) for user in users for number in range(1, 11)])
+    first, look = commands_of(MONGOOSE, "2. Look")
+
+    assert "--created-field createdAt --scope user" in paste(first).output
+    assert paste(look).codes == [1, 1]
+    in_scope = look.replace("--number-field paymentNumber", "--number-field paymentNumber --scope user")
+    assert paste(in_scope).codes == [0, 0]
 
 
 def test_a_repair_leaves_unique_numbers_and_is_taken_back(doubled: Db, paste: Paste) -> None:
@@ -279,6 +292,7 @@ def test_what_is_newly_lost_rings_once_and_is_told_to_prometheus(db: Db, paste: 
     assert paste(check).codes == [1]
     told = json.loads((tmp_path / "audit.json").read_text())
     assert told["failures"] == ["6 numbers newly lost"]
+    assert told["series"][0]["newly_lost_ranges"] == [[3, 8]]
     assert 'finance_audit_passed{database="' + db.name + '"} 0.0' in (tmp_path / "finance.prom").read_text()
     assert paste(check).codes == [0]
     assert 'finance_audit_passed{database="' + db.name + '"} 1.0' in (tmp_path / "finance.prom").read_text()
