@@ -153,13 +153,16 @@ class _Protection:
                 raise own(self._not_ours)
 
     def _note(self, look: Callable[[Db], None]) -> None:
-        self._look_again_at_s = time.monotonic() + LOOK_AGAIN_S
-        self._not_ours = None
+        if self._not_ours is not None:  # until this look has ended others are told what is known
+            self._look_again_at_s = time.monotonic() + LOOK_AGAIN_S
         try:
             look(self._db)
+            self._not_ours = None
         except DatabaseNotOurs as not_ours:
             self._not_ours = not_ours
             raise
+        finally:
+            self._look_again_at_s = time.monotonic() + LOOK_AGAIN_S
 
 
 def _guard(db: Db, config: Config, clock: Clock) -> guard.Guard:

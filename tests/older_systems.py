@@ -36,7 +36,8 @@ def mongoose_application(db: Db, *, payments: int = 30, users: int = 3) -> list[
     """Fill `payments` as the application with the index `paymentNumber_1` did, and return its users."""
     ids = [ObjectId() for _ in range(users)]
     db.payments.create_index("paymentNumber", name="paymentNumber_1", unique=True, background=True)
-    db.payments.insert_many([mongoose_payment(n, user=ids[n % users]) for n in range(1, payments + 1)])
+    if payments:
+        db.payments.insert_many([mongoose_payment(n, user=ids[n % users]) for n in range(1, payments + 1)])
     return ids
 
 
@@ -83,3 +84,13 @@ def everything_in(db: Db) -> dict[str, Any]:
         name: (dict(db[name].index_information()), sorted(db[name].find(), key=lambda document: str(document["_id"])))
         for name in sorted(db.list_collection_names())
     }
+
+
+def shop_system(db: Db) -> None:
+    """Fill `sequencefactures` and `factures` as the shop system counted: its wrong index is on the shop alone."""
+    db.sequencefactures.create_index("boutique_id", unique=True)
+    counted = [(6, 10, 57), (7, 11, 3)]
+    db.sequencefactures.insert_many(
+        [{"boutique_id": shop, "annee": 2026, "mois": month, "dernier_numero": last} for shop, month, last in counted]
+    )
+    db.factures.insert_many([{"boutique_id": 6, "annee": 2026, "mois": 10, "numero": number} for number in (57, 59)])

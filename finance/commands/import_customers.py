@@ -39,6 +39,7 @@ from finance.customers.model import Book
 from finance.customers.template import write_template
 from finance.encryption import FieldCipher
 from finance.events import record_event
+from finance.maintenance import sight
 from finance.maintenance.cli import parse, program, whoami
 from finance.numbering.series import require_slug
 from finance.tables.reading import Table, read_table
@@ -87,6 +88,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     columns = parse_columns(table.columns)
     _tell_of(table)
     db = database.connect(config)
+    for line in sight.look(db).lines():
+        print(line, file=sys.stderr)
     database.require_ours(db)
     tenants.warn_of_new(db, tenant)
     if options.apply:

@@ -15,6 +15,7 @@ from finance.ownership import DatabaseNotOurs
 NEEDED = ("find", "listIndexes", "insert", "update", "remove", "createIndex", "dropIndex", "collMod")
 OURS = "ours"
 WIDTH = 80
+NAMES_MAX = 5
 MADE_BY_REPAIRS = {"number_gaps"}  # in other software's databases too
 
 
@@ -103,5 +104,10 @@ def _whose(db: Db) -> tuple[str, bool]:
         return f"another software's: {not_ours.found}", False
     except OperationFailure as error:
         return f"unknown, they can't be read ({(error.details or {}).get('codeName', error.code)})", False
-    collections = ({index.collection for index in INDEXES} - MADE_BY_REPAIRS) & set(db.list_collection_names())
-    return (OURS if collections else "nothing of ours is here yet"), True
+    standing = set(db.list_collection_names())
+    if standing & ({index.collection for index in INDEXES} - MADE_BY_REPAIRS):
+        return OURS, True
+    others = sorted(standing)  # another software's, under other names: no place for us to build in
+    more = f" and {len(others) - NAMES_MAX} more" if len(others) > NAMES_MAX else ""
+    beside = f"; it holds {', '.join(others[:NAMES_MAX])}{more}" if others else ""
+    return f"nothing of ours is here yet{beside}", True

@@ -19,6 +19,7 @@ from finance.tables.reading import read_table
 from tests.clients import ENCRYPTION_KEY
 from tests.conftest import ROOT
 from tests.customers.tables import import_file, write_csv
+from tests.older_systems import everything_in, mongoose_application
 
 
 @pytest.mark.parametrize(
@@ -175,3 +176,18 @@ def test_hidden_rows_are_told_of(run: Run, tmp_path: Path) -> None:
         "1 of the rows are hidden in the sheet; they are read like the others."
         in run("--tenant", "acme", tmp_path / "c.xlsx")[2]
     )
+
+
+def test_whose_database_it_is_comes_first_and_anothers_is_left_as_it_is(run: Run, db: Db, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "c.csv", {"customer_name": "Ada"})
+    assert "Whose documents: ours" in run("--tenant", "acme", file)[2]
+    db.payments.drop()
+    mongoose_application(db)
+    before = everything_in(db)
+
+    code, out, err = run("--tenant", "acme", file, "--apply")
+
+    assert (code, out) == (2, "")
+    assert err.startswith(f"Database: {db.name}, MongoDB ")
+    assert "Whose documents: another software's" in err
+    assert everything_in(db) == before

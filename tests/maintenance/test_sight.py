@@ -1,7 +1,9 @@
 """What a command sees first: the server, what it may do there, and whose documents these are."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pymongo
 import pytest
@@ -31,8 +33,12 @@ def test_every_command_says_first_what_it_sees(run: Run, db: Db, name: str) -> N
     assert "Privileges: no user is asked for\nWhose documents: ours\n" in output
 
 
-def test_it_is_no_part_of_what_is_printed_for_programs(run: Run, db: Db) -> None:
-    assert run("migrate_indexes.py", "--json")[1].startswith("{")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_for_programs_it_stands_in_the_object(run: Run, db: Db, name: str) -> None:
+    _code, output = run(name, "--json")
+    printed, _end = json.JSONDecoder().raw_decode(output)
+    assert "Privileges:" not in output
+    assert printed["sight"] == sight.look(db).as_json()
 
 
 def test_documents_of_another_software_are_named(db: Db) -> None:
@@ -44,6 +50,19 @@ def test_documents_of_another_software_are_named(db: Db) -> None:
     assert not seen.is_ours
     assert seen.documents.startswith("another software's: payments holds documents without our tenant; payments has")
     assert max(map(len, seen.lines())) <= 80
+
+
+def test_collections_of_other_names_are_named_before_anybody_builds_beside_them(
+    mongodb_uri: str,
+) -> None:
+    with pymongo.MongoClient(mongodb_uri) as client:
+        shop_system = client[f"finance_test_{uuid4().hex[:16]}"]
+        for name in ("sequencefactures", "factures", *"abcde"):
+            shop_system.create_collection(name)
+        seen = sight.look(shop_system)
+        client.drop_database(shop_system)
+
+    assert (seen.documents, seen.is_ours) == ("nothing of ours is here yet; it holds a, b, c, d, e and 2 more", True)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,6 @@
 """The commands of docs/import.md, run as they stand there on what the Mongoose application wrote."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,9 +8,9 @@ import pytest
 from finance.database import Db
 from tests.clients import Client
 from tests.payments.conftest import an_old_payment, content_of
+from tests.scripts import pages
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+WORD_BY_WORD = "The Mongoose application, word by word"
 
 
 @pytest.fixture
@@ -28,23 +23,13 @@ def old(db: Db) -> Iterator[Db]:
 
 
 def commands_of(heading: str) -> list[str]:
-    """Return the blocks of commands under a heading of the page."""
-    section = PAGE.split(f"### {heading}\n")[1].split("\n## ")[0].split("\n### ")[0]
-    return [block.strip() for block in re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)]
+    return pages.commands_of("import.md", WORD_BY_WORD, heading)
 
 
 def run(block: str, uri: str, *, old: str, ours: str) -> list[int]:
-    """Run a block in a shell, line by line, with these databases; return the exit codes."""
-    text = (
-        block.replace("finance_suite", old)
-        .replace("=finance_rehearsal", f"={ours}")
-        .replace("=finance\n", f"={ours}\n")
-    )
-    text = text.replace("\\\n", " ")
-    program = "".join(f"{line.strip()}\necho code $?\n" for line in text.splitlines())
-    env = os.environ | {"MONGODB_URI": uri, "FINANCE_VENV": sys.prefix, "FINANCE_DATABASE": ours}
-    done = subprocess.run(["bash"], input=program, env=env, cwd=ROOT, capture_output=True, text=True, timeout=200)
-    return [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("code ")]
+    """Run a block with these databases; return the exit codes."""
+    names = {"finance_suite": old, "finance_rehearsal": ours, "finance": ours}
+    return pages.run(block, uri, names, database="finance").codes
 
 
 def test_the_rehearsal_and_the_import_take_everything_and_leave_the_source_as_it_was(

@@ -12,13 +12,12 @@ from rich.console import Console
 
 from finance.database import Db, require_ours
 from finance.events import EVERY_TENANT, Action, record_event
-from finance.maintenance import cli
+from finance.maintenance import cli, sight
 from finance.maintenance.audit import foreign, printing, record, verdict
 from finance.maintenance.audit.series import GRACE_S, SeriesAudit, audit
 from finance.maintenance.kinds import AUDITED, MaintainedKind
 from finance.maintenance.series import sync_counters
-from finance.maintenance.target import Progress, Target
-from finance.maintenance.target import foreign as foreign_target
+from finance.maintenance.target import CREATED_FIELD, Progress, named
 
 FAILS_ON = """It fails (exit code 1) on
   numbers newly lost: no document has them, no gap was recorded for them before, and they aren't on their way;
@@ -88,7 +87,8 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
         said, found = _look(arguments, db, out, clock())
     failures = verdict.failures(found, lost_max=arguments.max_lost)
     if arguments.json:
-        printing.print_json(out, found, failures=failures, said=said, lost_max=arguments.max_lost)
+        seen = sight.look(db)
+        printing.print_json(out, found, seen=seen, failures=failures, said=said, lost_max=arguments.max_lost)
     else:
         printing.print_table(out, found, failures=failures, said=said)
     if arguments.metrics_file:
@@ -134,31 +134,20 @@ def _look_at_foreign(arguments: argparse.Namespace, db: Db, out: Console) -> tup
         raise cli.Stopped("Name the --collection whose --number-field this is.")
     if arguments.record_gaps or arguments.sync_counters:
         raise cli.Stopped("A collection of other software is only looked at: leave out --record-gaps, --sync-counters.")
-    scope = arguments.scope or ()
-    target = foreign_target(
+    target = named(
         db,
         collection=arguments.collection,
         number_field=arguments.number_field,
-        scope_fields=scope,
-        created_field="createdAt",
+        scope_fields=arguments.scope or (),
+        created_field=CREATED_FIELD,
     )
-    _require_fields(target)
     seen = foreign.Seen()
     with _reading(out, db, [arguments.collection]) as progress:
         found = list(foreign.audit_foreign(target, seen, progress=progress))
-    said = [f"{db.name}.{arguments.collection}: {seen.documents:,} documents read."]
-    if seen.unnumbered:
-        said.append(f"{seen.unnumbered:,} have no {arguments.number_field}.")
+    said = [f"{db.name}.{arguments.collection}: {target.coverage.in_words()}."] if target.coverage else []
     if seen.uncounted:
         said.append(f"{seen.uncounted:,} have a {arguments.number_field} that doesn't end in a counted number.")
     return said, found
-
-
-def _require_fields(target: Target) -> None:
-    """Refuse fields that no document has: a name that was mistyped would find nothing wrong."""
-    for name in (target.number_field, *target.scope_fields):
-        if target.collection.find_one({name: {"$exists": True}}, {"_id": True}) is None:
-            raise cli.Stopped(f"No document of {target.db.name}.{target.collection_name} has a field {name}.")
 
 
 def _require_folder(path: Path | None) -> None:

@@ -31,17 +31,9 @@ _DIGITS_MAX = 14  # behind a year
 
 @dataclass
 class Seen:
-    """What was read: documents, those whose number is none that could be counted, and those without one."""
+    """What was read, beside the series: how many documents have a number that could not be counted."""
 
-    documents: int = 0
     uncounted: int = 0
-    unnumbered: int = 0
-
-    def count_uncounted(self, number: Any) -> None:
-        if number is None:
-            self.unnumbered += 1
-        else:
-            self.uncounted += 1
 
 
 @dataclass
@@ -115,15 +107,15 @@ class _Counted:
 
 
 def audit_foreign(target: Target, seen: Seen, *, progress: Progress = lambda read: None) -> Iterator[SeriesAudit]:
-    """Yield what stands in each series of the target, scope after scope; `seen` counts what was read."""
+    """Yield what stands in each series of the target, scope after scope; `seen` counts what is in none."""
     explains = target.db.number_gaps.find_one({"kind": target.numbered.name}, {"_id": True}) is not None
     scope: Document = {}
     counted: dict[tuple[bool, str], _Counted] = {}
     newest: _Counted | None = None
     name = target.number_field
     plain = "." not in "".join((*target.scope_fields, name))
-    for seen.documents, document in enumerate(_in_order(target), start=1):
-        if not seen.documents % PROGRESS_STEP:
+    for read, document in enumerate(_in_order(target), start=1):
+        if not read % PROGRESS_STEP:
             progress(PROGRESS_STEP)
         number = document.pop(name, None) if plain else value_at(document, name)
         here = document if plain else dict(zip(target.scope_fields, scope_of(target, document), strict=True))
@@ -136,7 +128,7 @@ def audit_foreign(target: Target, seen: Seen, *, progress: Progress = lambda rea
         if newest is None or not digits:
             series = _series(target, scope, number)
             if series is None:
-                seen.count_uncounted(number)
+                seen.uncounted += number is not None
                 continue
             newest = counted.setdefault((type(number) is str, series.prefix), _Counted(series))
             digits = number[len(series.prefix) :] if type(number) is str else str(int(number))

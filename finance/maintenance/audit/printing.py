@@ -11,6 +11,7 @@ from finance.maintenance import cli
 from finance.maintenance.audit import checks, record, verdict
 from finance.maintenance.audit.checks import Finding
 from finance.maintenance.audit.series import SeriesAudit
+from finance.maintenance.sight import Sight
 
 RANGES_PRINTED_MAX = 5
 COLUMNS = ("series", "newest", "stored", "voided", "gaps", "lost", "counter")  # 80 columns, with usual names
@@ -25,10 +26,17 @@ LINES = {
 
 
 def print_json(
-    out: Console, found: Sequence[SeriesAudit], *, failures: Sequence[str], said: Sequence[str], lost_max: int
+    out: Console,
+    found: Sequence[SeriesAudit],
+    *,
+    seen: Sight,
+    failures: Sequence[str],
+    said: Sequence[str],
+    lost_max: int,
 ) -> None:
     """Print one object. `passed` is what the exit code says, `accounted_for` how the numbers stand after this run."""
     body = {
+        "sight": seen.as_json(),
         "passed": not failures,
         "failures": list(failures),
         "accounted_for": all(series.is_accounted_for for series in found),
@@ -136,11 +144,11 @@ def _print_ranges(out: Console, found: SeriesAudit, what: str) -> None:
 def _range(found: SeriesAudit, finding: Finding) -> str:
     first, last = (found.series.format(number_seq) for number_seq in (finding.first, finding.last))
     tenant = cli.shown(found.series.tenant)
-    return (
-        f"{tenant} {first}"
-        if finding.first == finding.last
-        else f"{tenant} {first} to {last} ({finding.count:,} numbers)"
-    )
+    if finding.first == finding.last:
+        return f"{tenant} {first}"
+    if finding.count <= finding.last - finding.first:  # which of them isn't kept; a repair's look lists them
+        return f"{tenant} {finding.count:,} among {first} to {last}"
+    return f"{tenant} {first} to {last} ({finding.count:,} numbers)"
 
 
 def _counter(found: SeriesAudit) -> str:

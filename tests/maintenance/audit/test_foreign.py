@@ -94,21 +94,33 @@ def test_the_command_says_what_it_could_not_count_and_changes_nothing(run: Run, 
     told = json.loads(output)
     assert (code, told["failures"]) == (1, ["1 numbers newly lost"])
     assert told["done"] == [
-        f"{db.name}.old: 5 documents read.",
-        "1 have no paymentNumber.",
+        f"{db.name}.old: paymentNumber: 80.0 % of 5 documents.",
         "2 have a paymentNumber that doesn't end in a counted number.",
     ]
     assert sorted(db.list_collection_names()) == before
     assert run("audit_numbers.py", *options, "--max-lost", "1")[0] == 0
 
 
+def test_of_numbers_that_come_twice_it_is_said_between_which_they_are(run: Run, db: Db) -> None:
+    db.old.insert_many([{"paymentNumber": number} for number in of_2026(1, 2, 2, 3)])
+    _code, output = run("audit_numbers.py", "--collection", "old", "--number-field", "paymentNumber")
+    assert "duplicates: * 1 among PAY20260001 to PAY20260003" in output
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--number-field", "paymentNumbr"], "No document of {}.old has a field paymentNumbr."),
-        (["--number-field", "paymentNumber", "--scope", "usr"], "No document of {}.old has a field usr."),
+        (
+            ["--number-field", "paymentNumbr"],
+            "--number-field paymentNumbr: no document of {}.old has it (did you mean paymentNumber?)",
+        ),
+        (
+            ["--number-field", "paymentNumber", "--scope", "usr"],
+            "--scope usr: no document of {}.old has it (did you mean user?)",
+        ),
         (["--number-field", "paymentNumber", "--record-gaps"], "A collection of other software is only looked at"),
         (["--scope", "user"], "name its --number-field too"),
+        (["--collection", "olt", "--number-field", "paymentNumber"], "has no such collection (did you mean old?)"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(run: Run, db: Db, options: list[str], said: str) -> None:

@@ -54,9 +54,10 @@ def test_the_report_has_one_line_for_each_document_to_renumber(
     }
 
 
-def test_a_repair_prints_its_run_and_can_be_taken_back(run: Run, duplicates: None) -> None:
+def test_a_repair_prints_its_run_and_can_be_taken_back(run: Run, db: Db, duplicates: None) -> None:
     code, output = run("repair_duplicates.py", "--apply", "--by", "ana")
     assert (code, "is unique (read back" in output) == (0, True)
+    assert f"scripts/repair_duplicates.py --database {db.name} --undo {run_of(output)})" in output, "to be pasted"
     assert run("repair_duplicates.py")[0] == 0
     code, output = run("repair_duplicates.py", "--undo", run_of(output))
     assert (code, "1 documents have their old numbers back" in output) == (0, True)
@@ -110,6 +111,7 @@ def test_every_run_is_listed_with_what_it_did_and_what_can_be_undone(run: Run, d
 
 def test_everything_can_be_had_as_json(run: Run, db: Db, duplicates: None) -> None:
     looked = as_json(run("repair_duplicates.py", "--json")[1])
+    assert looked["sight"]["ours"] is True
     assert (looked["groups"], looked["renumber"], looked["leave"], len(looked["first"])) == (1, 1, 0, 1)
     repaired = as_json(run("repair_duplicates.py", "--apply", "--json")[1])
     assert (repaired["groups"], repaired["renumbered"], repaired["standing"]) == (1, 1, "unique")
