@@ -19,7 +19,7 @@ ADDRESSES = (
 
 
 def sent(response: Response, method: str = "GET") -> tuple[bytes, str, list[tuple[str, str]]]:
-    chunks, status, headers = run_wsgi_app(response, create_environ(method=method))
+    chunks, status, headers = run_wsgi_app(response, create_environ(method=method), buffered=True)  # to its end
     return b"".join(chunks), status, list(headers)
 
 
