@@ -187,12 +187,12 @@ def scope_of(target: Target, document: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def series_or_obstacle(target: Target, document: Document) -> Series | str:
     """Return the series that a document's fresh number would be of, or why it can't get one."""
-    if not _is_list_or_absent(document.get(PREVIOUS_FIELD)):
-        return f"{PREVIOUS_FIELD} is not a list"
+    if not _is_list_or_absent(document, PREVIOUS_FIELD):
+        return _no_list(document, PREVIOUS_FIELD)
     if target.maintained is None:
         return _foreign_series(target, document)
-    if not _is_list_or_absent(document.get("history")):
-        return "history is not a list"
+    if not _is_list_or_absent(document, "history"):
+        return _no_list(document, "history")
     series = target.maintained.series_of(document)
     return series if series is not None else f"no valid {', '.join(('tenant', *target.maintained.series_fields))}"
 
@@ -270,5 +270,10 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and not value.isdigit()
 
 
-def _is_list_or_absent(value: Any) -> bool:
-    return value is None or isinstance(value, list)
+def _is_list_or_absent(document: Mapping[str, Any], name: str) -> bool:
+    """Return whether MongoDB can add to this list: it makes one where the field is missing, and refuses null."""
+    return name not in document or isinstance(document[name], list)
+
+
+def _no_list(document: Mapping[str, Any], name: str) -> str:
+    return f"{name} is null: remove it or make it []" if document[name] is None else f"{name} is not a list"

@@ -39,6 +39,11 @@ def test_a_document_that_cant_keep_the_old_number_is_left(db: Db) -> None:
     assert series_of(db, "PAY20260006", previous_numbers="PAY20250001") == "previous_numbers is not a list"
 
 
+def test_a_null_where_the_old_number_would_be_kept_is_no_missing_field(db: Db) -> None:
+    assert series_of(db, "PAY20260006", previous_numbers=None) == "previous_numbers is null: remove it or make it []"
+    assert isinstance(series_of(db, "PAY20260006", history=None), Series), "a history of theirs is not written"
+
+
 def test_the_text_5_and_the_number_5_are_two_scopes(db: Db) -> None:
     ids = {series.counter_id for series in (series_of(db, "A0001", user="5"), series_of(db, "A0001", user=5))}
     assert len(ids) == 2
