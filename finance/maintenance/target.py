@@ -242,7 +242,9 @@ def _newest_counted(target: Target, series: Series) -> int:
     newest = 0
     reached_by_width = {width: 10 ** (width - 1) - 1 for width in range(series.digits_min + 1, 19)}
     for document in target.collection.find(of_series, {"_id": False, target.number_field: True}):
-        digits = value_at(document, target.number_field)[len(series.prefix) :]
+        number = value_at(document, target.number_field)
+        # A list with such a text in it is in the range of the index too, and is no number.
+        digits = number[len(series.prefix) :] if isinstance(number, str) else ""
         if re.fullmatch(r"[0-9]{1,18}", digits) is None:
             continue
         number_seq, width = int(digits), len(digits)

@@ -68,3 +68,12 @@ def test_a_number_unique_in_the_whole_collection_is_counted_there(db: Db) -> Non
     assert series.counter_id == "old.n:*:PAY2026"
     target = foreign(db, collection="old", number_field="n", scope_fields=("user",), created_field="createdAt")
     assert newest_number(target, series) == 500
+
+
+def test_a_list_among_the_numbers_is_none_of_them(db: Db) -> None:
+    db.old.create_index([("user", 1), ("n", 1)])
+    db.old.insert_many([{"user": 7, "n": n} for n in ("PAY20260006", ["PAY20260007"], ["PAY20260008", 9])])
+    target = foreign(db, collection="old", number_field="n", scope_fields=("user",), created_field="createdAt")
+    series = series_or_obstacle(target, {"n": "PAY20260006", "user": 7})
+    assert isinstance(series, Series)
+    assert newest_number(target, series) == 6
