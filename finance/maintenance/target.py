@@ -35,6 +35,10 @@ SEQUENCE_LEAP_MAX = 1_000
 Progress = Callable[[int], None]
 Clock = Callable[[], datetime]
 
+# What a unique index of another software's numbers holds: those of any type, but not the documents without one, which
+# old software leaves out or null. MongoDB takes no `$ne: null` here, and `$exists: true` would count null.
+_OF_ANY_TYPE = ["string", "number", "object", "array", "binData", "objectId", "bool", "date"]
+
 _ENDS_IN_DIGITS = re.compile(r"(.*?[^0-9])([0-9]{1,18})", re.ASCII | re.DOTALL)
 _YEAR_FIRST = re.compile(r"((?:19|20)[0-9]{2})([0-9]{4,14})", re.ASCII)
 
@@ -48,6 +52,7 @@ class Target:
     scope_fields: tuple[str, ...]
     created_field: str
     unique_index: Index
+    earlier_index: Index | None = None  # what earlier versions built in its place, which protects less
     maintained: MaintainedKind | None = None  # where it is one of ours
     # Where an index makes the number unique in the whole collection, fresh ones are counted for all scopes together.
     counts_all_scopes: bool = False
@@ -121,12 +126,16 @@ def foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequenc
     """Return the target of a collection that other software filled. Documents without a number are no concern of it."""
     key = (*scope_fields, number_field)
     standing = db[collection].index_information().values()
+    earlier = unique_index(collection, key, partial={number_field: {"$type": "string"}})
     return Target(
         db=db,
         numbered=foreign_kind(collection, number_field),
         scope_fields=tuple(scope_fields),
         created_field=created_field,
-        unique_index=unique_index(collection, key, partial={number_field: {"$type": "string"}}),
+        unique_index=replace(
+            earlier, name=f"{earlier.name}_of_any_type", partial={number_field: {"$type": _OF_ANY_TYPE}}
+        ),
+        earlier_index=earlier,
         counts_all_scopes=any(
             found.get("unique") and [name for name, _ in found["key"]] == [number_field] for found in standing
         ),
