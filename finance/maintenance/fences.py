@@ -121,22 +121,34 @@ def let_numbers_back(target: Target) -> None:
 
 def give_way(target: Target) -> None:
     """Drop the number's own index where the wider one protects."""
+    if find_standing(target.db, undone_index(target.unique_index))[1] not in PROTECTING:
+        return
     name, state = find_standing(target.db, target.unique_index)
-    protected = find_standing(target.db, undone_index(target.unique_index))[1] in PROTECTING
-    if protected and state in PROTECTING:
+    for given in ([name] if state in PROTECTING else []) + _find_earlier(target, undone=False):
+        _drop(target, given)
+
+
+def drop_replaced(target: Target) -> None:
+    """Drop what undoes and earlier versions built, once the number's own index is unique: no mark is left then."""
+    if find_standing(target.db, target.unique_index)[1] != "unique":
+        return
+    wider, state = find_standing(target.db, undone_index(target.unique_index))
+    of_undo = [*([wider] if state != "missing" else []), *_find_earlier(target, undone=True)]
+    if of_undo:
+        _unmark_lone(target)
+    own = [target.unique_index, *([target.earlier_index] if target.earlier_index else [])]
+    left = [name for name in standing_indexes(target.db, target.collection_name) if is_left_by_undo(name, own)]
+    for name in (*of_undo, *_find_earlier(target, undone=False), *left):
         _drop(target, name)
 
 
-def drop_undone_index(target: Target) -> None:
-    """Drop what undoes built, once the number's own index is unique again: no mark is left then."""
-    if find_standing(target.db, target.unique_index)[1] == "unique":
-        wider, state = find_standing(target.db, undone_index(target.unique_index))
-        if state != "missing":
-            _unmark_lone(target)
-            _drop(target, wider)
-        for name in standing_indexes(target.db, target.collection_name):
-            if is_left_by_undo(name, [target.unique_index]):
-                _drop(target, name)
+def _find_earlier(target: Target, *, undone: bool) -> list[str]:
+    """Return the index that earlier versions built, by its name too: another software may have one just like it."""
+    if target.earlier_index is None:
+        return []
+    index = undone_index(target.earlier_index) if undone else target.earlier_index
+    found = standing_indexes(target.db, target.collection_name).get(index.name)
+    return [index.name] if found is not None and is_equivalent(found, index) else []
 
 
 def undone_index(index: Index) -> Index:

@@ -35,6 +35,10 @@ SEQUENCE_LEAP_MAX = 1_000
 Progress = Callable[[int], None]
 Clock = Callable[[], datetime]
 
+# What a unique index of another software's numbers holds: those of any type, but not the documents without one, which
+# old software leaves out or null. MongoDB takes no `$ne: null` here, and `$exists: true` would count null.
+_OF_ANY_TYPE = ["string", "number", "object", "array", "binData", "objectId", "bool", "date"]
+
 _ENDS_IN_DIGITS = re.compile(r"(.*?[^0-9])([0-9]{1,18})", re.ASCII | re.DOTALL)
 _YEAR_FIRST = re.compile(r"((?:19|20)[0-9]{2})([0-9]{4,14})", re.ASCII)
 
@@ -48,6 +52,7 @@ class Target:
     scope_fields: tuple[str, ...]
     created_field: str
     unique_index: Index
+    earlier_index: Index | None = None  # what earlier versions built in its place, which protects less
     maintained: MaintainedKind | None = None  # where it is one of ours
     # Where an index makes the number unique in the whole collection, fresh ones are counted for all scopes together.
     counts_all_scopes: bool = False
@@ -121,12 +126,16 @@ def foreign(db: Db, *, collection: str, number_field: str, scope_fields: Sequenc
     """Return the target of a collection that other software filled. Documents without a number are no concern of it."""
     key = (*scope_fields, number_field)
     standing = db[collection].index_information().values()
+    earlier = unique_index(collection, key, partial={number_field: {"$type": "string"}})
     return Target(
         db=db,
         numbered=foreign_kind(collection, number_field),
         scope_fields=tuple(scope_fields),
         created_field=created_field,
-        unique_index=unique_index(collection, key, partial={number_field: {"$type": "string"}}),
+        unique_index=replace(
+            earlier, name=f"{earlier.name}_of_any_type", partial={number_field: {"$type": _OF_ANY_TYPE}}
+        ),
+        earlier_index=earlier,
         counts_all_scopes=any(
             found.get("unique") and [name for name, _ in found["key"]] == [number_field] for found in standing
         ),
@@ -187,12 +196,12 @@ def scope_of(target: Target, document: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def series_or_obstacle(target: Target, document: Document) -> Series | str:
     """Return the series that a document's fresh number would be of, or why it can't get one."""
-    if not _is_list_or_absent(document.get(PREVIOUS_FIELD)):
-        return f"{PREVIOUS_FIELD} is not a list"
+    if not _is_list_or_absent(document, PREVIOUS_FIELD):
+        return _no_list(document, PREVIOUS_FIELD)
     if target.maintained is None:
         return _foreign_series(target, document)
-    if not _is_list_or_absent(document.get("history")):
-        return "history is not a list"
+    if not _is_list_or_absent(document, "history"):
+        return _no_list(document, "history")
     series = target.maintained.series_of(document)
     return series if series is not None else f"no valid {', '.join(('tenant', *target.maintained.series_fields))}"
 
@@ -242,7 +251,9 @@ def _newest_counted(target: Target, series: Series) -> int:
     newest = 0
     reached_by_width = {width: 10 ** (width - 1) - 1 for width in range(series.digits_min + 1, 19)}
     for document in target.collection.find(of_series, {"_id": False, target.number_field: True}):
-        digits = value_at(document, target.number_field)[len(series.prefix) :]
+        number = value_at(document, target.number_field)
+        # A list with such a text in it is in the range of the index too, and is no number.
+        digits = number[len(series.prefix) :] if isinstance(number, str) else ""
         if re.fullmatch(r"[0-9]{1,18}", digits) is None:
             continue
         number_seq, width = int(digits), len(digits)
@@ -270,5 +281,10 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and not value.isdigit()
 
 
-def _is_list_or_absent(value: Any) -> bool:
-    return value is None or isinstance(value, list)
+def _is_list_or_absent(document: Mapping[str, Any], name: str) -> bool:
+    """Return whether MongoDB can add to this list: it makes one where the field is missing, and refuses null."""
+    return name not in document or isinstance(document[name], list)
+
+
+def _no_list(document: Mapping[str, Any], name: str) -> str:
+    return f"{name} is null: remove it or make it []" if document[name] is None else f"{name} is not a list"

@@ -39,6 +39,11 @@ def test_a_document_that_cant_keep_the_old_number_is_left(db: Db) -> None:
     assert series_of(db, "PAY20260006", previous_numbers="PAY20250001") == "previous_numbers is not a list"
 
 
+def test_a_null_where_the_old_number_would_be_kept_is_no_missing_field(db: Db) -> None:
+    assert series_of(db, "PAY20260006", previous_numbers=None) == "previous_numbers is null: remove it or make it []"
+    assert isinstance(series_of(db, "PAY20260006", history=None), Series), "a history of theirs is not written"
+
+
 def test_the_text_5_and_the_number_5_are_two_scopes(db: Db) -> None:
     ids = {series.counter_id for series in (series_of(db, "A0001", user="5"), series_of(db, "A0001", user=5))}
     assert len(ids) == 2
@@ -63,3 +68,12 @@ def test_a_number_unique_in_the_whole_collection_is_counted_there(db: Db) -> Non
     assert series.counter_id == "old.n:*:PAY2026"
     target = foreign(db, collection="old", number_field="n", scope_fields=("user",), created_field="createdAt")
     assert newest_number(target, series) == 500
+
+
+def test_a_list_among_the_numbers_is_none_of_them(db: Db) -> None:
+    db.old.create_index([("user", 1), ("n", 1)])
+    db.old.insert_many([{"user": 7, "n": n} for n in ("PAY20260006", ["PAY20260007"], ["PAY20260008", 9])])
+    target = foreign(db, collection="old", number_field="n", scope_fields=("user",), created_field="createdAt")
+    series = series_or_obstacle(target, {"n": "PAY20260006", "user": 7})
+    assert isinstance(series, Series)
+    assert newest_number(target, series) == 6

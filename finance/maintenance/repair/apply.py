@@ -85,7 +85,7 @@ def repair(
         if fences.make_unique(target.db, target.unique_index) or left is None:
             break
     work.result.standing = fences.find_standing(target.db, target.unique_index)[1]
-    fences.drop_undone_index(target)
+    fences.drop_replaced(target)
     return work.result
 
 

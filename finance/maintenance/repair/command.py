@@ -122,8 +122,7 @@ def _apply(arguments: argparse.Namespace, target: Target, out: Console) -> tuple
     _require_renumberable(target)
     run = runs.new_run(clock())
     with held(db, target.collection_name, doing=f"scripts/repair_duplicates.py --apply, run {run}", by=by) as lease:
-        for unfinished in runs.find_unfinished(target):
-            out.print(f"Run {unfinished} did not finish; what it did stays, and the rest is found again.")
+        listing.show_unfinished(runs.find_unfinished(target), out)
         runs.begin_run(target, run, by=by, now=clock(), about={"keep": arguments.keep})
         where = f" --database {db.name}" if arguments.database else ""
         out.print(f"Run {run} (to take it back: {cli.program('repair_duplicates.py')}{where} --undo {run})")

@@ -34,6 +34,13 @@ def show_plan(target: Target, counts: Mapping[str, int], first: Sequence[Planned
     out.print("Nothing was changed. --apply repairs this, --report FILE writes the whole plan.")
 
 
+def show_unfinished(unfinished: Sequence[str], out: Console) -> None:
+    """Name the last run that was killed, and how many were before it."""
+    if unfinished:
+        earlier = f" ({len(unfinished) - 1:,} earlier ones neither: --list-runs)" if len(unfinished) > 1 else ""
+        out.print(f"Run {unfinished[0]} did not finish{earlier}; what it did stays, and the rest is found again.")
+
+
 def show_repair(target: Target, result: Repair, out: Console) -> None:
     out.print(
         f"{_name(target)}: {result.groups:,} duplicate groups, {result.renumbered:,} documents renumbered, "
@@ -90,8 +97,10 @@ def _run_json(db: Db, run: Document) -> Document:
     """Return a run as it is listed. What can be undone is looked at now; what it did is known once it has ended."""
     undoes, result = run.get("undoes"), run.get("result", {})
     did = {name: result[name] for name in ("renumbered", "obstacles", "put_back") if name in result}
-    if undoes is None and not result:
-        did = {"planned": runs.count_changes(db, run["_id"])}
+    if not result:
+        did = _done_so_far(db, run)
+    elif undoes:
+        did["left"] = sum(result.get("left_by_reason", {}).values())
     return {
         "run": run["_id"],
         "started_at": run["started_at"],
@@ -100,9 +109,17 @@ def _run_json(db: Db, run: Document) -> Document:
         "what": f"repair, keep {run.get('keep')}" if undoes is None else f"undo of {undoes}",
         "collection": run["collection"],
         "state": _state(db, run),
-        "did": did | ({"left": sum(result.get("left_by_reason", {}).values())} if undoes else {}),
+        "did": did,
         "can_be_undone": None if undoes else _can_be_undone(db, run["_id"]),
     }
+
+
+def _done_so_far(db: Db, run: Document) -> dict[str, int]:
+    """Return what is known of a run that is at work, or was killed: its result was not stored."""
+    if "undoes" not in run:
+        return {"planned": runs.count_changes(db, run["_id"])}
+    undone = run["undoes"]
+    return {"put_back_by_now": undo.count_put_back(runs.target_of_run(db, undone), undone=undone)}
 
 
 def _state(db: Db, run: Document) -> str:

@@ -73,9 +73,17 @@ def finish_run(db: Db, run: str, *, now: datetime, result: Any) -> None:
 
 
 def find_unfinished(target: Target) -> list[str]:
-    """Return the runs on this collection that did not finish, for one who holds its lease: they were killed."""
-    of_target = {"collection": target.collection_name, "number_field": target.number_field, "state": "running"}
-    return [run["_id"] for run in target.db.number_repairs.find(of_target, {"_id": True}).sort("_id", 1)]
+    """Return the runs on this collection that did not finish, the last one first, for one who holds its lease.
+
+    They were killed. Those before the last repair that did finish are left out: it found again what they left.
+    """
+    runs = target.db.number_repairs
+    of_target: Document = {"collection": target.collection_name, "number_field": target.number_field}
+    finished = {**of_target, "state": "finished", "undoes": {"$exists": False}}
+    last = runs.find_one(finished, {"started_at": True}, sort=[("started_at", -1)])
+    since = {"started_at": {"$gt": last["started_at"]}} if last else {}
+    unfinished = runs.find({**of_target, "state": "running", **since}, {"_id": True})
+    return [run["_id"] for run in unfinished.sort([("started_at", -1), ("_id", -1)])]
 
 
 def list_runs(db: Db) -> Iterator[Document]:

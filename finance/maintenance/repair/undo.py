@@ -75,6 +75,17 @@ def preview(target: Target, *, undone: str, progress: Progress = lambda done: No
     return result
 
 
+def count_put_back(target: Target, *, undone: str) -> int:
+    """Return how many documents lost the number that the run `undone` gave them, as those that are put back do."""
+    count = 0
+    for batch in _batches(target.db, undone, lambda done: None):
+        documents = documents_now(target, [change.document_id for change in batch])
+        for change in batch:
+            previous = documents.get(id_key(change.document_id), {}).get(PREVIOUS_FIELD)
+            count += isinstance(previous, list) and change.new_number in previous
+    return count
+
+
 def _batches(db: Db, undone: str, progress: Progress) -> Iterator[list[Change]]:
     remaining = runs.changes_of(db, undone)
     seen = 0

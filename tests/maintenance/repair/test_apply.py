@@ -10,6 +10,7 @@ from finance.maintenance import fences
 from finance.maintenance.duplicates import find_groups
 from finance.maintenance.lease import LeaseLost
 from finance.maintenance.repair import apply, runs
+from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import Target
 from finance.numbering import counters
 from finance.payments import service as payments
@@ -56,6 +57,19 @@ def test_payments_without_a_series_are_left_and_the_index_refuses_more(db: Db, t
     db.payments.insert_many([a_payment(9, number_year=None), a_payment(9, number_year=None)])
     _run, result = repair(target)
     assert (result.renumbered, result.obstacles, result.standing) == (2, 1, "prepared")
+
+
+@pytest.mark.parametrize("name", ["history", "previous_numbers"])
+def test_one_document_with_a_null_is_left_and_the_others_are_renumbered(db: Db, target: Target, name: str) -> None:
+    newest = db.payments.find_one({"payment_number": "PAY20260002"}, sort=[("created_at", -1)])
+    db.payments.update_one({"_id": newest["_id"]}, {"$set": {name: None}})
+    (obstacle,) = [planned.obstacle for planned in plan(target, find_groups(target), keep="oldest") if planned.obstacle]
+    assert obstacle == f"{name} is null: remove it or make it []"
+    _run, result = repair(target)
+    assert (result.renumbered, result.obstacles, result.standing) == (1, 1, "prepared")
+    assert db.counters.find_one({"_id": ACME.counter_id})["seq"] == 4, "no number is reserved for what is left"
+    db.payments.update_one({"_id": newest["_id"]}, {"$unset": {name: True}})
+    assert repair(target)[1].is_unique
 
 
 def test_a_payment_that_changed_meanwhile_is_not_overwritten(

@@ -109,6 +109,20 @@ def test_every_run_is_listed_with_what_it_did_and_what_can_be_undone(run: Run, d
         assert as_json(run("repair_duplicates.py", "--list-runs", "--json")[1])["runs"][0]["state"] == "at work"
 
 
+def test_what_a_killed_undo_has_put_back_is_listed(run: Run, db: Db, duplicates: None) -> None:
+    db.payments.insert_many([a_payment(1), a_payment(2)])
+    repaired = run_of(run("repair_duplicates.py", "--apply")[1])
+    run("repair_duplicates.py", "--undo", repaired)
+    killed = {"$set": {"state": "running"}, "$unset": {"result": True, "finished_at": True}}
+    undo = db.number_repairs.find_one_and_update({"undoes": repaired}, killed)["_id"]
+    (changed, *_others) = db.number_repair_changes.find({"run": repaired})
+    before = {"$set": {"payment_number": changed["to"]}, "$pull": {"previous_numbers": changed["to"]}}
+    db.payments.update_one({"_id": changed["document_id"]}, before)
+    listed = as_json(run("repair_duplicates.py", "--list-runs", "--json")[1])["runs"]
+    assert (listed[0]["run"], listed[0]["state"], listed[0]["did"]) == (undo, "did not finish", {"put_back_by_now": 2})
+    assert "2 put back by now" in run("repair_duplicates.py", "--list-runs")[1]
+
+
 def test_everything_can_be_had_as_json(run: Run, db: Db, duplicates: None) -> None:
     looked = as_json(run("repair_duplicates.py", "--json")[1])
     assert looked["sight"]["ours"] is True
@@ -131,6 +145,18 @@ def test_an_unfinished_run_is_named(run: Run, db: Db, duplicates: None) -> None:
     db.number_repairs.update_one({}, {"$set": {"state": "running"}})
     unfinished = db.number_repairs.find_one()["_id"]
     assert f"Run {unfinished} did not finish" in run("repair_duplicates.py", "--apply")[1]
+
+
+def test_of_many_unfinished_runs_the_newest_is_named_until_one_has_finished(run: Run, db: Db, duplicates: None) -> None:
+    for _repair in range(3):
+        run("repair_duplicates.py", "--apply")
+    db.number_repairs.update_many({}, {"$set": {"state": "running"}})
+    oldest, *_others, newest = [one["_id"] for one in db.number_repairs.find().sort("started_at", 1)]
+    output = run("repair_duplicates.py", "--apply")[1]
+    assert (output.count("did not finish"), f"Run {newest} did not finish" in output) == (1, True)
+    assert "2 earlier ones neither: --list-runs" in output
+    assert "did not finish" not in run("repair_duplicates.py", "--apply")[1], "the run before has found the rest"
+    assert f"{oldest}  repair, keep oldest  payments  did not finish" in run("repair_duplicates.py", "--list-runs")[1]
 
 
 def test_another_softwares_collection_is_named_with_its_fields(run: Run, db: Db) -> None:

@@ -296,7 +296,7 @@ def test_another_softwares_collection_is_repaired_and_undone(db: Db, legacy: Leg
     before = {payment["_id"]: payment for payment in db.payments.find()}
     user = before[17]["user"]
     run, result = repair(target)
-    assert (result.groups, result.renumbered, result.obstacles, result.is_unique) == (4, 4, 1, True)
+    assert (result.groups, result.renumbered, result.obstacles, result.standing) == (4, 4, 1, "prepared")
     after = {payment["_id"]: payment for payment in db.payments.find()}
     assert after["PAY-imported-1"]["paymentNumber"] == "PAY20260007"
     assert after[17]["paymentNumber"] == "PAY20260008", "it has no creation time"
