@@ -24,7 +24,6 @@ IDENTITIES = ("customer_code", "pan_number", "customer_name")
 # Of these a customer has fewer places than an older system may have: what is left behind is told, and not refused.
 OTHERS_COUNTED = ("contacts", "addresses")
 _TRUE, _FALSE = ("true", "yes", "y", "1"), ("false", "no", "n", "0")
-_NULLS = ("NULL", r"\N")  # as MySQL writes them
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,6 @@ def _value(column: Column, cell: Cell) -> Any:
         return REMOVE
     if declared is None:
         raise ValueError(f"takes only {REMOVE}, which removes all of it; its fields have columns of their own.")
-    if text in _NULLS:
-        raise ValueError(f"is {text}, with which databases write that there is nothing: leave the cell empty.")
     if isinstance(declared, Flag):
         return text.lower() in _TRUE if text.lower() in (*_TRUE, *_FALSE) else text
     if isinstance(declared, WholeNumber) and re.fullmatch(r"\d{1,9}", text, re.ASCII):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 
 from finance.database import Db
 from finance.maintenance.kinds import MaintainedKind
@@ -27,6 +27,7 @@ def explain_missing(
 ) -> int:
     """Record every number from 1 to `last` that has neither document nor gap, and return how many there were.
 
+    A number that our counter gave is left to the audit: if nothing has it, it was lost here.
     Documents and gaps are read once, in their order, so a run that has nothing to add costs one read and no write.
     For an import: store the documents, then explain with finance.numbering.reasons.ISSUED_BY_OLDER_SYSTEM, and let
     the series go on with counters.go_on_after. Safe to kill, and to run again.
@@ -53,7 +54,9 @@ def _known(db: Db, kind: MaintainedKind, series: Series, last: int) -> Iterator[
     numbers = db[kind.numbered.collection]
     documents = numbers.find(stored_in(series) | up_to, only_number, batch_size=READ_BATCH)
     gaps = db.number_gaps.find({**series.identity, **up_to}, only_number, batch_size=READ_BATCH)
+    given_here = sorted(counters.read_given_here(db, series))
     return merge(
+        chain.from_iterable(range(first, min(to, last) + 1) for first, to in given_here),
         (int(document["number_seq"]) for document in documents.sort("number_seq", 1).hint(kind.order_index.name)),
         (int(gap["number_seq"]) for gap in gaps.sort("number_seq", 1)),
     )

@@ -185,18 +185,39 @@ def whole_seq(seq: Any) -> int | None:
 
 
 def go_on_after(db: Db, series: Series, last: int) -> None:
-    """Make the series go on after `last`, the newest number that another system gave; a counter is never lowered."""
-    db.counters.update_one({"_id": series.counter_id}, {"$max": {"seq": last, "taken_over": last}}, upsert=True)
+    """Make the series go on after `last`, the newest number that another system gave; a counter is never lowered.
+
+    Which of the numbers up to there the counter had given before stays known: `read_given_here`.
+    """
+    db.counters.update_one({"_id": series.counter_id}, _going_on_after(last), upsert=True)
 
 
 def go_on_after_each(db: Db, last_by_series: Mapping[Series, int]) -> None:
     """Do what `go_on_after` does for each series, in one round trip."""
     updates = [
-        UpdateOne({"_id": series.counter_id}, {"$max": {"seq": last, "taken_over": last}}, upsert=True)
+        UpdateOne({"_id": series.counter_id}, _going_on_after(last), upsert=True)
         for series, last in last_by_series.items()
     ]
     if updates:
         db.counters.bulk_write(updates, ordered=False)
+
+
+def _going_on_after(last: int) -> list[Document]:
+    """Return the update; in one step, so that no number is given between what is noted and what is raised."""
+    taken_over = {"$ifNull": ["$taken_over", 0]}
+    given = {"first": {"$add": [taken_over, 1]}, "last": {"$min": ["$seq", last]}}
+    any_given = {"$and": [{"$isNumber": "$seq"}, {"$gt": ["$seq", taken_over]}, {"$gt": [last, taken_over]}]}
+    noted = {"$concatArrays": [{"$ifNull": ["$given_here", []]}, [given]]}
+    return [
+        {"$set": {"given_here": {"$cond": [any_given, noted, {"$ifNull": ["$given_here", "$$REMOVE"]}]}}},
+        {"$set": {"seq": {"$max": ["$seq", last]}, "taken_over": {"$max": ["$taken_over", last]}}},
+    ]
+
+
+def read_given_here(db: Db, series: Series) -> list[tuple[int, int]]:
+    """Return from where to where the counter had given numbers before it went on after those of another system."""
+    counter = db.counters.find_one({"_id": series.counter_id}, {"given_here": True}) or {}
+    return [(int(given["first"]), int(given["last"])) for given in counter.get("given_here", [])]
 
 
 def read_taken_over(db: Db, series: Series) -> int:

@@ -100,13 +100,15 @@ class FieldMap:
         return written[1] if written else key
 
     def _text_of(self, ours: str, value: Any) -> str | None:
+        known = self.values.get(ours, {})
+        if isinstance(value, Cell) and value.kind == "text" and value.text.strip() in known:
+            return known[value.text.strip()]  # before its text is judged: --value may say what NULL means
         text = _text_of_bool(value) if isinstance(value, bool) else None
         try:
             if text is None:
                 text = _in_its_form(ours, value_of_cell(value, *CELLS_TAKEN.get(ours, ())), self.timezone)
         except Invalid as refused:
             raise Invalid.field(ours, refused.detail) from None
-        known = self.values.get(ours, {})
         if text is not None and text in known:
             return known[text]
         if isinstance(value, bool):

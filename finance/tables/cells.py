@@ -34,6 +34,7 @@ EMPTY = Cell("")
 ERRORS = frozenset(
     ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA")
 )
+_NULLS = ("NULL", r"\N")  # as MySQL writes them
 _PROBLEM_BY_KIND: dict[Kind, str] = {
     "formula": "is a formula without its value: open the file in your spreadsheet and save it, or paste the value.",
     "error": "is an error of the spreadsheet, such as #N/A: mend its formula, or write the value itself.",
@@ -48,6 +49,9 @@ _PROBLEM_BY_KIND: dict[Kind, str] = {
 
 def problem_of(cell: Cell, *taken: Kind) -> str | None:
     """Return why a cell can't be used where texts and the kinds `taken` can, and what to do; None where it can."""
+    text = cell.text.strip()
+    if cell.kind == "text" and text in _NULLS:
+        return f"is {text}, with which databases write that there is nothing: leave the cell empty."
     return None if cell.kind == "text" or cell.kind in taken else _PROBLEM_BY_KIND[cell.kind]
 
 

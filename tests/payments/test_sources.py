@@ -88,6 +88,23 @@ def test_a_cell_that_may_not_mean_what_it_says_is_a_verdict(
     assert [payment["payment_number"] for payment in db.payments.find()] == ["PAY20260002"]
 
 
+@pytest.mark.parametrize("name", ["p.csv", "p.xlsx"])
+def test_the_null_of_a_database_is_no_text_unless_it_is_said_what_it_means(
+    db: Db, run: Run, tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path / name, ROW | {"note": r"\N"}, ROW | {"payment_number": "PAY20260002", "payer": "NULL"})
+
+    refused = run("--tenant", "acme", str(path), "--apply")
+    assert refused[0] == 1
+    for said in (r"note is \N", "payer is NULL"):
+        assert f"    {said}, with which databases write that there is nothing: leave the cell empty" in refused[1]
+    assert stored(db, ["note"]) == []
+
+    taken = run("--tenant", "acme", str(path), "--apply", "--value", r"note:\N=", "--value", "payer:NULL=Unknown")
+    assert taken[0] == 0, taken[1]
+    assert stored(db, ["payer", "note"]) == [{"payer": "Zoë", "note": None}, {"payer": "Unknown", "note": None}]
+
+
 def test_a_row_with_a_cell_too_many_is_a_verdict(db: Db, run: Run, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(
         "payment_number,amount,currency,payer,method,paid_on\n"

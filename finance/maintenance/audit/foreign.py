@@ -6,9 +6,13 @@ Nothing is on its way here: other software doesn't say what it has reserved.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from heapq import merge
 from typing import Any
+
+from bson import Decimal128
 
 from finance.database import Document
 from finance.maintenance.audit.checks import DUPLICATES, UNEXPLAINED, Finding
@@ -54,12 +58,32 @@ class _Width:
             self.missing.extend((self.last + 1, number_seq - 1))
         self.last = number_seq
 
+    def joined(self, other: "_Width") -> "_Width":
+        """Return what both have together. A number that stands in both is told as a duplicate."""
+        (first, last), *following = merge(self._present(), other._present())
+        both = _Width(first, last, self.documents + other.documents, self.duplicates + other.duplicates)
+        for first, last in following:
+            both.duplicates += max(0, min(last, both.last) - first + 1)
+            if first > both.last + 1:
+                both.missing.extend((both.last + 1, first - 1))
+            both.last = max(both.last, last)
+        return both
+
+    def _present(self) -> Iterator[tuple[int, int]]:
+        first = self.first
+        for gap_first, gap_last in zip(self.missing[::2], self.missing[1::2], strict=True):
+            yield first, gap_first - 1
+            first = gap_last + 1
+        yield first, self.last
+
 
 @dataclass
 class _Counted:
-    """One series as it is read."""
+    """One series as it is read. `beside` are its numbers that are no texts: MongoDB has them before all texts."""
 
     series: Series
+    is_text: bool
+    beside: "_Counted | None" = None
     widths: dict[int, _Width] = field(default_factory=dict)
     outside: int = 0
     prefix: str = field(init=False)
@@ -73,6 +97,8 @@ class _Counted:
         width = self.widths.get(size)
         if size > self.series.digits_min:
             reached = width.last if width is not None else 10 ** (size - 1) - 1
+            if self.beside is not None and size in self.beside.widths:
+                reached = max(reached, self.beside.widths[size].last)
             if number_seq - reached > SEQUENCE_LEAP_MAX:
                 self.outside += 1
                 return
@@ -81,9 +107,19 @@ class _Counted:
         else:
             width.add(number_seq)
 
+    def whole(self) -> "_Counted":
+        """Return the series with what is beside it."""
+        if self.beside is not None:
+            self.outside += self.beside.outside
+            for size, width in self.beside.widths.items():
+                own = self.widths.get(size)
+                self.widths[size] = own.joined(width) if own is not None else width
+            self.beside = None
+        return self
+
     def follows(self, number: Any) -> bool:
         """Count a number that is the next one of its width, as nearly all are; return whether it was."""
-        if type(number) is not str or not number.startswith(self.prefix):
+        if not self.is_text or type(number) is not str or not number.startswith(self.prefix):
             return False
         digits = number[self.prefix_length :]
         width = self.widths.get(len(digits))
@@ -96,7 +132,7 @@ class _Counted:
     def digits_of(self, number: Any) -> str:
         """Return the digits of a number of this series, told without looking at its shape; "" where it isn't clear."""
         prefix = self.prefix
-        if type(number) is not str or not number.startswith(prefix):
+        if not self.is_text or type(number) is not str or not number.startswith(prefix):
             return ""
         digits = number[self.prefix_length :]
         if not (digits.isdigit() and digits.isascii()):
@@ -120,7 +156,7 @@ def audit_foreign(target: Target, seen: Seen, *, progress: Progress = lambda rea
         number = document.pop(name, None) if plain else value_at(document, name)
         here = document if plain else dict(zip(target.scope_fields, scope_of(target, document), strict=True))
         if here != scope:
-            yield from _finish(target, counted.values(), explains=explains)
+            yield from _finish(target, counted, explains=explains)
             scope, counted, newest = here, {}, None
         elif newest is not None and newest.follows(number):
             continue
@@ -130,10 +166,13 @@ def audit_foreign(target: Target, seen: Seen, *, progress: Progress = lambda rea
             if series is None:
                 seen.uncounted += number is not None
                 continue
-            newest = counted.setdefault((type(number) is str, series.prefix), _Counted(series))
-            digits = number[len(series.prefix) :] if type(number) is str else str(int(number))
+            is_text = type(number) is str
+            beside = None if series.prefix else counted.get((False, ""))
+            new = _Counted(series, is_text, beside if is_text else None)
+            newest = counted.setdefault((is_text, series.prefix), new)
+            digits = number[len(series.prefix) :] if is_text else _whole(number) or ""
         newest.add(digits)
-    yield from _finish(target, counted.values(), explains=explains)
+    yield from _finish(target, counted, explains=explains)
 
 
 def _in_order(target: Target) -> Iterable[Document]:
@@ -173,7 +212,15 @@ def _nested(fields: Document) -> Document:
 
 
 def _whole(number: Any) -> str | None:
-    if isinstance(number, bool) or not isinstance(number, int | float) or number != number // 1:
+    """Return the digits of a whole number, of whichever type it is stored; None of anything else."""
+    if isinstance(number, Decimal128):
+        number = number.to_decimal()
+        if not number.is_finite():
+            return None
+    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+        return None
+    # Compared first: a Decimal128 may have six thousand digits.
+    if not 0 < number <= FOREIGN_SEQ_MAX or number != int(number):
         return None
     return str(int(number))
 
@@ -182,8 +229,9 @@ def _words(scope: Document) -> str:
     return ",".join(map(str, scope.values())) or "*"
 
 
-def _finish(target: Target, counted: Iterable[_Counted], *, explains: bool) -> Iterator[SeriesAudit]:
-    for one in counted:
+def _finish(target: Target, counted: Mapping[tuple[bool, str], _Counted], *, explains: bool) -> Iterator[SeriesAudit]:
+    within = {id(one.beside) for one in counted.values()}
+    for one in (each.whole() for each in counted.values() if id(each) not in within):
         found = SeriesAudit(kind=target.numbered.name, series=one.series, beyond_counter=one.outside)
         missing = list(_missing(one, found))
         gaps = _recorded(target, one.series, last=found.newest or 0) if explains else iter(())

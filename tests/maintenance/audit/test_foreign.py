@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from bson import Decimal128
 
 from finance.database import Db
 from finance.maintenance.audit import foreign
@@ -55,6 +56,41 @@ def test_each_scope_and_each_prefix_is_a_series(db: Db) -> None:
 def test_numbers_without_letters_are_counted_as_numbers(db: Db, numbers: list[Any]) -> None:
     (found,) = look(db, numbers)
     assert ranges(found) == [(4, 4), (6, 8)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing", "documents"),
+    [
+        (["1", 2, "3"], [], 3),
+        (["1", "2", "3", 4, 5, 6, 7, 8.0, Decimal128("9"), "10"], [], 10),
+        ([1, 2, 6, 7, "3", "9"], [(4, 5), (8, 8)], 6),
+        ([*range(1, 4999), 5000, "998", "4999", "5001"], [], 5002),
+        (
+            [
+                1,
+                Decimal128("2.5"),
+                Decimal128("NaN"),
+                Decimal128("sNaN"),
+                Decimal128("1E+900"),
+                float("inf"),
+                True,
+                "2",
+            ],
+            [],
+            2,
+        ),
+    ],
+)
+def test_what_is_written_as_text_is_not_missing_among_numbers(
+    db: Db, numbers: list[Any], missing: list[tuple[int, int]], documents: int
+) -> None:
+    (found,) = look(db, numbers)
+    assert (ranges(found), found.documents, found.beyond_counter) == (missing, documents, 0)
+
+
+def test_one_number_as_text_and_as_number_is_a_duplicate(db: Db) -> None:
+    (found,) = look(db, [1, 2, 3, 5, "2", "3", "4"])
+    assert (found.counts["duplicates"], ranges(found)) == (2, [])
 
 
 def test_a_number_that_comes_twice_is_a_duplicate(db: Db) -> None:
