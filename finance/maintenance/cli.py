@@ -203,6 +203,15 @@ def require_database(db: Db, option: str = "--database") -> None:
     raise Stopped(f"{option} {db.name}: there is no such database{listed}. Nothing was created.")
 
 
+def require_in_use(db: Db, option: str) -> None:
+    """Raise Stopped where an option would write into a database that holds nothing of ours, and may be another's."""
+    if not sight.holds_ours(db):
+        raise Stopped(
+            f"{option}: nothing of ours is in {db.name} yet, so there is nothing to change. Nothing was created. "
+            "Name our database in FINANCE_DATABASE or --database."
+        )
+
+
 @contextmanager
 def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
     config = replace(Config.from_env(), database_deadline_s=RUN_S)

@@ -119,6 +119,8 @@ def _look(arguments: argparse.Namespace, target: Target, out: Console) -> tuple[
 
 def _apply(arguments: argparse.Namespace, target: Target, out: Console) -> tuple[int, Document]:
     db, clock, by = target.db, cli.server_clock(target.db), arguments.by or cli.whoami()
+    if target.is_ours:
+        cli.require_in_use(db, "--apply")
     _require_renumberable(target)
     run = runs.new_run(clock())
     with held(db, target.collection_name, doing=f"scripts/repair_duplicates.py --apply, run {run}", by=by) as lease:
