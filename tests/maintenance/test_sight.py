@@ -130,3 +130,12 @@ def test_privileges_that_are_missing_are_named(
     assert (seen.user, seen.missing) == (user, missing)
     assert seen.documents == "nothing of ours is here yet"
     assert f"Privileges: {user} {'may not: collMod' if missing else 'may do all'}" in seen.lines()[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_wrong_password_is_said_to_be_one(guarded: Guarded, run: Run, name: str) -> None:
+    code, output = run(name, "--uri", guarded.uri("finance", "wr0ng"))
+
+    assert code == 2
+    assert "error: MongoDB refuses the user or the password of --uri (AuthenticationFailed)." in output
+    assert "wr0ng" not in output

@@ -127,7 +127,7 @@ def _apply(arguments: argparse.Namespace, target: Target, out: Console) -> tuple
         for unfinished in runs.find_unfinished(target):
             out.print(f"Run {unfinished} did not finish; what it did stays, and the rest is found again.")
         runs.begin_run(target, run, by=by, now=clock(), about={"keep": arguments.keep})
-        where = f" --database {db.name}" if arguments.database else ""
+        where = f" --database {db.name}" if arguments.database is not None else ""
         out.print(f"Run {run} (to take it back: {cli.program('repair_duplicates.py')}{where} --undo {run})")
         _prepare(target, out)
         with _scanning(target, out) as progress, _reporting(arguments.report) as report:
