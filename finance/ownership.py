@@ -29,7 +29,19 @@ STAND_INS = (
 WITHOUT_INDEXES = ("counters", "secrets")
 NAMED_MAX = 3
 # Without a tenant, or with one of another software: theirs are ids, ours are short texts. Each branch is an index seek.
-NOT_OURS = {"$or": [{"tenant": None}, *({"tenant": {"$type": kind}} for kind in ("objectId", "number", "object"))]}
+_NOT_OUR_TENANT: list[Document] = [
+    {"tenant": None},
+    *({"tenant": {"$type": kind}} for kind in ("objectId", "number", "object")),
+]
+# What every document of ours has had in every version, the number first, and no other software names so.
+OUR_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "payments": ("payment_number", "number_seq", "amount_minor"),
+    "invoices": ("invoice_number", "number_seq", "total_minor"),
+    "credit_notes": ("credit_note_number", "number_seq", "total_minor"),
+    "customers": ("customer_code", "number_seq", "name_folded"),
+    "customer_codes": ("customer_code", "number_seq", "handed_out_at"),
+    "shops": ("shop", "rules"),
+}
 
 
 class DatabaseNotOurs(Unavailable):
@@ -71,10 +83,22 @@ def find_not_ours(db: Database[Document], standing: Mapping[str, Standing]) -> l
 
 
 def has_foreign_documents(db: Database[Document], collection: str) -> bool:
-    """Return whether a collection of ours holds a document without a tenant, or with one that can't be ours."""
-    if collection not in _TENANTS:
-        return False
-    return db[collection].find_one(NOT_OURS, {"_id": True}) is not None
+    """Return whether a collection of ours holds a document that can't be ours; see `not_ours`."""
+    return _missing_in(db, collection) is not None
+
+
+def not_ours(collection: str) -> Document:
+    """Return the filter of documents that can't be ours: without a tenant of ours, or with none of OUR_FIELDS.
+
+    Another software may have a text as its tenant too; where it has none of our fields, our unique index would take
+    all of its documents for the same. One of ours that lost its number (by hand, in a shell) has another of them left:
+    it is damaged, and the service goes on. So a document is another's only where all of them are missing.
+
+    Each branch is an index seek; the last one is two seeks a tenant, and reads only the documents without a number.
+    """
+    fields = OUR_FIELDS.get(collection)
+    nothing_of_ours = [{"tenant": {"$gte": ""}, **dict.fromkeys(fields)}] if fields else []
+    return {"$or": [*_NOT_OUR_TENANT, *nothing_of_ours]}
 
 
 def foreign_unique_indexes(collection: str, standing: Standing) -> dict[str, str]:
@@ -102,10 +126,21 @@ def is_named_as(name: str, expected: Iterable[Index]) -> bool:
 
 
 def _find_in(db: Database[Document], collection: str, indexes: Standing) -> Iterator[str]:
-    if has_foreign_documents(db, collection):
-        yield f"{collection} holds documents without our tenant"
+    missing = _missing_in(db, collection)
+    if missing is not None:
+        yield f"{collection} holds documents without our {missing}"
     for name, fields in foreign_unique_indexes(collection, indexes).items():
         yield f"{collection} has the unique index {name} on {fields}"
+
+
+def _missing_in(db: Database[Document], collection: str) -> str | None:
+    """Return which field of ours a document of a collection lacks that can't be ours; None where there is none."""
+    if collection not in _TENANTS:
+        return None
+    found = db[collection].find_one(not_ours(collection), {"tenant": True})
+    if found is None:
+        return None
+    return OUR_FIELDS[collection][0] if isinstance(found.get("tenant"), str) else "tenant"
 
 
 def _is_narrower(index: Mapping[str, Any], expected: Iterable[Index]) -> bool:

@@ -39,7 +39,7 @@ PAYMENTS = next(kind for kind in KINDS if kind.numbered.name == KIND)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_run, cli.parse(_parser(), arguments))
+    return cli.run(_run, cli.parse(_parser(), arguments), may_begin=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("file", nargs="?", type=Path, metavar="FILE", help="CSV or XLSX with a line of names, or JSONL")
     made.add_argument("--from-collection", metavar="NAME", help="instead of a file: a collection on the same server")
-    made.add_argument("--from-database", metavar="NAME", help="in which database it is (that of --database)")
+    made.add_argument(
+        "--from-database", type=cli.given, metavar="NAME", help="in which database it is (that of --database)"
+    )
     made.add_argument("--apply", action="store_true", help="store them; without it nothing is written")
     made.add_argument("--all", action="store_true", help="print the rows that are simply taken or unchanged, too")
     whose = made.add_argument_group("whose payments they are")

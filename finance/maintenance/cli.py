@@ -61,9 +61,14 @@ def parser(*, name: str, about: str, reads: str, writes: str, undo: str) -> argp
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where = made.add_argument_group("the database (default: MONGODB_URI and FINANCE_DATABASE)")
-    where.add_argument("--database", metavar="NAME", help="the database, finance_suite unless FINANCE_DATABASE is set")
     where.add_argument(
-        "--uri", metavar="URI", help="where MongoDB is; use MONGODB_URI for one with a password, arguments can be seen"
+        "--database", type=given, metavar="NAME", help="the database, finance_suite unless FINANCE_DATABASE is set"
+    )
+    where.add_argument(
+        "--uri",
+        type=given,
+        metavar="URI",
+        help="where MongoDB is; use MONGODB_URI for one with a password, arguments can be seen",
     )
     return made
 
@@ -88,11 +93,16 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def run(command: Callable[[argparse.Namespace, Db, Console], int], arguments: argparse.Namespace) -> int:
-    """Run a command on the database that its arguments name, and return its exit code."""
+def run(
+    command: Callable[[argparse.Namespace, Db, Console], int], arguments: argparse.Namespace, *, may_begin: bool = False
+) -> int:
+    """Run a command on the database that its arguments name, and return its exit code.
+
+    One that isn't there is refused, unless the command may begin it and it is FINANCE_DATABASE that names it.
+    """
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        with _connected(arguments) as db:
+        with _connected(arguments, may_begin=may_begin) as db:
             if not getattr(arguments, "json", False):  # there it stands in the object, as sight.look(db).as_json()
                 for line in sight.look(db).lines():
                     errors.print(line, markup=False)
@@ -178,6 +188,13 @@ def shown(value: Any) -> str:
     return without_private(text)
 
 
+def given(text: str) -> str:
+    """Return the value of an option, that of an unset variable of a shell refused: the default isn't what was meant."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty (is a variable not set?)")
+    return text
+
+
 def names(text: str) -> tuple[str, ...]:
     """Return the field names of a comma-separated option."""
     fields = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -203,25 +220,41 @@ def require_database(db: Db, option: str = "--database") -> None:
     raise Stopped(f"{option} {db.name}: there is no such database{listed}. Nothing was created.")
 
 
+def require_in_use(db: Db, option: str) -> None:
+    """Raise Stopped where an option would write into a database that holds nothing of ours, and may be another's."""
+    if not sight.holds_ours(db):
+        raise Stopped(
+            f"{option}: nothing of ours is in {db.name} yet, so there is nothing to change. Nothing was created. "
+            "Name our database in FINANCE_DATABASE or --database."
+        )
+
+
 @contextmanager
-def _connected(arguments: argparse.Namespace) -> Iterator[Db]:
+def _connected(arguments: argparse.Namespace, *, may_begin: bool) -> Iterator[Db]:
     config = replace(Config.from_env(), database_deadline_s=RUN_S)
     # The same checks for a flag as for the setting that it overrides.
     flags = {"MONGODB_URI": arguments.uri, "FINANCE_DATABASE": arguments.database}
-    checked = Config.from_env({name: value for name, value in flags.items() if value})
-    if arguments.uri:
+    checked = Config.from_env({name: value for name, value in flags.items() if value is not None})
+    if arguments.uri is not None:
         config = replace(config, mongodb_uri=checked.mongodb_uri, mongodb_uri_setting="--uri")
-    if arguments.database:
+    if arguments.database is not None:
         config = replace(config, database_name=checked.database_name)
     db = database.connect(config)
     with db.client:
-        try:
-            with database.deadline(ANSWER_S):
-                db.command("ping")
-        except PyMongoError as error:
-            raise Stopped(
-                f"MongoDB does not answer ({type(error).__name__}). Name the right one in MONGODB_URI or --uri."
-            ) from None
-        if arguments.database:
-            require_database(db)
+        _require_answer(db, config.mongodb_uri_setting)
+        if arguments.database is not None or not may_begin:
+            require_database(db, "FINANCE_DATABASE" if arguments.database is None else "--database")
         yield db
+
+
+def _require_answer(db: Db, setting: str) -> None:
+    try:
+        with database.deadline(ANSWER_S):
+            db.command("ping")
+    except OperationFailure as error:
+        kind = (error.details or {}).get("codeName") or type(error).__name__
+        raise Stopped(f"MongoDB refuses the user or the password of {setting} ({kind}).") from None
+    except PyMongoError as error:
+        raise Stopped(
+            f"MongoDB does not answer ({type(error).__name__}). Name the right one in MONGODB_URI or --uri."
+        ) from None

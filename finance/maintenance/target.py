@@ -14,7 +14,7 @@ from typing import Any
 from bson import ObjectId, json_util
 from pymongo.collection import Collection as MongoCollection
 
-from finance.database import Db, Document, standing_indexes
+from finance.database import Db, Document, require_ours, standing_indexes
 from finance.indexes import INDEXES, Index
 from finance.maintenance import fields
 from finance.maintenance.fields import Coverage
@@ -169,6 +169,7 @@ def from_document(db: Db, document: Mapping[str, Any], kinds: Sequence[Maintaine
 def _require_ours(db: Db, collection: str) -> None:
     unique = foreign_unique_indexes(collection, standing_indexes(db, collection))
     if not unique and not has_foreign_documents(db, collection):
+        require_ours(db)  # what a repair writes beside them is in no database where another collection isn't ours
         return
     proposed = fields.propose(db, collection)
     options = proposed.options if proposed else "--number-field FIELD --created-field FIELD [--scope FIELDS]"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from finance.commands import import_payments
 from finance.database import Db
 from tests.maintenance.conftest import COMMANDS, Run
 
@@ -38,13 +39,71 @@ def test_a_mistyped_database_is_refused_and_not_made(run: Run, db: Db, name: str
 @pytest.mark.parametrize(
     ("name", "code"), [("repair_duplicates.py", 0), ("migrate_indexes.py", 1), ("audit_numbers.py", 0)]
 )
-def test_an_empty_database_can_be_looked_at(
-    run: Run, db: Db, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+def test_a_database_with_nothing_of_ours_can_be_looked_at(run: Run, db: Db, name: str, code: int) -> None:
+    theirs = db.client[f"{db.name}_theirs"]
+    theirs.users.insert_one({"name": "Ana"})
+    try:
+        assert run(name, "--database", theirs.name)[0] == code
+        assert theirs.list_collection_names() == ["users"]
+    finally:
+        db.client.drop_database(theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code"),
+    [
+        ("repair_duplicates.py", [], 2),
+        ("repair_duplicates.py", ["--apply"], 2),
+        ("repair_duplicates.py", ["--undo", "R1"], 2),
+        ("audit_numbers.py", [], 2),
+        ("audit_numbers.py", ["--record-gaps"], 2),
+        ("migrate_indexes.py", [], 1),
+    ],
+)
+def test_a_mistyped_setting_is_refused_and_no_database_made_of_it(
+    mongodb_uri: str,
+    db: Db,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    options: list[str],
+    code: int,
 ) -> None:
     monkeypatch.setenv("FINANCE_DATABASE", "finance_test_nothing_here")
-    monkeypatch.setattr("finance.maintenance.cli.require_database", lambda *_: None)
-    assert run(name, "--database", "finance_test_nothing_here")[0] == code
+
+    ended = COMMANDS[name](["--uri", mongodb_uri, *options])
+
+    said = "FINANCE_DATABASE finance_test_nothing_here: there is no such database" in capsys.readouterr().err
+    assert (ended, said) == (code, code == 2)
     assert "finance_test_nothing_here" not in db.client.list_database_names()
+
+
+def test_a_new_database_is_begun_by_the_setting_that_names_it(
+    mongodb_uri: str, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = f"{db.name}_begun"
+    monkeypatch.setenv("FINANCE_DATABASE", begun)
+    try:
+        assert COMMANDS["migrate_indexes.py"](["--uri", mongodb_uri, "--apply"]) == 0
+        assert "payments" in db.client[begun].list_collection_names()
+    finally:
+        db.client.drop_database(begun)
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [*((name, option) for name in COMMANDS for option in ("--database", "--uri")), ("import", "--from-database")],
+)
+def test_the_value_of_an_unset_variable_is_not_the_default(
+    run: Run, db: Db, monkeypatch: pytest.MonkeyPatch, name: str, option: str, empty: str
+) -> None:
+    monkeypatch.setenv("FINANCE_DATABASE", db.name)
+    monkeypatch.setitem(COMMANDS, "import", import_payments.main)
+
+    code, output = run(name, option, empty)
+
+    assert (code, f"argument {option}: must not be empty" in output) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,9 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 def _look(arguments: argparse.Namespace, db: Db, out: Console, now: datetime) -> tuple[list[str], list[SeriesAudit]]:
     require_ours(db)
+    for option in ("--record-gaps", "--sync-counters"):
+        if getattr(arguments, option[2:].replace("-", "_")):
+            cli.require_in_use(db, option)
     kinds = _kinds(arguments)
     said = []
     if arguments.sync_counters:

@@ -15,7 +15,7 @@ from finance.maintenance.migrate import adopting, indexes, sequences, words
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_run, cli.parse(_parser(), arguments))
+    return cli.run(_run, cli.parse(_parser(), arguments), may_begin=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         help="with --right SHOP,YEAR,MONTH and --keep-max FIELD: invoices of this tenant go on after these numbers",
     )
     over.add_argument("--csv", type=Path, metavar="FILE", help="read them from a table that MySQL wrote")
-    over.add_argument("--into-database", metavar="NAME", help="where they go on, if not in the database itself")
+    over.add_argument(
+        "--into-database", type=cli.given, metavar="NAME", help="where they go on, if not in the database itself"
+    )
     over.add_argument("--shop-map", type=_shop_map, metavar="MAP", default={}, help="names here, as: 6=dkr1,7=abj")
     return made
 

@@ -119,12 +119,14 @@ def _look(arguments: argparse.Namespace, target: Target, out: Console) -> tuple[
 
 def _apply(arguments: argparse.Namespace, target: Target, out: Console) -> tuple[int, Document]:
     db, clock, by = target.db, cli.server_clock(target.db), arguments.by or cli.whoami()
+    if target.is_ours:
+        cli.require_in_use(db, "--apply")
     _require_renumberable(target)
     run = runs.new_run(clock())
     with held(db, target.collection_name, doing=f"scripts/repair_duplicates.py --apply, run {run}", by=by) as lease:
         listing.show_unfinished(runs.find_unfinished(target), out)
         runs.begin_run(target, run, by=by, now=clock(), about={"keep": arguments.keep})
-        where = f" --database {db.name}" if arguments.database else ""
+        where = f" --database {db.name}" if arguments.database is not None else ""
         out.print(f"Run {run} (to take it back: {cli.program('repair_duplicates.py')}{where} --undo {run})")
         _prepare(target, out)
         with _scanning(target, out) as progress, _reporting(arguments.report) as report:
