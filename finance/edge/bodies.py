@@ -11,6 +11,7 @@ import re
 from decimal import Context, Decimal
 from functools import partial
 from typing import Any, NoReturn
+from wsgiref.types import WSGIEnvironment
 
 from flask import Request, request
 
@@ -53,13 +54,20 @@ def read_json_object() -> dict[str, Any]:
     if length_max is not None and length > length_max:
         raise BodyTooLarge(f"The body must be at most {length_max} bytes.")
     with receiving():
-        raw = environ["wsgi.input"].read(length)
+        raw = _read(environ, length)
     if len(raw) != length:
         raise NotParseable("The body ended before its Content-Length.")
     body = parse_json(raw)
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.", errors=[FieldError("must be a JSON object.", pointer="")])
     return body
+
+
+def _read(environ: WSGIEnvironment, length: int) -> bytes:
+    try:
+        return bytes(environ["wsgi.input"].read(length))
+    except OSError:  # the client has gone away
+        return b""
 
 
 def _is_json(asked: Request) -> bool:

@@ -3,7 +3,9 @@
 import logging
 import random
 import re
-from time import perf_counter
+import string
+from time import monotonic, perf_counter
+from urllib.parse import quote
 from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Response, g, request
@@ -13,7 +15,7 @@ from finance.config import IpNetwork
 from finance.edge import addresses
 from finance.edge.problems import problem_of
 from finance.edge.replies import Reply
-from finance.edge.waiting import PAUSE, Place, Waiting
+from finance.edge.waiting import PAUSE, REFUSALS_MAX, Place, Waiting
 from finance.errors import TooBusy
 
 access_log = logging.getLogger("finance.access")
@@ -41,9 +43,11 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
         frame = g.frame = _Frame(request_id, address, database_deadline_s)
         if not asked.path.startswith(API):
             return None
-        place = Place(waiting, environ.get("HTTP_AUTHORIZATION", ""))
+        if not asked.query_string.isascii():  # bytes as they are: read as if they had been quoted
+            asked.query_string = quote(asked.query_string, safe=string.printable).encode()
+        place = Place(waiting, environ.get("HTTP_AUTHORIZATION", "").rpartition(" ")[2])
         if not place.is_free():
-            return _refuse(environ)
+            return _refuse(environ, waiting)
         place.take()
         frame.place = g.place = place
         return None
@@ -80,10 +84,10 @@ def client_address() -> str | None:
     return frame.address
 
 
-def _refuse(environ: WSGIEnvironment) -> Response:
-    """Answer one request too many, and have the next one of its connection read when Retry-After is over."""
+def _refuse(environ: WSGIEnvironment, waiting: Waiting) -> Response:
+    """Answer one request too many, and where refusing is a load itself, have the connection's next one read later."""
     pause = environ.get(PAUSE)
-    if pause is not None:
+    if waiting.count_refusal(monotonic()) > REFUSALS_MAX and pause is not None:
         pause()
     return problem_of(TooBusy())
 

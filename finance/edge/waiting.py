@@ -9,6 +9,9 @@ from collections import Counter
 from flask import g
 
 WAITING_MAX = 320  # answered within a quarter of a second
+# Refusals in a second, of one worker, from which on refused connections are paused. A crowd that comes back as often as
+# it is told to makes fewer; a proxy's connections carry other clients too, so none is paused without need.
+REFUSALS_MAX = 300
 PAUSE = "finance.pause"  # in the environ of our worker, see edge/worker.py: reads the connection's next request later
 
 
@@ -18,6 +21,15 @@ class Waiting:
     def __init__(self) -> None:
         self.count = 0
         self.by_key: Counter[str] = Counter()
+        self._second = 0
+        self._refusals = 0
+
+    def count_refusal(self, now_s: float) -> int:
+        """Return the refusals of this second, with this one."""
+        if int(now_s) != self._second:
+            self._second, self._refusals = int(now_s), 0
+        self._refusals += 1
+        return self._refusals
 
 
 class Place:

@@ -249,6 +249,8 @@ def _queries() -> Iterator[BadRequest]:
         ("&".join(f"p{n}=1" for n in range(400)), "p100"),
     ):
         yield BadRequest(f"?{query[:40]}", get(f"/payments?{query}"), 422, "invalid", at=parameter)
+    unquoted = get("/payments?limit=QQ").replace(b"QQ", b"\xff")
+    yield BadRequest("a byte in the query that is no text", unquoted, 422, "invalid", at="limit")
     for path, parameter in (
         *(
             ("/payments/<payment>?a=1", "a"),

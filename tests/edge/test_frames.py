@@ -2,7 +2,7 @@
 
 import pytest
 
-from finance.edge import waiting
+from finance.edge import frames, waiting
 from tests.clients import Client
 
 
@@ -40,3 +40,32 @@ def test_the_crowd_of_one_key_leaves_room_for_another() -> None:
 
     taken[0].leave()
     assert crowd[-1].is_free()
+
+
+def test_a_key_is_one_however_its_scheme_is_written(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+
+    class Noted(waiting.Place):
+        def __init__(self, waiting_now: waiting.Waiting, key: str) -> None:
+            counted.append(key)
+            super().__init__(waiting_now, key)
+
+    monkeypatch.setattr(frames, "Place", Noted)
+    key = client.key("client")
+    for scheme in ("Bearer ", "bearer ", "BEARER   "):
+        client.app.test_client().get("/api/v1/payments/PAY20260001", headers={"Authorization": f"{scheme}{key}"})
+
+    assert set(counted) == {key}
+
+
+def test_connections_are_paused_once_refusing_is_a_load_itself(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "WAITING_MAX", 0)
+    monkeypatch.setattr(frames, "REFUSALS_MAX", 3)
+    monkeypatch.setattr(frames, "monotonic", lambda: 7.5)
+    paused: list[bool] = []
+
+    for _request in range(5):
+        environ = {waiting.PAUSE: lambda: paused.append(True)}
+        assert client.app.test_client().get("/api/v1/payments", environ_overrides=environ).status_code == 503
+
+    assert len(paused) == 2

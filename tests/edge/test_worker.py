@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from finance.edge.worker import BODY_TIMEOUT_S, LINGER_TIMEOUT_S, JoiningSocket
 from tests import conftest
-from tests.clients import HttpClient, a_payment
+from tests.clients import HttpClient, a_payment, poll
 from tests.conftest import Api
 from tests.edge.bad_requests import VALID, get, post
 from tests.edge.wire import connect, read_answer
@@ -103,6 +104,20 @@ def test_while_900_clients_hold_back_their_bodies_others_are_served(one_worker: 
         assert {answer and answer.status for answer in answers} == {408}
         assert ended_after_s < WITHIN_S + SLACK_S
         assert one_worker.db.payments.count_documents({"tenant": "slow"}) == 0
+
+
+def test_a_client_that_goes_away_while_its_body_arrives_is_no_failure_of_ours(
+    one_worker: Api, client_key: bytes
+) -> None:
+    before = one_worker.log
+    with connect(one_worker) as connection:
+        connection.sendall(_as(client_key, post("/payments", VALID, role="client"))[:-20])
+        time.sleep(0.3)  # until its head is read
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+
+    logged = poll(lambda: one_worker.log[len(before) :].count("POST /api/v1/payments 400"), within_s=WITHIN_S)
+    assert logged == 1
+    assert "ConnectionResetError" not in one_worker.log[len(before) :]
 
 
 def test_a_body_that_trickles_in_is_408_and_the_connection_ends(one_worker: Api, client_key: bytes) -> None:
