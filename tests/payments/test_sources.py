@@ -70,8 +70,8 @@ def test_numbers_and_days_of_a_workbook_are_what_they_show(db: Db, run: Run, tmp
     [
         ({"amount": "=A1"}, "amount is a formula without its value"),
         ({"amount": 12.345}, "amount must have at most 2 decimals"),
-        ({"reference": 1234}, "reference is a number in the workbook, without the zeros it may begin with"),
-        ({"payment_number": 20260001}, "payment_number is a number in the workbook"),
+        ({"reference": 1234}, "reference is a number, which has lost the zeros it may begin with"),
+        ({"payment_number": 20260001}, "payment_number is a number, which has lost the zeros"),
         ({"payer": "#N/A"}, "payer is an error of the spreadsheet"),
         ({"paid_on": "01.05.2026"}, "paid_on must be a day that exists, written YYYY-MM-DD."),
     ],
