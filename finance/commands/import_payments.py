@@ -15,7 +15,8 @@ from rich.console import Console
 from finance import database
 from finance.asked import Asked
 from finance.commands import tenants
-from finance.commands.import_payments_told import tell_fields, tell_rows, tell_series
+from finance.commands.import_payments_pairs import limits, pairs, values
+from finance.commands.import_payments_told import tell_fields, tell_rows, tell_series, tell_values_unmet
 from finance.config import Config
 from finance.database import Db
 from finance.events import Action, record_event
@@ -30,7 +31,7 @@ from finance.payments.imports import go_on_after, import_rows, survey_of
 from finance.payments.mapping import FieldMap
 from finance.payments.model import KIND, payment_series
 from finance.payments.sources import Source, of_collection, of_file
-from finance.payments.survey import SeriesFound, Survey, place_of
+from finance.payments.survey import SeriesFound, Survey
 
 HOLES_MAX = 1_000_000  # each is recorded as a gap
 OF_FILES = "payments"  # the name under which rows of a file are known again
@@ -117,7 +118,7 @@ def _apply(arguments: argparse.Namespace, run: Import, lease: Lease, out: Consol
 def _survey(arguments: argparse.Namespace, run: Import, out: Console) -> tuple[Survey, list[SeriesFound]]:
     """Read the source once, and say what is in it."""
     with _bar("Reading", run.source.total) as progress:
-        survey, series = survey_of(run, limits=_limits(arguments, run), progress=progress)
+        survey, series = survey_of(run, limits=limits(arguments.last_number, today=run.today), progress=progress)
     out.print(f"{run.source.described}: {survey.rows:,} rows, into the database {run.db.name}.", markup=False)
     tell_fields(out, run, survey, named=_named(arguments))
     tell_series(out, run.db, series)
@@ -137,12 +138,14 @@ def _rows(
             progress(counts.total())
             if lease is not None:
                 lease.require()
+    tell_values_unmet(out, run.fields)
     return counts
 
 
 def _end(counts: Counter[str], out: Console, *, imported: str) -> int:
     words = {"imported": imported}
-    out.print(", ".join(f"{count:,} {words.get(verdict, verdict)}" for verdict, count in sorted(counts.items())))
+    said = ", ".join(f"{count:,} {words.get(verdict, verdict)}" for verdict, count in sorted(counts.items()))
+    out.print(said or "0 rows")
     return cli.FOUND if set(counts) - {"imported", "unchanged"} else cli.RIGHT
 
 
@@ -159,9 +162,9 @@ def _import_of(arguments: argparse.Namespace, db: Db) -> Import:
     whose = _tenants(arguments)
     fields = FieldMap(
         timezone=timezone,
-        fields=dict(_pair("--field", text) for text in arguments.field),
-        values=_values(arguments.value),
-        constants=dict(_pair("--set", text) for text in arguments.set),
+        fields=pairs("--field", arguments.field),
+        values=values(arguments.value),
+        constants=pairs("--set", arguments.set),
         row_key=arguments.row_key,
     )
     twice = sorted(set(fields.fields) & set(fields.constants))
@@ -174,6 +177,8 @@ def _import_of(arguments: argparse.Namespace, db: Db) -> Import:
 def _source(arguments: argparse.Namespace, db: Db) -> Source:
     if (arguments.file is None) == (arguments.from_collection is None):
         raise cli.Stopped("Name either a FILE or --from-collection.")
+    if arguments.file is not None and arguments.from_database is not None:
+        raise cli.Stopped("--from-database belongs to --from-collection: a FILE is in no database.")
     if arguments.file is not None:
         return of_file(arguments.file, name=arguments.source_name or OF_FILES)
     place = arguments.from_database or db.name
@@ -216,39 +221,9 @@ def _slug(option: str, text: str) -> str:
         raise cli.Stopped(f"{option} {error}") from None
 
 
-def _pair(option: str, text: str) -> tuple[str, str]:
-    ours, equals, theirs = text.partition("=")
-    if not text.isprintable():
-        raise cli.Stopped(f"{option} must be text in UTF-8, in one line.")
-    if not (ours and equals):
-        raise cli.Stopped(f"{option} {text!r} must have an = in it; --help shows how it is written.")
-    return ours, theirs
-
-
-def _values(texts: Sequence[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for text in texts:
-        field, colon, rest = text.partition(":")
-        if not colon:
-            raise cli.Stopped(f"--value {text!r} must be as method:CASH=cash.")
-        theirs, ours = _pair("--value", rest)
-        found.setdefault(field, {})[theirs] = ours
-    return found
-
-
-def _limits(arguments: argparse.Namespace, run: Import) -> dict[int, int]:
-    limits: dict[int, int] = {}
-    for number in arguments.last_number:
-        place = place_of(number, today=run.today)
-        if place is None:
-            raise cli.Stopped(f"--last-number {number!r} must be a number such as PAY20260999.")
-        limits[place.year] = place.number_seq
-    return limits
-
-
 def _named(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     """Return the fields of theirs that options name, each with its option."""
-    named = [("--field", _pair("--field", text)[1]) for text in arguments.field]
+    named = [("--field", theirs) for theirs in pairs("--field", arguments.field).values()]
     named += [("--row-key", arguments.row_key or ""), ("--tenants-from", arguments.tenants_from or "")]
     return [(option, theirs) for option, theirs in named if theirs]
 

@@ -10,6 +10,7 @@ from finance.maintenance import cli
 from finance.numbering import counters
 from finance.payments.foreign_rows import Import
 from finance.payments.imports import RowVerdict
+from finance.payments.mapping import FieldMap
 from finance.payments.model import payment_series
 from finance.payments.survey import SeriesFound, Survey
 
@@ -59,6 +60,14 @@ def tell_rows(out: Console, verdicts: Sequence[RowVerdict], *, applied: bool, al
         number = f" {verdict.payment_number}" if verdict.payment_number else ""
         said = "".join(f"\n    {problem}" for problem in verdict.problems)
         out.print(f"{cli.shown(verdict.place)}:{number} {word}{said}", markup=False, soft_wrap=True)
+
+
+def tell_values_unmet(out: Console, fields: FieldMap) -> None:
+    """Print which values of `--value` no row has: one that is misspelt does nothing."""
+    for name, known in fields.values.items():
+        for theirs in known:
+            if (name, theirs) not in fields.values_met:
+                out.print(f"--value {name}:{theirs}: no row that could be read has it.", markup=False)
 
 
 def _top(survey: Survey, theirs: str) -> str:

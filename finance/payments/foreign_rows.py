@@ -3,6 +3,7 @@
 It is held to what a posted payment is held to: the same schema, the same days, a customer that there is.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,7 +17,7 @@ from finance.database import Db, Document
 from finance.edge.fields import Choice, Day, Instant, Text, TextWithoutKey
 from finance.errors import Conflict, FinanceError, Invalid
 from finance.history import changed
-from finance.payments.mapping import FieldMap, text_of, value_at, value_of_cell
+from finance.payments.mapping import FieldMap, text_at
 from finance.payments.model import STATUSES, Payment, new_payment
 from finance.payments.schemas import NewPaymentSchema
 from finance.payments.service import require_possible_day
@@ -25,6 +26,7 @@ from finance.payments.survey import Survey, place_of, require_number
 
 KEY_PREFIX = "import"
 CUSTOMERS_KNOWN_MAX = 20_000
+_DIGITS = re.compile(r"(?=.*[0-9])[-+0-9.,]{1,60}", re.ASCII)
 
 
 class RowRefused(Invalid):
@@ -47,7 +49,7 @@ class Tenants:
     def tenant_of(self, row: Mapping[str, Any]) -> str:
         if self.tenant is not None:
             return self.tenant
-        value = text_of(value_of_cell(value_at(row, self.theirs or ""), "number"))
+        value = text_at(row, self.theirs or "")
         if value is None:
             raise Invalid(f"{self.theirs} is empty, and says whose payment it is.")
         if value not in self.by_value:
@@ -120,9 +122,9 @@ def drafted(run: Import, survey: Survey, row: SourceRow) -> Drafted:
         payment = _payment_of(run, survey, row, tenant=tenant, row_key=row_key)
     except ValidationError as error:
         problems = tuple(f"{name} {said}" for name, each in _flat(error.normalized_messages()) for said in each)
-        raise RowRefused(problems, number) from None
+        raise RowRefused(_with_amount(run, row, problems), number) from None
     except (Invalid, Conflict) as error:
-        raise RowRefused(_said(error), number) from None
+        raise RowRefused(_with_amount(run, row, _said(error)), number) from None
     return Drafted(row.place, row_key, payment)
 
 
@@ -178,6 +180,19 @@ def _require_customer(run: Import, tenant: str, customer_code: str) -> None:
 
 def _said(error: FinanceError) -> tuple[str, ...]:
     return tuple(f"{e.pointer or ''} {e.detail}".strip("/ ") for e in error.errors) or (error.detail,)
+
+
+def _with_amount(run: Import, row: SourceRow, problems: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the problems, those of an amount with the digits that were read, as people look for them there."""
+    if not any(problem.startswith("amount ") for problem in problems):
+        return problems
+    try:
+        read = run.fields.posted_part(row.values, "amount") or ""
+    except Invalid:
+        return problems  # it couldn't be read
+    if _DIGITS.fullmatch(read) is None:
+        return problems
+    return tuple(f"{said} {read} was read." if said.startswith("amount ") else said for said in problems)
 
 
 def _flat(messages: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:

@@ -27,6 +27,8 @@ from finance.tables.cells import Cell
 Verdict = Literal["imported", "unchanged", "differs", "twice", "later", "refused"]
 BATCH_SIZE = 500
 EMPTY = (None, "", Cell(""))
+_OTHER_NUMBER_THERE = "scripts/repair_duplicates.py gives one of them another first."
+_OTHER_NUMBER_IN_FILE = "give one of them another number in the file, or take it out."
 _COMPARED = (
     *("payment_number", "paid_on", "amount_minor", "currency", "payer", "method", "direction", "customer_code"),
     *("reference", "note", "status", "void_reason"),
@@ -94,7 +96,10 @@ def _import_batch(run: Import, survey: Survey, batch: Sequence[SourceRow], *, ap
     stored = _find_stored(run.db, readable.values())
     for position, row in readable.items():
         verdicts[position] = _judged(
-            survey, row, stored.get((row.tenant, "", row.key)) or stored.get((row.tenant, row.payment_number, ""))
+            survey,
+            row,
+            stored.get((row.tenant, "", row.key)) or stored.get((row.tenant, row.payment_number, "")),
+            of_file=run.source.is_file,
         )
     if apply:
         new = {position: row for position, row in readable.items() if verdicts[position].verdict == "imported"}
@@ -116,7 +121,7 @@ def _find_stored(db: Db, rows: Iterable[Drafted]) -> dict[tuple[str, str, str], 
     return found
 
 
-def _judged(survey: Survey, row: Drafted, stored: Payment | None) -> RowVerdict:
+def _judged(survey: Survey, row: Drafted, stored: Payment | None, *, of_file: bool) -> RowVerdict:
     tenant, number = row.tenant, row.payment_number
     if stored is not None and stored.get("idempotency_key") == row.key:
         return _compared(row, stored)
@@ -124,8 +129,8 @@ def _judged(survey: Survey, row: Drafted, stored: Payment | None) -> RowVerdict:
         return RowVerdict(row.place, "later", number, ("came, or got its number, while this ran: run it again.",))
     other = survey.other_with_number(tenant=tenant, number=number, place=row.place)
     if other is not None:
-        said = f"{number} is the number of {other} too: scripts/repair_duplicates.py gives one of them another first."
-        return RowVerdict(row.place, "twice", number, (said,))
+        remedy = _OTHER_NUMBER_IN_FILE if of_file else _OTHER_NUMBER_THERE
+        return RowVerdict(row.place, "twice", number, (f"{number} is the number of {other} too: {remedy}",))
     if survey.other_with_key(tenant=tenant, row_key=row.row_key, place=row.place) is not None:
         said = "another row is known by the same key: name a field with --row-key that tells them apart."
         return RowVerdict(row.place, "twice", number, (said,))

@@ -49,7 +49,8 @@ class UnknownField(Invalid):
 class FieldMap:
     """How their rows are read: `fields` {ours: theirs}, `values` {ours: {theirs: ours}}, `constants` {ours: value}.
 
-    What isn't named is taken from their field of our name; `fields` with "" leaves ours out.
+    What isn't named is taken from their field of our name; `fields` with "" leaves ours out. `values_met` are the
+    (field, theirs) of `values` that a row had so far.
     """
 
     timezone: tzinfo = UTC
@@ -57,6 +58,7 @@ class FieldMap:
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     row_key: str | None = None
+    values_met: set[tuple[str, str]] = field(default_factory=set, compare=False)
 
     def __post_init__(self) -> None:
         for name in (*self.fields, *self.values, *self.constants):
@@ -90,30 +92,35 @@ class FieldMap:
 
     def key_of(self, row: Mapping[str, Any]) -> str | None:
         """Return what a row is known by when it comes again: their _id, the field that `row_key` names, its number."""
-        key = text_of(value_of_cell(value_at(row, self.row_key or OWN_KEY), "number"))
+        named = self.row_key or OWN_KEY
+        key = text_at(row, named)
         if key is None and self.row_key is None:
             return self.number_of(row)
         if key is None or len(key) > ROW_KEY_LENGTH_MAX or character_problem(key) is not None:
-            named = self.row_key or OWN_KEY
             raise Invalid(f"{named} must be a text or a number of 1 to {ROW_KEY_LENGTH_MAX} characters: it is the key.")
         written = _WRITTEN_ID.fullmatch(key)  # as mongoexport writes one into a CSV
         return written[1] if written else key
 
     def _text_of(self, ours: str, value: Any) -> str | None:
-        known = self.values.get(ours, {})
-        if isinstance(value, Cell) and value.kind == "text" and value.text.strip() in known:
-            return known[value.text.strip()]  # before its text is judged: --value may say what NULL means
+        if isinstance(value, Cell) and value.kind == "text" and self._knows(ours, value.text.strip()):
+            return self.values[ours][value.text.strip()]  # before it is judged: --value may say what NULL means
         text = _text_of_bool(value) if isinstance(value, bool) else None
         try:
             if text is None:
                 text = _in_its_form(ours, value_of_cell(value, *CELLS_TAKEN.get(ours, ())), self.timezone)
         except Invalid as refused:
             raise Invalid.field(ours, refused.detail) from None
-        if text is not None and text in known:
-            return known[text]
+        if text is not None and self._knows(ours, text):
+            return self.values[ours][text]
         if isinstance(value, bool):
             raise Invalid.field(ours, f"is {text}; --value {ours}:{text}=… says what that means.")
         return text
+
+    def _knows(self, ours: str, text: str) -> bool:
+        is_known = text in self.values.get(ours, ())
+        if is_known:
+            self.values_met.add((ours, text))
+        return is_known
 
 
 def value_at(row: Mapping[str, Any], path: str) -> Any:
@@ -125,6 +132,14 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def text_at(row: Mapping[str, Any], path: str) -> str | None:
+    """Return what a field says that is known by itself, a key or whose the row is; raises Invalid with its name."""
+    try:
+        return text_of(value_of_cell(value_at(row, path), "number"))
+    except Invalid as refused:
+        raise Invalid(f"{path} {refused.detail}") from None
 
 
 def value_of_cell(value: Any, *taken: Kind) -> Any:

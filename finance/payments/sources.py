@@ -38,14 +38,15 @@ class Source:
     described: str
     read: Callable[[], Iterator[SourceRow]]
     total: int | None = None
+    is_file: bool = False
 
 
 def of_file(path: Path, *, name: str) -> Source:
     """Return the rows of a CSV, XLSX or JSONL file; raises UnreadableTable."""
     if path.suffix.lower() in JSON_SUFFIXES:
-        return Source(name, path.name, lambda: _json_rows(path))
+        return Source(name, path.name, lambda: _json_rows(path), is_file=True)
     table = read_table(path)
-    return Source(name, path.name, lambda: _table_rows(table), table.rows_count)
+    return Source(name, path.name, lambda: _table_rows(table), table.rows_count, is_file=True)
 
 
 def of_collection(db: Db, *, database: str, collection: str, name: str) -> Source:

@@ -35,15 +35,16 @@ ERRORS = frozenset(
     ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA")
 )
 _NULLS = ("NULL", r"\N")  # as MySQL writes them
+# These two are also of JSON, where there is no column to format.
+_AS_TEXT = "write it as a text (in a workbook: format the column as text and write it again)."
 _PROBLEM_BY_KIND: dict[Kind, str] = {
     "formula": "is a formula without its value: open the file in your spreadsheet and save it, or paste the value.",
     "error": "is an error of the spreadsheet, such as #N/A: mend its formula, or write the value itself.",
     "rounded": "is a long number that the spreadsheet has rounded: format the column as text and write it again.",
     "date": "was made a date by the spreadsheet: format the column as text and write it again.",
     "percent": "is formatted as a percentage, so that 18 % is held as 0.18: format it as a number and write 18.",
-    "flag": "is TRUE or FALSE for the spreadsheet: format the column as text and write it again.",
-    "number": "is a number in the workbook, without the zeros it may begin with: format the column as text and write "
-    "it again.",
+    "flag": f"is TRUE or FALSE, and no text: {_AS_TEXT}",
+    "number": f"is a number, which has lost the zeros it may begin with: {_AS_TEXT}",
 }
 
 

@@ -158,6 +158,20 @@ def test_a_file_that_is_no_dump_is_refused_with_what_to_do(tmp_path: Path, text:
     assert sentence in str(refused.value)
 
 
+def test_a_code_that_is_a_number_there_is_refused_in_words_that_fit_json_too(db: Db, tmp_path: Path) -> None:
+    path = tmp_path / "master.json"
+    path.write_text('[{"model": "master.customer", "pk": 1, "fields": {"code": 5, "name": true}}]')
+
+    (verdict,) = _import(db, path)
+
+    assert verdict.problems == (
+        "customer_code is a number, which has lost the zeros it may begin with: write it as a text (in a workbook: "
+        "format the column as text and write it again).",
+        "customer_name is TRUE or FALSE, and no text: write it as a text (in a workbook: format the column as text and "
+        "write it again).",
+    )
+
+
 def test_a_dump_of_many_customers_is_not_held_in_memory(tmp_path: Path) -> None:
     with (tmp_path / "master.json").open("w") as file:
         for place in range(30_000):

@@ -158,14 +158,14 @@ def test_a_cell_that_can_t_be_what_was_meant_refuses_its_row(
 @pytest.mark.parametrize(
     ("column", "value", "shown", "problem"),
     [
-        ("banking.1.account_number", 123456789012, "General", "is a number in the workbook, without the zeros"),
+        ("banking.1.account_number", 123456789012, "General", "is a number, which has lost the zeros"),
         ("banking.1.account_number", 12345678901234567, "0", "is a long number that the spreadsheet has rounded"),
-        ("contact_number", 2224931234, "General", "is a number in the workbook, without the zeros"),
-        ("products_services.1.hsn_sac", 7208, "General", "is a number in the workbook, without the zeros"),
+        ("contact_number", 2224931234, "General", "is a number, which has lost the zeros"),
+        ("products_services.1.hsn_sac", 7208, "General", "is a number, which has lost the zeros"),
         ("tds.rate", 0.18, "0%", "is formatted as a percentage, so that 18 % is held as 0.18"),
         ("customer_name", "=A1&A2", "General", "is a formula without its value"),
         ("customer_name", "#N/A", "General", "is an error of the spreadsheet"),
-        ("tds.section", True, "General", "is TRUE or FALSE for the spreadsheet"),
+        ("tds.section", True, "General", "is TRUE or FALSE, and no text"),
         ("terms_conditions.notes", 46000, "yyyy-mm-dd", "was made a date by the spreadsheet"),
     ],
 )

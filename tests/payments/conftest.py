@@ -21,6 +21,13 @@ OF_ACME = ("--tenant", "acme", "--from-collection", "payments", *MAPPED)
 Run = Callable[..., tuple[int, str]]
 
 
+def of_acme(*arguments: str) -> tuple[str, ...]:
+    """Return OF_ACME and the arguments, without those pairs of OF_ACME that the arguments say otherwise."""
+    named = [argument.partition("=")[0] for argument in arguments]
+    pairs = zip(OF_ACME[::2], OF_ACME[1::2], strict=True)
+    return (*(each for pair in pairs if pair[1].partition("=")[0] not in named for each in pair), *arguments)
+
+
 def an_old_payment(number: object, **changes: Any) -> Document:
     """Return a payment as Mongoose stores one; a number of a few digits is one of 2026."""
     written = f"PAY2026{number:04}" if isinstance(number, int) else number
@@ -65,7 +72,7 @@ def run(db: Db, mongodb_uri: str, capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture
 def take_over(run: Run, old: Db) -> Run:
     """`take_over("--apply")` imports the collection of the old application for acme, with the documented options."""
-    return lambda *arguments: run(*OF_ACME, "--from-database", old.name, *arguments)
+    return lambda *arguments: run(*of_acme(*arguments), "--from-database", old.name)
 
 
 def content_of(database: Db) -> Document:

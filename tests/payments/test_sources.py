@@ -70,8 +70,8 @@ def test_numbers_and_days_of_a_workbook_are_what_they_show(db: Db, run: Run, tmp
     [
         ({"amount": "=A1"}, "amount is a formula without its value"),
         ({"amount": 12.345}, "amount must have at most 2 decimals"),
-        ({"reference": 1234}, "reference is a number in the workbook, without the zeros it may begin with"),
-        ({"payment_number": 20260001}, "payment_number is a number in the workbook"),
+        ({"reference": 1234}, "reference is a number, which has lost the zeros it may begin with"),
+        ({"payment_number": 20260001}, "payment_number is a number, which has lost the zeros"),
         ({"payer": "#N/A"}, "payer is an error of the spreadsheet"),
         ({"paid_on": "01.05.2026"}, "paid_on must be a day that exists, written YYYY-MM-DD."),
     ],
@@ -103,6 +103,28 @@ def test_the_null_of_a_database_is_no_text_unless_it_is_said_what_it_means(
     taken = run("--tenant", "acme", str(path), "--apply", "--value", r"note:\N=", "--value", "payer:NULL=Unknown")
     assert taken[0] == 0, taken[1]
     assert stored(db, ["payer", "note"]) == [{"payer": "Zoë", "note": None}, {"payer": "Unknown", "note": None}]
+
+
+def test_of_a_number_that_is_twice_in_a_file_it_is_said_what_to_do_there(db: Db, run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", ROW, ROW)
+
+    code, printed = run("--tenant", "acme", str(path), "--apply")
+
+    assert code == 1
+    said = "PAY20260001 is the number of line {} too: give one of them another number in the file, or take it out."
+    assert all(f"twice\n    {said.format(other)}" in printed for other in (2, 3)), printed
+    assert "repair_duplicates" not in printed
+
+
+def test_the_tenant_and_the_key_that_can_t_be_read_are_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "map.txt").write_text("1=acme\n")
+    path = write(tmp_path / "p.xlsx", ROW | {"shop": "=A1", "id": "=A1"})
+
+    of_map = run("--tenants-from", "shop", "--tenant-map", str(tmp_path / "map.txt"), str(path))
+    of_key = run("--tenant", "acme", "--row-key", "id", str(path))
+
+    assert "    shop is a formula without its value" in of_map[1]
+    assert "    id is a formula without its value" in of_key[1]
 
 
 def test_a_row_with_a_cell_too_many_is_a_verdict(db: Db, run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from finance.database import Db
 from tests.maintenance.conftest import Run
-from tests.payments.conftest import OF_ACME, an_old_payment, content_of
+from tests.payments.conftest import OF_ACME, an_old_payment, content_of, of_acme
 
 FILE = "payment_number,amount,currency,payer,method,paid_on\nPAY20260001,1.00,EUR,Zoë,cash,2026-05-01\n"
 
@@ -68,6 +68,16 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     (("p.csv", "--tenant", "acme", "--value", "CASH=cash"), "--value 'CASH=cash' must be as method:CASH=cash."),
     (("p.csv", "--tenant", "acme", "--set", "allocations=1"), "has no field 'allocations'"),
     (("p.csv", "--tenant", "acme", "--field", "note=payer", "--set", "note=x"), "note can't be both of --field and of"),
+    *(
+        (("p.csv", "--tenant", "acme", option, first, option, second), f"{option} {second!r}: {said}")
+        for option, first, second, said in (
+            ("--field", "amount=a", "amount=b", "amount is named before."),
+            ("--set", "currency=EUR", "currency=USD", "currency is named before."),
+            ("--value", "method:CASH=cash", "method:CASH=card", "method:CASH is named before."),
+            ("--last-number", "PAY20260010", "PAY20260020", "2026 is named before."),
+        )
+    ),
+    (("p.csv", "--tenant", "acme", "--from-database", "shop"), "--from-database belongs to --from-collection"),
     (
         ("p.csv", "--tenant", "acme", "--last-number", "300"),
         "--last-number '300' must be a number such as PAY20260999.",
@@ -149,11 +159,27 @@ def test_a_field_that_has_our_name_is_left_where_it_is_told(run: Run) -> None:
     assert (code, "payer is required." in printed) == (1, True)
 
 
+def test_a_value_that_no_row_has_is_named(run: Run) -> None:
+    options = ("--value", "method:cash=card", "--value", "method:CSAH=cash")
+
+    code, printed = run("--tenant", "acme", "p.csv", *options)
+
+    assert code == 0
+    assert "--value method:CSAH: no row that could be read has it.\n" in printed
+    assert "method:cash:" not in printed
+
+
+def test_of_a_file_without_rows_it_is_said_that_there_are_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(FILE.splitlines()[0] + "\n")
+
+    assert "\n0 rows\n" in run("--tenant", "acme", "p.csv")[1]
+
+
 def test_metadata_and_what_is_inside_a_field_are_read_too(db: Db, run: Run, old: Db) -> None:
     old.payments.insert_one(an_old_payment(3, user={"name": "Ada"}, seq=77))
 
     code, printed = run(
-        *OF_ACME, "--from-database", old.name, "--apply", "--field", "payer=user.name", "--field", "metadata.seq=seq"
+        *of_acme("--from-database", old.name, "--apply", "--field", "payer=user.name", "--field", "metadata.seq=seq")
     )
 
     assert code == 1, printed  # the two others have no user.name
