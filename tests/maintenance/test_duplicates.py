@@ -8,6 +8,7 @@ from bson import Decimal128, Int64
 from finance.database import Db
 from finance.maintenance import duplicates
 from finance.maintenance.duplicates import Group, find_groups, find_walk_index, in_batches, read_members
+from finance.maintenance.repair.plan import plan
 from finance.maintenance.target import Target
 from tests.maintenance.conftest import a_payment, an_older_collection
 
@@ -44,6 +45,18 @@ def test_the_walk_reads_the_index_only(db: Db, payments: Target) -> None:
     db.command("profile", 0)
     (walk,) = db.system.profile.find({"ns": f"{db.name}.payments", "op": "query"})
     assert (walk["docsExamined"], walk.get("hasSortStage", False)) == (0, False)
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_list_that_holds_the_number_does_not_part_those_that_carry_it(db: Db, indexed: bool) -> None:
+    """An index has the list in the order of its members, and sorting has so too."""
+    numbers: list[Any] = ["A1", ["A1"], "A1", ["A1", "A2"], "A2"]
+    target = an_older_collection(db, [{"user": 7, "paymentNumber": number} for number in numbers])
+    if indexed:
+        db.old.create_index([("user", 1), ("paymentNumber", 1)])
+    groups = list(find_groups(target))
+    assert [(group.number, group.documents) for group in groups] == [("A1", 2)]
+    assert [planned.number for planned in plan(target, groups, keep="oldest")] == ["A1"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from finance.database import Db, Document
 from finance.maintenance import cli, fences
+from finance.maintenance.duplicates import find_list
 from finance.maintenance.lease import find_holder
 from finance.maintenance.repair import runs, undo
 from finance.maintenance.repair.apply import Repair
@@ -48,6 +49,9 @@ def show_repair(target: Target, result: Repair, out: Console) -> None:
     )
     if result.obstacles:
         out.print(f"{result.obstacles:,} documents can't be renumbered and stay as they are; a look lists them.")
+    if not result.is_unique and (document := find_list(target)) is not None:
+        named = f"{target.number_field} of {cli.shown(document['_id'])}"
+        out.print(f"The {named} is a list: each of its members counts in a unique index. Correct it by hand.")
     index = fences.find_standing(target.db, target.unique_index)[0]
     out.print(_standing(target, index, result.standing))
 

@@ -67,6 +67,8 @@ def _documents_of(target: Target, groups: list[Group], *, keep: Keep) -> Iterabl
     time_of_id = {"$cond": [{"$eq": [{"$type": "$_id"}, "objectId"]}, {"$toDate": "$_id"}, None]}
     created = f"${target.created_field}"
     order = {
+        # A list that holds the number is found with it, and would part those that carry it.
+        "list": {"$isArray": f"${target.number_field}"},
         "voided": {"$cond": [{"$eq": ["$status", "voided"]}, 1, 0]},
         "at": {"$convert": {"input": created, "to": "date", "onError": time_of_id, "onNull": time_of_id}},
     }
@@ -76,6 +78,7 @@ def _documents_of(target: Target, groups: list[Group], *, keep: Keep) -> Iterabl
         {"$set": {"_order.unknown": {"$cond": [{"$eq": ["$_order.at", None]}, 1, 0]}}},
         {
             "$sort": {
+                "_order.list": 1,
                 **dict.fromkeys(fields, 1),
                 "_order.voided": 1,
                 "_order.unknown": 1,

@@ -60,6 +60,18 @@ def test_where_integers_stand_twice_no_index_is_called_unique(run: Run, db: Db, 
             db.old.insert_one({"paymentNumber": again})
 
 
+def test_a_list_that_stands_in_the_way_of_the_index_is_named(run: Run, db: Db, written: Written) -> None:
+    written("PAY20260001", ["PAY20260001"], "PAY20260001", 4)
+    (list_id,) = db.old.distinct("_id", {"paymentNumber": {"$type": "array"}})
+    for renumbered in (1, 0):
+        code, output = run("repair_duplicates.py", *NAMED)
+        assert (code, f"{renumbered} documents renumbered" in output) == (1, True)
+        assert f"The paymentNumber of {list_id} is a list" in output
+    db.old.delete_one({"_id": list_id})
+    code, output = run("repair_duplicates.py", *NAMED)
+    assert (code, "is a list" in output) == (0, False)
+
+
 def test_the_index_of_an_earlier_version_is_replaced_without_an_unprotected_moment(
     db: Db, mongodb_uri: str, written: Written
 ) -> None:
