@@ -15,7 +15,7 @@ from finance.config import IpNetwork
 from finance.edge import addresses
 from finance.edge.problems import problem_of
 from finance.edge.replies import Reply
-from finance.edge.waiting import PAUSE, REFUSALS_MAX, Place, Waiting
+from finance.edge.waiting import LEAVE, REFUSALS_MAX, Place, Waiting
 from finance.errors import TooBusy
 
 access_log = logging.getLogger("finance.access")
@@ -86,9 +86,10 @@ def client_address() -> str | None:
 
 def _refuse(environ: WSGIEnvironment, waiting: Waiting) -> Response:
     """Answer one request too many, and where refusing is a load itself, have the connection's next one read later."""
-    pause = environ.get(PAUSE)
-    if waiting.count_refusal(monotonic()) > REFUSALS_MAX and pause is not None:
-        pause()
+    pauses = waiting.count_refusal(monotonic()) > REFUSALS_MAX
+    leave = environ.get(LEAVE)
+    if leave is not None:
+        leave(pauses=pauses)
     return problem_of(TooBusy())
 
 

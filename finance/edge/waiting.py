@@ -12,7 +12,7 @@ WAITING_MAX = 320  # answered within a quarter of a second
 # Refusals in a second, of one worker, from which on refused connections are paused. A crowd that comes back as often as
 # it is told to makes fewer; a proxy's connections carry other clients too, so none is paused without need.
 REFUSALS_MAX = 300
-PAUSE = "finance.pause"  # in the environ of our worker, see edge/worker.py: reads the connection's next request later
+LEAVE = "finance.leave"  # in the environ of our worker, see edge/worker.py: does without the body
 
 
 class Waiting:

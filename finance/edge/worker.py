@@ -28,7 +28,7 @@ LINGER_TIMEOUT_S = 2.0
 LINGER_READS_MAX = 256
 LINGER_READ_BYTES = 64 * 1024
 REPEATED_HEADERS = "finance.repeated_headers"  # in the environ: see edge/headers.py
-PAUSE = "finance.pause"  # in the environ: see edge/waiting.py
+LEAVE = "finance.leave"  # in the environ: see edge/waiting.py
 PAUSE_S = 1.0  # what Retry-After says
 
 # What gunicorn can't make a request of. No client's input is a 5xx, so what isn't listed here, and is gunicorn's own,
@@ -111,11 +111,11 @@ class Body:
         if not self.is_whole:
             req.force_close()
 
-    def pause(self) -> None:
-        """Have the next request on this connection wait PAUSE_S, before it is read."""
-        self.pauses = True
+    def leave(self, *, pauses: bool) -> None:
+        """Do without a body that has arrived, and so keep the connection; have its next request wait for PAUSE_S."""
+        self.pauses = pauses
         if not self.is_whole and self._has_arrived():
-            self.read()  # the connection can be kept
+            self.read()
 
     def read(self, size: int | None = None) -> bytes:
         return self._in_time(self._body.read, size)
@@ -212,7 +212,7 @@ def _telling_repeated_headers(app: Callable[..., Any]) -> Callable[..., Any]:
     def told(environ: dict[str, Any], start_response: Any) -> Any:
         body = environ["wsgi.input"]
         environ[REPEATED_HEADERS] = getattr(body, "repeated_headers", frozenset())
-        environ[PAUSE] = getattr(body, "pause", None)
+        environ[LEAVE] = getattr(body, "leave", None)
         return app(environ, start_response)
 
     return told

@@ -65,7 +65,7 @@ def test_connections_are_paused_once_refusing_is_a_load_itself(client: Client, m
     paused: list[bool] = []
 
     for _request in range(5):
-        environ = {waiting.PAUSE: lambda: paused.append(True)}
+        environ = {waiting.LEAVE: lambda *, pauses: paused.append(pauses)}
         assert client.app.test_client().get("/api/v1/payments", environ_overrides=environ).status_code == 503
 
-    assert len(paused) == 2
+    assert paused == [False, False, False, True, True]
