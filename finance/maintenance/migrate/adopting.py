@@ -15,7 +15,6 @@ from finance.maintenance import cli, fences, fields, lease, sight
 from finance.maintenance.lease import Lease
 from finance.maintenance.migrate import continuing, replacement, sequences
 from finance.maintenance.migrate.replacement import Replacement
-from finance.numbering.series import require_slug
 
 SCRIPT = "migrate_indexes.py"
 
@@ -105,7 +104,7 @@ def _read(arguments: argparse.Namespace, db: Db, into: Db) -> list[sequences.Tak
         else sequences.read_collection(db, arguments.collection, names)
     )
     taken = sequences.read_sequences(
-        into, values, fields=names, tenant=require_slug(arguments.take_over), shop_map=arguments.shop_map
+        into, values, fields=names, tenant=arguments.take_over, shop_map=arguments.shop_map
     )
     nameless = sorted({one.nameless_shop for one in taken if one.nameless_shop})
     if nameless:
