@@ -18,7 +18,7 @@ from finance.maintenance.audit import foreign, printing, record, verdict
 from finance.maintenance.audit.series import GRACE_S, SeriesAudit, audit
 from finance.maintenance.kinds import AUDITED, MaintainedKind
 from finance.maintenance.series import sync_counters
-from finance.maintenance.target import CREATED_FIELD, Progress, named
+from finance.maintenance.target import CREATED_FIELD, Progress, named, require_not_foreign
 
 GRACE_S_MAX = 366 * 86_400
 FAILS_ON = """It fails (exit code 1) on
@@ -119,11 +119,13 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 
 def _look(arguments: argparse.Namespace, db: Db, out: Console, now: datetime) -> tuple[list[str], list[SeriesAudit]]:
+    kinds = _kinds(arguments)
+    for kind in kinds:
+        require_not_foreign(db, kind.numbered.collection, created=False)
     require_ours(db)
     for option in ("--record-gaps", "--sync-counters"):
         if getattr(arguments, option[2:].replace("-", "_")):
             cli.require_in_use(db, option)
-    kinds = _kinds(arguments)
     said = []
     if arguments.sync_counters:
         _tell(db, "counters_raised", now=now)
