@@ -176,6 +176,26 @@ def test_the_scripts_run_as_they_are(db: Db, mongodb_uri: str) -> None:
         assert said[0].startswith(f"Database: {db.name}, MongoDB ")
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("retrywritez=true", "MONGODB_URI: MongoDB has no option retrywritez, so it isn't used"),
+        ("retryWrites=s3cret", "MONGODB_URI: an option stands twice, or has a value that MongoDB doesn't take"),
+    ],
+)
+def test_an_option_of_the_uri_that_is_not_used_is_named_in_a_line(
+    db: Db, mongodb_uri: str, option: str, said: str
+) -> None:
+    uri = f"{mongodb_uri}{'&' if '?' in mongodb_uri else '/?'}{option}"
+    env = {"MONGODB_URI": uri, "FINANCE_DATABASE": db.name, "FINANCE_VENV": sys.prefix, "PATH": "/usr/bin:/bin"}
+
+    command = [str(ROOT / "scripts/audit_numbers.py")]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200)
+
+    assert (ended.returncode, said in ended.stderr) == (0, True), ended.stderr
+    assert not [word for word in ("UserWarning", "site-packages", "s3cret") if word in ended.stderr]
+
+
 def test_an_unforeseen_failure_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_args: Any, **_options: Any) -> None:
         raise ZeroDivisionError
