@@ -6,9 +6,7 @@ there after any one process or node is killed.
 
 import contextlib
 import logging
-import re
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from time import monotonic
@@ -19,6 +17,7 @@ from pymongo.database import Database
 from pymongo.errors import ConfigurationError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from finance import uri_warnings
 from finance.config import Config, ConfigError
 from finance.errors import Unavailable
 from finance.indexes import INDEXES, Index
@@ -91,25 +90,13 @@ def connect(config: Config) -> Db:
 
 def _client(config: Config, **options: Any) -> pymongo.MongoClient[Document]:
     try:
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            client = _new_client(config, **options)
-        for what in dict.fromkeys(_in_our_words(str(one.message)) for one in said):
-            log.warning("%s: %s", config.mongodb_uri_setting, what)
-        return client
+        with uri_warnings.told(config.mongodb_uri_setting):
+            return _new_client(config, **options)
     except OSError as error:  # a certificate
         named = f"a file that can't be read: {error.filename}" if error.filename else "a certificate that can't be used"
         raise ConfigError(f"{config.mongodb_uri_setting} names {named} ({error.strerror})") from None
     except (ValueError, ConfigurationError):  # the driver's words may hold a part of the password
         raise ConfigError.unreadable_uri(config.mongodb_uri_setting) from None
-
-
-def _in_our_words(warning: str) -> str:
-    """Return what the driver warns of in a URI, without any value of it."""
-    unknown = re.match(r"Unknown option: (\w+)", warning, re.ASCII)
-    if unknown:
-        return f"MongoDB has no option {unknown[1]}, so it isn't used"
-    return "an option stands twice, or has a value that MongoDB doesn't take, so it isn't used"
 
 
 def _new_client(config: Config, **options: Any) -> pymongo.MongoClient[Document]:
