@@ -5,6 +5,7 @@ request, and it goes one way only:
 
     app.py          create_app(config): the one place where parts are put together
     config.py       Config and from_env(): the only reader of the environment
+    uri_warnings.py what the driver warns of in the URI
     database.py     the client, deadlines, building the indexes
     indexes.py      the one list of indexes, a line each
     ownership.py    whose database is this? another software's is left as it is (below database)

@@ -17,6 +17,7 @@ from pymongo.database import Database
 from pymongo.errors import ConfigurationError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from finance import uri_warnings
 from finance.config import Config, ConfigError
 from finance.errors import Unavailable
 from finance.indexes import INDEXES, Index
@@ -89,7 +90,8 @@ def connect(config: Config) -> Db:
 
 def _client(config: Config, **options: Any) -> pymongo.MongoClient[Document]:
     try:
-        return _new_client(config, **options)
+        with uri_warnings.told(config.mongodb_uri_setting):
+            return _new_client(config, **options)
     except OSError as error:  # a certificate
         named = f"a file that can't be read: {error.filename}" if error.filename else "a certificate that can't be used"
         raise ConfigError(f"{config.mongodb_uri_setting} names {named} ({error.strerror})") from None

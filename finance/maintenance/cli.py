@@ -195,6 +195,13 @@ def given(text: str) -> str:
     return text
 
 
+def name(text: str) -> str:
+    """Return the field name of an option; a dotted one names a field inside another."""
+    if not all(part and not part.startswith("$") for part in text.split(".")) or not text.strip():
+        raise argparse.ArgumentTypeError("must be the name of a field, without $ (a variable of the shell?)")
+    return text
+
+
 def names(text: str) -> tuple[str, ...]:
     """Return the field names of a comma-separated option."""
     fields = tuple(part.strip() for part in text.split(",") if part.strip())

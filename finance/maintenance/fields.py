@@ -15,6 +15,7 @@ from bson import ObjectId
 
 from finance.database import Db, Document
 from finance.errors import Invalid
+from finance.ownership import OUR_FIELDS
 
 SAMPLED_MAX = 2_000  # documents, for names and types only; what is counted is counted in all of them
 NAMES_MAX = 20
@@ -57,17 +58,21 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The options that another software's documents are looked at with, and what says so."""
+    """The options that another software's documents are looked at with, and what says so.
+
+    `scopes` are what numbers may be unique within. Where an index says it, it is one; else the data alone can't tell
+    numbers that are counted within an owner from duplicates.
+    """
 
     number_field: str
     created_field: str
-    scope: tuple[str, ...]
+    scopes: tuple[tuple[str, ...], ...]
     why: tuple[str, ...]
 
-    @property
-    def options(self) -> str:
-        scope = f" --scope {','.join(self.scope)}" if self.scope else ""
-        return f"--number-field {self.number_field} --created-field {self.created_field}{scope}"
+    def options(self, *, created: bool = True) -> list[str]:
+        """Return the options for each scope, without --created-field for a command that has none."""
+        fields = f"--number-field {self.number_field}" + (f" --created-field {self.created_field}" if created else "")
+        return [fields + (f" --scope {','.join(scope)}" if scope else "") for scope in self.scopes]
 
 
 def require_collection(db: Db, collection: str, *, option: str = "--collection") -> None:
@@ -101,23 +106,27 @@ def coverage(db: Db, collection: str, fields: Iterable[str]) -> Coverage:
 
 
 def propose(db: Db, collection: str) -> Proposal | None:
-    """Return the options that the documents and indexes of a collection ask for; None where no field has numbers."""
-    sample = _Sample(db, collection)
+    """Return the options that the documents and indexes of a collection ask for; None where no field has numbers.
+
+    Documents with a field of ours are left out: our own fields are never proposed.
+    """
+    ours = OUR_FIELDS.get(collection, ())
+    sample = _Sample(db, collection, {"$nor": [{name: {"$exists": True}} for name in ours]} if ours else {})
     unique = [tuple(name for name, _ in index["key"]) for index in sample.indexes.values() if index.get("unique")]
     number_field = next(iter(sorted(sample.number_fields(), key=lambda field: _rank(field, unique))), None)
     if number_field is None:
         return None
-    scope, why = _scope(db, sample, number_field, unique)
-    return Proposal(number_field, sample.created_field(), scope, tuple(why))
+    scopes, why = _scopes(db, sample, number_field, unique)
+    return Proposal(number_field, sample.created_field(), scopes, tuple(why))
 
 
 class _Sample:
     """Some documents of a collection, for the names and the types of their fields."""
 
-    def __init__(self, db: Db, collection: str) -> None:
+    def __init__(self, db: Db, collection: str, among: Mapping[str, Any] | None = None) -> None:
         self.collection = collection
         self.indexes = db[collection].index_information()
-        self.documents = list(db[collection].find().limit(SAMPLED_MAX))
+        self.documents = list(db[collection].find(among).limit(SAMPLED_MAX))
         self.names = Counter(name for document in self.documents for name in document if name != "_id")
 
     def values(self, name: str) -> list[Any]:
@@ -158,10 +167,10 @@ def _rank(field: str, unique: Sequence[tuple[str, ...]]) -> tuple[bool, bool, st
     return (not any(field in key for key in unique), "number" not in field.lower(), field)
 
 
-def _scope(
+def _scopes(
     db: Db, sample: _Sample, number_field: str, unique: Sequence[tuple[str, ...]]
-) -> tuple[tuple[str, ...], list[str]]:
-    """Return the fields that numbers are unique within, and what the indexes and the data say, a line each."""
+) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
+    """Return the fields that numbers may be unique within, and what the indexes and the data say, a line each."""
     by_index = [tuple(name for name in key if name != number_field) for key in unique if number_field in key]
     why = [f"a unique index says: {_within(fields)}" for fields in by_index]
     everywhere = _surplus(db, sample.collection, (number_field,))
@@ -172,7 +181,9 @@ def _scope(
         why.append(f"the data say: {within:,} documents have another's number {_within((name,))}")
         if not likely and within * CLEARLY_FEWER <= everywhere:
             likely = (name,)
-    return (by_index[0] if by_index else likely), why
+    if by_index:
+        return (by_index[0],), why
+    return ((likely, ()) if likely else ((),)), why
 
 
 def _surplus(db: Db, collection: str, fields: tuple[str, ...]) -> int:

@@ -94,7 +94,8 @@ class Target:
 
 def ours(db: Db, kind: MaintainedKind) -> Target:
     """Return the target of one of our own collections; raises DatabaseNotOurs, with what to name instead."""
-    _require_ours(db, kind.numbered.collection)
+    require_not_foreign(db, kind.numbered.collection)
+    require_ours(db)  # a repair writes beside it too
     numbered, keys = kind.numbered, (("tenant", 1), (kind.numbered.number_field, 1))
     return Target(
         db=db,
@@ -166,18 +167,23 @@ def from_document(db: Db, document: Mapping[str, Any], kinds: Sequence[Maintaine
     )
 
 
-def _require_ours(db: Db, collection: str) -> None:
+def require_not_foreign(db: Db, collection: str, *, created: bool = True) -> None:
+    """Raise DatabaseNotOurs where a collection is another software's, with the options that look at its documents.
+
+    Without --created-field (`created`) where the command has none.
+    """
     unique = foreign_unique_indexes(collection, standing_indexes(db, collection))
     if not unique and not has_foreign_documents(db, collection):
-        require_ours(db)  # what a repair writes beside them is in no database where another collection isn't ours
         return
     proposed = fields.propose(db, collection)
-    options = proposed.options if proposed else "--number-field FIELD --created-field FIELD [--scope FIELDS]"
-    said = "".join(f"\n  {line}" for line in (proposed.why if proposed else ()))
+    unknown = "--number-field FIELD " + ("--created-field FIELD " if created else "") + "[--scope FIELDS]"
+    options = proposed.options(created=created) if proposed else [unknown]
+    said = (*(f"--collection {collection} {one}" for one in options), *(proposed.why if proposed else ()))
     raise DatabaseNotOurs(
         f"{db.name}.{collection} is another software's. Nothing was changed. To look at these documents name their "
-        f"fields:\n  --collection {collection} {options}{said}\n"
-        "For our own, name our database in FINANCE_DATABASE or --database."
+        f"fields{', whichever is meant' if len(options) > 1 else ''}:"
+        + "".join(f"\n  {line}" for line in said)
+        + "\nFor our own, name our database in FINANCE_DATABASE or --database."
     )
 
 

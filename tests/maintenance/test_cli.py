@@ -129,6 +129,32 @@ def test_an_error_is_exit_code_2(run: Run, name: str, arguments: list[str], monk
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "values"),
+    [
+        ("migrate_indexes.py", "--take-over", ("Bad T", "Acme_1", "")),
+        ("audit_numbers.py", "--grace-seconds", ("nan", "inf", "1e12", "-5", "a minute")),
+        ("audit_numbers.py", "--metrics-file", ("m.txt", "", "prom")),
+        ("audit_numbers.py", "--number-field", ("$paymentNumber", "", "a.$b", "a..b")),
+        ("repair_duplicates.py", "--number-field", ("$paymentNumber", "", "a.$b", "a..b")),
+        ("repair_duplicates.py", "--created-field", ("$createdAt", "")),
+        ("repair_duplicates.py", "--undo", ("", " ")),
+        ("migrate_indexes.py", "--keep-max", ("$last", "")),
+        ("migrate_indexes.py", "--data-field", ("$number", "")),
+    ],
+)
+def test_a_value_that_an_option_cant_have_is_refused_by_its_name(
+    run: Run, db: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, option: str, values: tuple[str, ...]
+) -> None:
+    db.old.insert_one({"paymentNumber": "PAY20260001"})
+    monkeypatch.chdir(tmp_path)
+    for value in values:
+        code, output = run(name, "--collection", "old", f"{option}={value}")
+
+        assert (code, f"argument {option}: " in output, "Traceback" in output) == (2, True, False), value
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_pan_and_no_account_is_printed(run: Run, db: Db) -> None:
     private = ("ABCDE1234F", "123456789012")
     for scope in private:
@@ -148,6 +174,26 @@ def test_the_scripts_run_as_they_are(db: Db, mongodb_uri: str) -> None:
         assert ended.returncode == 0, ended.stdout
         assert said == [said[0], "Privileges: no user is asked for", "Whose documents: ours"]
         assert said[0].startswith(f"Database: {db.name}, MongoDB ")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("retrywritez=true", "MONGODB_URI: MongoDB has no option retrywritez, so it isn't used"),
+        ("retryWrites=s3cret", "MONGODB_URI: an option stands twice, or has a value that MongoDB doesn't take"),
+    ],
+)
+def test_an_option_of_the_uri_that_is_not_used_is_named_in_a_line(
+    db: Db, mongodb_uri: str, option: str, said: str
+) -> None:
+    uri = f"{mongodb_uri}{'&' if '?' in mongodb_uri else '/?'}{option}"
+    env = {"MONGODB_URI": uri, "FINANCE_DATABASE": db.name, "FINANCE_VENV": sys.prefix, "PATH": "/usr/bin:/bin"}
+
+    command = [str(ROOT / "scripts/audit_numbers.py")]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200)
+
+    assert (ended.returncode, said in ended.stderr) == (0, True), ended.stderr
+    assert not [word for word in ("UserWarning", "site-packages", "s3cret") if word in ended.stderr]
 
 
 def test_an_unforeseen_failure_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from finance.database import Db, require_ours
 from finance.maintenance import fields
 from finance.maintenance.fields import FieldUnknown
 from finance.ownership import DatabaseNotOurs
-from tests.maintenance.conftest import Run
+from tests.maintenance.conftest import Run, a_payment
 from tests.older_systems import everything_in, mongoose_payment
 
 NAMED = {"--collection": "old", "--number-field": "paymentNumber", "--scope": "user", "--created-field": "createdAt"}
@@ -66,11 +66,41 @@ def test_the_options_for_documents_that_are_not_ours_are_proposed_by_the_data(ru
         code, output = run("repair_duplicates.py", *apply)
 
         assert code == 2
-        assert "--collection payments --number-field paymentNumber --created-field createdAt --scope user" in output
+        whole = "--collection payments --number-field paymentNumber --created-field createdAt"
+        assert f"fields, whichever is meant:\n  {whole} --scope user\n  {whole}\n" in output
         assert "the data say: 43 documents have another's number in the whole collection" in output
         assert "the data say: 3 documents have another's number within user" in output
         assert "another software's" in output
         assert everything_in(old) == before
+
+
+def test_an_audit_proposes_its_own_options_too(run: Run, old: Db) -> None:
+    old.payments.drop()
+    old.old.aggregate([{"$out": "payments"}])
+
+    for apply in ([], ["--record-gaps"]):
+        code, output = run("audit_numbers.py", *apply)
+
+        assert (code, "--collection payments --number-field paymentNumber --scope user\n" in output) == (2, True)
+        assert "--created-field" not in output
+
+
+@pytest.mark.parametrize("lost", [["tenant"], ["tenant", "payment_number"]])
+def test_our_own_fields_are_never_proposed(run: Run, db: Db, lost: list[str]) -> None:
+    keyed = [a_payment(n, idempotency_key=f"order-{n}") for n in range(1, 30)]
+    db.payments.insert_many(keyed)
+    db.payments.update_one({"_id": keyed[3]["_id"]}, {"$unset": dict.fromkeys(lost, "")})
+
+    code, output = run("repair_duplicates.py")
+
+    assert (code, "--number-field FIELD" in output) == (2, True)
+
+
+def test_beside_documents_of_ours_the_fields_of_the_others_are_proposed(run: Run, db: Db) -> None:
+    db.payments.insert_many([a_payment(n, idempotency_key=f"order-{n}") for n in range(1, 30)])
+    db.payments.insert_one(mongoose_payment(1))
+
+    assert "--number-field paymentNumber --created-field createdAt\n" in run("repair_duplicates.py")[1]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +120,7 @@ def test_a_unique_index_says_what_numbers_are_unique_within(
     proposed = fields.propose(db, "theirs")
 
     assert proposed is not None
-    assert (proposed.scope, proposed.why[0]) == (scope, says)
+    assert (proposed.scopes, proposed.why[0]) == ((scope,), says)
 
 
 def test_a_field_that_is_a_document_s_own_is_no_scope(db: Db) -> None:
@@ -100,7 +130,7 @@ def test_a_field_that_is_a_document_s_own_is_no_scope(db: Db) -> None:
     proposed = fields.propose(db, "theirs")
 
     assert proposed is not None
-    assert proposed.options == "--number-field paymentNumber --created-field createdAt"
+    assert proposed.options() == ["--number-field paymentNumber --created-field createdAt"]
 
 
 @pytest.mark.parametrize("document", [{"amount": 5}, {"paymentNumber": 7}, {}])
@@ -123,7 +153,7 @@ def test_without_a_time_of_creation_that_of_the_id_is_proposed(db: Db) -> None:
     proposed = fields.propose(db, "theirs")
 
     assert proposed is not None
-    assert proposed.options == "--number-field no --created-field _id"
+    assert proposed.options() == ["--number-field no --created-field _id"]
     with pytest.raises(FieldUnknown, match="it has no"):
         fields.require_fields(db, "theirs", by_option={"--scope": ["zzz"]})
 

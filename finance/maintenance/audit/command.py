@@ -1,6 +1,7 @@
 """`scripts/audit_numbers.py`: is every number accounted for?"""
 
 import argparse
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from finance.maintenance.audit import foreign, printing, record, verdict
 from finance.maintenance.audit.series import GRACE_S, SeriesAudit, audit
 from finance.maintenance.kinds import AUDITED, MaintainedKind
 from finance.maintenance.series import sync_counters
-from finance.maintenance.target import CREATED_FIELD, Progress, named
+from finance.maintenance.target import CREATED_FIELD, Progress, named, require_not_foreign
 
+GRACE_S_MAX = 366 * 86_400
 FAILS_ON = """It fails (exit code 1) on
   numbers newly lost: no document has them, no gap was recorded for them before, and they aren't on their way;
     also those that this very run records. --max-lost N tolerates N, but none of invoices and credit notes;
@@ -53,20 +55,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--metrics-file",
-        type=Path,
+        type=_metrics_file,
         metavar="PATH",
         help="write metrics of this audit for node_exporter's textfile collector; its name ends in .prom",
     )
     made.add_argument(
         "--grace-seconds",
-        type=float,
+        type=_seconds,
         default=GRACE_S,
         metavar="S",
         help="a number reserved within the last S seconds may be on its way (60); not below 10 while clients post",
     )
     other = made.add_argument_group("one collection, or one that other software filled (looked at, never changed)")
     other.add_argument("--collection", metavar="NAME", help="this one alone")
-    other.add_argument("--number-field", metavar="FIELD", help="the field of the number, such as paymentNumber")
+    other.add_argument(
+        "--number-field", type=cli.name, metavar="FIELD", help="the field of the number, such as paymentNumber"
+    )
     other.add_argument("--scope", type=cli.names, metavar="FIELDS", help="numbers are counted within these, as: user")
     return made
 
@@ -75,6 +79,22 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError("must be a whole number from 0")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= GRACE_S_MAX:  # nan is not
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 0 to {GRACE_S_MAX:,} (a year)")
+    return seconds
+
+
+def _metrics_file(text: str) -> Path:
+    if not text.endswith(".prom"):
+        raise argparse.ArgumentTypeError("must end in .prom: node_exporter reads no other file")
+    return Path(text)
 
 
 def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
@@ -99,11 +119,13 @@ def _run(arguments: argparse.Namespace, db: Db, out: Console) -> int:
 
 
 def _look(arguments: argparse.Namespace, db: Db, out: Console, now: datetime) -> tuple[list[str], list[SeriesAudit]]:
+    kinds = _kinds(arguments)
+    for kind in kinds:
+        require_not_foreign(db, kind.numbered.collection, created=False)
     require_ours(db)
     for option in ("--record-gaps", "--sync-counters"):
         if getattr(arguments, option[2:].replace("-", "_")):
             cli.require_in_use(db, option)
-    kinds = _kinds(arguments)
     said = []
     if arguments.sync_counters:
         _tell(db, "counters_raised", now=now)

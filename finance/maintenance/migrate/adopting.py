@@ -15,7 +15,6 @@ from finance.maintenance import cli, fences, fields, lease, sight
 from finance.maintenance.lease import Lease
 from finance.maintenance.migrate import continuing, replacement, sequences
 from finance.maintenance.migrate.replacement import Replacement
-from finance.numbering.series import require_slug
 
 SCRIPT = "migrate_indexes.py"
 
@@ -44,6 +43,11 @@ def adopt(arguments: argparse.Namespace, db: Db, out: Console, report: Document)
     """Do what is asked for, or look, and return the exit code; what was found is put into `report`."""
     if arguments.collection:
         _print_coverage(arguments, db, out)
+    if arguments.wrong and not set(arguments.wrong) < set(arguments.right):
+        raise cli.Stopped(
+            f"--right must be the fields of --wrong ({', '.join(arguments.wrong)}) and at least one more: the wrong "
+            "index refuses right documents as it is on too few. Nothing was changed."
+        )
     into = _into(arguments, db) if arguments.take_over else None
     taken = _read(arguments, db, into) if into is not None else []
     codes = []
@@ -100,7 +104,7 @@ def _read(arguments: argparse.Namespace, db: Db, into: Db) -> list[sequences.Tak
         else sequences.read_collection(db, arguments.collection, names)
     )
     taken = sequences.read_sequences(
-        into, values, fields=names, tenant=require_slug(arguments.take_over), shop_map=arguments.shop_map
+        into, values, fields=names, tenant=arguments.take_over, shop_map=arguments.shop_map
     )
     nameless = sorted({one.nameless_shop for one in taken if one.nameless_shop})
     if nameless:
@@ -151,8 +155,12 @@ def _print_done(asked: Replacement, done: replacement.Done, out: Console) -> Non
         out.print(f"{done.moved:,} documents moved to {asked.db.name}.{asked.backup}.", markup=False)
     if done.raised:
         out.print(f"{done.raised:,} documents were behind {asked.data_collection} and were raised to it.", markup=False)
-    if done.standing != "unique":
+    if done.standing in ("plain", "missing"):
+        out.print("Equal documents stand: nothing was built, and nothing was dropped.")
+    elif done.standing == "prepared":
         out.print("Equal documents stand: the right index refuses new ones, and the wrong one was not dropped.")
+        name = fences.find_standing(asked.db, asked.index)[0]
+        out.print(f'If it isn\'t right after all: db.{asked.collection}.dropIndex("{name}") in mongosh.', markup=False)
     for name in done.dropped:
         was = f"it was unique on {', '.join(asked.wrong)}"
         out.print(f"dropped {asked.collection}.{name} ({was}) after the right one stood", markup=False)

@@ -11,6 +11,7 @@ from finance.database import Db, Document, require_ours
 from finance.events import EVERY_TENANT, record_event
 from finance.maintenance import cli, sight
 from finance.maintenance.migrate import adopting, indexes, sequences, words
+from finance.numbering.series import require_slug
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,12 +46,17 @@ def _parser() -> argparse.ArgumentParser:
     other.add_argument("--collection", metavar="NAME", help="the collection with the wrong unique index")
     other.add_argument("--wrong", type=cli.names, metavar="FIELDS", help="the fields of the wrong index, as: shop")
     other.add_argument("--right", type=cli.names, metavar="FIELDS", help="what must be unique, as: shop,year,month")
-    other.add_argument("--keep-max", metavar="FIELD", help="of equal documents, the one with the largest FIELD stays")
+    other.add_argument(
+        "--keep-max", type=cli.name, metavar="FIELD", help="of equal documents, the one with the largest FIELD stays"
+    )
     other.add_argument("--data-collection", metavar="NAME", help="what those documents count, with the same fields")
-    other.add_argument("--data-field", metavar="FIELD", help="its number: no kept FIELD may be below the largest one")
+    other.add_argument(
+        "--data-field", type=cli.name, metavar="FIELD", help="its number: no kept FIELD may be below the largest one"
+    )
     over = made.add_argument_group("invoices that go on after an older system's numbers")
     over.add_argument(
         "--take-over",
+        type=_slug,
         metavar="TENANT",
         help="with --right SHOP,YEAR,MONTH and --keep-max FIELD: invoices of this tenant go on after these numbers",
     )
@@ -60,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     over.add_argument("--shop-map", type=_shop_map, metavar="MAP", default={}, help="names here, as: 6=dkr1,7=abj")
     return made
+
+
+def _slug(text: str) -> str:
+    try:
+        return require_slug(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _shop_map(text: str) -> dict[str, str]:

@@ -114,9 +114,12 @@ def look(replacement: Replacement) -> Found:
 def replace_index(replacement: Replacement, *, require: Callable[[], None] = lambda: None) -> Done:
     """Settle equal documents, make the right index unique, then drop the wrong one. Safe to kill and to run again.
 
-    Without `keep_max` equal documents stay, the right index refuses new ones, and the wrong index stays too; so it is
-    where a group can't be settled. `require` is called before each change, and raises where it must not be made.
+    Without `keep_max` nothing is done where documents are equal: the right fields may be mistyped, and the index on
+    them would refuse right documents. Where a group can't be settled, the right index refuses new ones, and the wrong
+    index stays too. `require` is called before each change, and raises where it must not be made.
     """
+    if not replacement.keep_max and any(find_groups(replacement.target)):
+        return Done(standing=fences.find_standing(replacement.db, replacement.index)[1])
     done = Done()
     require()
     fences.fence(replacement.db, replacement.index)

@@ -35,7 +35,9 @@ def _parser() -> argparse.ArgumentParser:
         undo="scripts/repair_duplicates.py --undo RUN; every --apply prints its RUN first.",
     )
     made.add_argument("--apply", action="store_true", help="repair; without it nothing is changed")
-    made.add_argument("--undo", metavar="RUN", help="put back what this run changed, where nothing was built on it")
+    made.add_argument(
+        "--undo", type=cli.given, metavar="RUN", help="put back what this run changed, where nothing was built on it"
+    )
     made.add_argument("--preview", action="store_true", help="with --undo: only say what would be put back")
     made.add_argument("--list-runs", action="store_true", help="every run: by whom, what it did, what can be undone")
     made.add_argument("--keep", choices=("oldest", "newest"), default="oldest", help="who keeps the number (oldest)")
@@ -44,9 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--by", metavar="NAME", help="who does this, as it is stored with the run (user@host)")
     other = made.add_argument_group("a collection that other software filled")
     other.add_argument("--collection", default="payments", metavar="NAME", help="(payments)")
-    other.add_argument("--number-field", metavar="FIELD", help="the field of the number, such as paymentNumber")
+    other.add_argument(
+        "--number-field", type=cli.name, metavar="FIELD", help="the field of the number, such as paymentNumber"
+    )
     other.add_argument("--scope", type=cli.names, metavar="FIELDS", help="numbers are unique within these, as: user")
-    other.add_argument("--created-field", default="createdAt", metavar="FIELD", help="when it was made (createdAt)")
+    other.add_argument(
+        "--created-field", type=cli.name, default="createdAt", metavar="FIELD", help="when it was made (createdAt)"
+    )
     return made
 
 

@@ -96,6 +96,36 @@ def test_a_mistyped_field_is_refused_before_anything_is_built(run: Run, db: Db, 
     assert everything_in(db) == before
 
 
+@pytest.mark.parametrize("right", ["year,month", "shop", "shop2,month"])
+def test_a_right_index_that_could_not_take_the_place_of_the_wrong_one_is_refused(run: Run, db: Db, right: str) -> None:
+    db.seq.create_index("shop", unique=True)
+    db.seq.insert_many([{"shop": shop, "shop2": shop, "year": 2026, "month": 1, "last": 3} for shop in "ab"])
+    before = everything_in(db)
+
+    code, output = run("migrate_indexes.py", "--collection", "seq", "--wrong", "shop", "--right", right, "--apply")
+
+    assert (code, "--right must be the fields of --wrong (shop) and at least one more" in output) == (2, True)
+    assert everything_in(db) == before
+
+
+@pytest.mark.parametrize(
+    ("keep", "says"),
+    [
+        ((), "Equal documents stand: nothing was built, and nothing was dropped."),
+        (("--keep-max", "last"), 'dropIndex("shop_month_unique") in mongosh'),
+    ],
+)
+def test_where_equal_documents_stand_it_is_said_what_was_built(
+    run: Run, db: Db, keep: tuple[str, ...], says: str
+) -> None:
+    db.seq.insert_many([{"shop": "a", "month": 1, "last": last} for last in (3, "x")])
+    options = ("--collection", "seq", "--wrong", "shop", "--right", "shop,month", *keep)
+
+    code, output = run("migrate_indexes.py", *options, "--apply")
+
+    assert (code, says in output, len(db.seq.index_information())) == (1, True, 2 if keep else 1)
+
+
 def test_what_an_earlier_version_built_beside_another_software_is_taken_off_and_it_goes_on(run: Run, db: Db) -> None:
     db.payments.insert_one(mongoose_payment(1))  # E11000 from the second one on
 
