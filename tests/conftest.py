@@ -26,7 +26,7 @@ from finance import database
 from finance.config import Config
 from tests.clients import ENCRYPTION_KEY, Client, make_key
 from tests.commands import Commands
-from tests.databases import Databases
+from tests.databases import Databases, new_name
 
 ROOT = Path(__file__).resolve().parent.parent
 GUNICORN_CONF = ROOT / "gunicorn.conf.py"
@@ -209,7 +209,7 @@ def _temporary_mongod(*, cache_gb: float) -> Iterator[EmbeddedMongodb]:
 @contextlib.contextmanager
 def _fresh_database(uri: str, name: str | None = None) -> Iterator[database.Db]:
     """Give a connected database; one that we named is dropped in the end."""
-    connected = database.connect(Config(mongodb_uri=uri, database_name=name or f"finance_test_{uuid4().hex[:16]}"))
+    connected = database.connect(Config(mongodb_uri=uri, database_name=name or new_name()))
     try:
         yield connected
     finally:

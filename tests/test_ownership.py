@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from bson import ObjectId
@@ -13,13 +12,14 @@ from finance.database import Db
 from finance.indexes import INDEXES
 from finance.ownership import OUR_FIELDS, DatabaseNotOurs, not_ours
 from tests.commands import Commands
+from tests.databases import new_name
 from tests.older_systems import everything_in, mongoose_application, mongoose_payment
 
 
 @pytest.fixture
 def theirs(mongodb_uri: str) -> Iterator[Db]:
     """A database without anything of ours."""
-    db = database.connect(Config(mongodb_uri=mongodb_uri, database_name=f"finance_test_{uuid4().hex[:16]}"))
+    db = database.connect(Config(mongodb_uri=mongodb_uri, database_name=new_name()))
     yield db
     db.client.drop_database(db.name)
     db.client.close()

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +16,7 @@ from finance.config import Config
 from finance.events import EVERY_TENANT
 from finance.paging import position_of
 from tests.clients import Client
+from tests.databases import new_name
 
 TENANT = "lists"
 COUNT = 600
@@ -28,7 +28,7 @@ def listed(mongodb_uri: str) -> Iterator[Client]:
     """A client in Kolkata on a database with 600 events of one tenant, as many of another, and as many of none."""
     config = Config(
         mongodb_uri=mongodb_uri,
-        database_name=f"finance_test_{uuid4().hex[:16]}",
+        database_name=new_name(),
         timezone=ZoneInfo("Asia/Kolkata"),
     )
     db = database.connect(config)

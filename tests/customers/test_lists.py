@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -17,6 +16,7 @@ from finance.paging import position_of
 from finance.text import fold, words_of
 from tests.clients import ENCRYPTION_KEY, Client
 from tests.customers.forms import gstin, pan
+from tests.databases import new_name
 
 TENANT = "lists"
 COUNT = 400
@@ -26,9 +26,7 @@ NAMES = ("Élodie Durand", "elodie dupont", "ELODIE", "Société Générale", "�
 @pytest.fixture(scope="module")
 def listed(mongodb_uri: str) -> Iterator[Client]:
     """A client on a database with 400 customers of one tenant, and as many of another."""
-    config = Config(
-        mongodb_uri=mongodb_uri, database_name=f"finance_test_{uuid4().hex[:16]}", encryption_keys=(ENCRYPTION_KEY,)
-    )
+    config = Config(mongodb_uri=mongodb_uri, database_name=new_name(), encryption_keys=(ENCRYPTION_KEY,))
     db = database.connect(config)
     database.create_indexes(db)
     cipher = FieldCipher(db, master_keys=config.encryption_keys)

@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from pymongo.read_concern import ReadConcern
 
 from tests.clients import HttpClient, a_payment, poll
+from tests.databases import new_name
 from tests.faults.networks import Forwarders, Namespaces, can_make_namespaces
 from tests.faults.posting import Posting
 from tests.faults.proof import find_violations, posting_to, require_proven
@@ -55,7 +55,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
 @pytest.fixture
 def serve(nodes: ThreeNodes, serve_api: Callable[..., Any]) -> Callable[..., Any]:
     """`serve_api` on the three nodes."""
-    return partial(serve_api, MONGODB_URI=nodes.uri, FINANCE_DATABASE=f"finance_test_{uuid4().hex[:12]}")
+    return partial(serve_api, MONGODB_URI=nodes.uri, FINANCE_DATABASE=new_name())
 
 
 # ---------------------------------------------------------------- what is broken, each until it has been felt

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import processes
 import pytest
@@ -18,6 +17,7 @@ from finance import database
 from finance.config import Config
 from finance.database import Db
 from tests.clients import ENCRYPTION_KEY, Client, a_payment, poll
+from tests.databases import new_name
 from tests.older_systems import everything_in, inserting, mongoose_application
 
 pytestmark = pytest.mark.journey
@@ -29,7 +29,7 @@ UNKNOWN_KEY = {"Authorization": f"Bearer fin_{'0' * 16}_{'0' * 64}"}
 @pytest.fixture
 def theirs(mongodb_uri: str) -> Iterator[Db]:
     """The database of a Mongoose application."""
-    db = database.connect(Config(mongodb_uri=mongodb_uri, database_name=f"finance_test_{uuid4().hex[:16]}"))
+    db = database.connect(Config(mongodb_uri=mongodb_uri, database_name=new_name()))
     mongoose_application(db)
     yield db
     db.client.drop_database(db.name)

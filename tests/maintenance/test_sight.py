@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pymongo
 import pytest
@@ -11,6 +10,7 @@ from bson import ObjectId
 
 from finance.database import Db
 from finance.maintenance import set_up, sight
+from tests.databases import new_name
 from tests.maintenance.conftest import COMMANDS, Run
 from tests.maintenance.test_set_up import Guarded
 from tests.older_systems import everything_in, mongoose_application
@@ -26,7 +26,7 @@ WRITES = [
 def theirs(mongodb_uri: str) -> Iterator[Db]:
     """A database in which nothing of ours is."""
     with pymongo.MongoClient(mongodb_uri, tz_aware=True) as client:
-        made = client[f"finance_test_{uuid4().hex[:16]}"]
+        made = client[new_name()]
         yield made
         client.drop_database(made)
 
@@ -72,7 +72,7 @@ def test_collections_of_other_names_are_named_before_anybody_builds_beside_them(
     mongodb_uri: str,
 ) -> None:
     with pymongo.MongoClient(mongodb_uri) as client:
-        shop_system = client[f"finance_test_{uuid4().hex[:16]}"]
+        shop_system = client[new_name()]
         for name in ("sequencefactures", "factures", *"abcde"):
             shop_system.create_collection(name)
         seen = sight.look(shop_system)

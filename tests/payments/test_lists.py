@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from bson import ObjectId
@@ -15,6 +14,7 @@ from finance.paging import position_of
 from finance.payments import store
 from finance.payments.model import ORDER_BY_SORT, SORTS
 from tests.clients import Client
+from tests.databases import new_name
 
 TENANT = "lists"
 COUNT = 600
@@ -23,7 +23,7 @@ COUNT = 600
 @pytest.fixture(scope="module")
 def listed(mongodb_uri: str) -> Iterator[Client]:
     """A client on a database with 600 payments of one tenant, and as many of another."""
-    db = database.connect(Config(mongodb_uri=mongodb_uri, database_name=f"finance_test_{uuid4().hex[:16]}"))
+    db = database.connect(Config(mongodb_uri=mongodb_uri, database_name=new_name()))
     database.create_indexes(db)
     db.customers.insert_one({"tenant": TENANT, "customer_code": "CUST-000001", "status": "active"})
     documents = [_payment(tenant, seq) for tenant in (TENANT, "other") for seq in range(1, COUNT + 1)]

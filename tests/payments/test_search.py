@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from bson import ObjectId
@@ -17,6 +16,7 @@ from finance.payments import store
 from finance.payments.model import ORDER_BY_SORT, SORTS, new_payment
 from finance.text import fold
 from tests.clients import Client, a_payment
+from tests.databases import new_name
 
 TENANT = "search"
 COUNT = 2_000
@@ -27,7 +27,7 @@ LAST = ("Lovelace", "O'Hopper", "Ada", "Durand-Lévy", "(India) Ltd", "Lovelace 
 @pytest.fixture(scope="module")
 def searched(mongodb_uri: str) -> Iterator[Client]:
     """A client on a database with 2,000 payments of one tenant, a third of them of an older version; and another's."""
-    config = Config(mongodb_uri=mongodb_uri, database_name=f"finance_test_{uuid4().hex[:16]}")
+    config = Config(mongodb_uri=mongodb_uri, database_name=new_name())
     db = database.connect(config)
     database.create_indexes(db)
     for tenant in (TENANT, "other"):

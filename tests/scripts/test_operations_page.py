@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from pymongo.errors import DuplicateKeyError
@@ -16,6 +15,7 @@ from finance.database import Db
 from finance.indexes import INDEXES
 from tests.clients import NOVEMBER, Client
 from tests.customers import six_tables
+from tests.databases import new_name
 from tests.maintenance.conftest import a_payment
 from tests.older_systems import everything_in, mongoose_application, mongoose_payment, shop_system
 from tests.scripts import pages
@@ -32,7 +32,7 @@ def commands_of(*headings: str) -> list[str]:
 @pytest.fixture
 def old(db: Db) -> Iterator[Db]:
     """The database of an older system."""
-    database = db.client[f"finance_test_{uuid4().hex[:16]}"]
+    database = db.client[new_name()]
     yield database
     db.client.drop_database(database.name)
 

@@ -14,11 +14,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import processes
 import pymongo
 import pytest
+
+from tests.databases import new_name
 
 SERVE = Path(__file__).resolve().parents[2] / "scripts" / "serve"
 TIMEOUT_S = 120.0
@@ -249,7 +250,7 @@ def test_a_mongod_that_lacks_a_library_is_one_clear_line(serve: Callable[..., Se
 
 
 def test_mongodb_uri_is_used_and_no_mongod_started(serve: Callable[..., Serve], mongodb_uri: str) -> None:
-    name = f"finance_test_{uuid4().hex[:16]}"
+    name = new_name()
     run = serve(MONGODB_URI=mongodb_uri, FINANCE_DATABASE=name, HOST="0.0.0.0").wait_until_ready()
 
     payment = json.loads(subprocess.check_output(["bash", "-c", run.curl]))

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from pymongo.errors import DuplicateKeyError
@@ -18,6 +17,7 @@ from finance.maintenance.migrate import command as migrate_command
 from finance.maintenance.migrate import takeover
 from tests.clients import NOVEMBER, Client
 from tests.commands import Commands
+from tests.databases import new_name
 from tests.maintenance.conftest import Run
 from tests.older_systems import everything_in, mongoose_application
 
@@ -110,7 +110,7 @@ SHOP_SYSTEM = ["--collection", COLLECTION, "--right", "boutique_id,annee,mois", 
 @pytest.fixture
 def shop_system(mongodb_uri: str) -> Iterator[Db]:
     """The sequences as the shop system in MySQL had them, with ids of shops, in a database of their own."""
-    old = database.connect(Config(mongodb_uri=mongodb_uri, database_name=f"finance_test_{uuid4().hex[:16]}"))
+    old = database.connect(Config(mongodb_uri=mongodb_uri, database_name=new_name()))
     old[COLLECTION].create_index("boutique_id", unique=True)
     rows = [(6, 10, 57), (7, 11, 3)]
     old[COLLECTION].insert_many(
