@@ -106,18 +106,9 @@ def _script(db: Db, uri: str, name: str, *arguments: str) -> tuple[int, float]:
     process = subprocess.Popen(line, env=env, stdout=subprocess.DEVNULL)
     megabytes = 0.0
     while process.poll() is None:
-        megabytes = _peak_megabytes(process.pid) or megabytes
+        megabytes = serving.peak_megabytes(process.pid) or megabytes
         time.sleep(0.02)
     return process.returncode, megabytes
-
-
-def _peak_megabytes(pid: int) -> float:
-    """Return the most memory a process had; 0 where it has just ended."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def _require(right: bool) -> None:

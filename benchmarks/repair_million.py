@@ -7,7 +7,6 @@ with an index and without one, and the memory of the real scripts. Checked: foun
 """
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
@@ -16,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from benchmarks import duplicated_payments, serving
@@ -116,7 +114,7 @@ def _script(db: Db, uri: str, name: str, *arguments: str) -> tuple[int, str]:
     )
     megabytes = 0.0
     while process.poll() is None:  # its output is short and waits in the pipe
-        megabytes = _peak_megabytes(process.pid) or megabytes
+        megabytes = serving.peak_megabytes(process.pid) or megabytes
         time.sleep(0.02)
     assert process.stdout is not None
     output = process.stdout.read()
@@ -124,15 +122,6 @@ def _script(db: Db, uri: str, name: str, *arguments: str) -> tuple[int, str]:
     print(f"{' '.join([name, *arguments])}: {seconds:.1f} s, {megabytes:.0f} MB (goal {MEMORY_MAX_MB})")
     _require(megabytes < MEMORY_MAX_MB)
     return process.returncode, output
-
-
-def _peak_megabytes(pid: int) -> float:
-    """Return the most memory a process had, without its children; 0 where it has just ended."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def _env() -> dict[str, str]:
