@@ -24,9 +24,10 @@ from finance.edge import cors, cursors, exports, frames, limits, lists, openapi,
 from finance.edge.application import Application
 from finance.encryption import FieldCipher
 from finance.errors import own
+from finance.invoices import issuing
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
-from finance.invoices import service as invoices
+from finance.invoices import settling as invoice_settling
 from finance.numbering.drafts import Draft, Outcome
 from finance.numbering.lane import Lane
 from finance.once import NothingStored
@@ -66,7 +67,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         cipher=_field_cipher(db, config),
         protect=protect,
     )
-    app.extensions[invoices_routes.EXTENSION] = invoices.Settling(
+    app.extensions[invoices_routes.EXTENSION] = invoice_settling.Settling(
         submit=submit_invoice,
         resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
     )
@@ -185,7 +186,7 @@ def _lanes(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None])
     """Return the one way into each numbered collection; its first batch makes sure that the unique indexes stand."""
     commits: dict[str, Callable[..., list[Outcome]]] = {
         payments_model.KIND: partial(payments.commit_payments, db, numbering=config.payment_numbering),
-        invoices_model.KIND: partial(invoices.commit_invoices, db),  # and credit notes
+        invoices_model.KIND: partial(issuing.commit_invoices, db),  # and credit notes
     }
 
     def protected(commit: Callable[..., list[Outcome]], drafts: Sequence[Draft]) -> list[Outcome]:

@@ -15,7 +15,7 @@ from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
-from finance.invoices import examples, sequences, service
+from finance.invoices import cancelling, credit_notes, examples, issuing, sequences, service
 from finance.invoices.answers import (
     CreditNotePageSchema,
     CreditNoteSchema,
@@ -26,7 +26,9 @@ from finance.invoices.answers import (
     dump_invoice,
     dump_sequence,
 )
+from finance.invoices.cancelling import InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHistoryFull
 from finance.invoices.claims import InvoiceBusy
+from finance.invoices.credit_notes import CreditNoteNotFound
 from finance.invoices.model import Invoice
 from finance.invoices.schemas import (
     CancelSchema,
@@ -37,14 +39,7 @@ from finance.invoices.schemas import (
     filters_of,
 )
 from finance.invoices.sequences import IssuedOnBeforeLast
-from finance.invoices.service import (
-    CreditNoteNotFound,
-    InvoiceAlreadyCancelled,
-    InvoiceHasPayments,
-    InvoiceHistoryFull,
-    InvoiceNotFound,
-    Settling,
-)
+from finance.invoices.settling import InvoiceNotFound, Settling
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.shops.service import ShopNotFound
@@ -72,7 +67,7 @@ EXPORTED = Table(
 @blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=LOCATION)
 def issue_invoice(posted: dict[str, Any]) -> Response:
     """Issue an invoice under the next number of its shop's sequence"""
-    answer = service.issue_invoice(parts().db, asked(), submit=parts().submit_invoice, posted=posted)
+    answer = issuing.issue_invoice(parts().db, asked(), submit=parts().submit_invoice, posted=posted)
     location = f"/api/v1/invoices/{answer.document['invoice_number']}"
     return reply(dump_invoice(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
 
@@ -119,7 +114,7 @@ def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
 @blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED)
 def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it"""
-    answer = service.cancel_invoice(
+    answer = cancelling.cancel_invoice(
         parts().db, asked(), invoice_number=invoice_number, reason=posted["reason"], settling=_settling()
     )
     return reply(dump_invoice(answer.document), replayed=answer.replayed)
@@ -131,7 +126,7 @@ def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
 @blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE)
 def get_credit_note(credit_note_number: str) -> Response:
     """Show a credit note"""
-    note = service.get_credit_note(parts().db, tenant=caller().tenant, credit_note_number=credit_note_number)
+    note = credit_notes.get_credit_note(parts().db, tenant=caller().tenant, credit_note_number=credit_note_number)
     return reply(dump_credit_note(note))
 
 
@@ -141,7 +136,7 @@ def get_credit_note(credit_note_number: str) -> Response:
 @blueprint.response(200, CreditNotePageSchema(), example=examples.CREDIT_NOTES)
 def list_credit_notes(query: dict[str, Any]) -> Response:
     """List credit notes, the newest day first"""
-    list_page = partial(service.list_credit_notes, parts().db, tenant=caller().tenant, filters=filters_of(query))
+    list_page = partial(credit_notes.list_credit_notes, parts().db, tenant=caller().tenant, filters=filters_of(query))
     return list_reply(query, list_page, dump_credit_note)
 
 

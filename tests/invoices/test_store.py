@@ -10,13 +10,14 @@ from pymongo import monitoring
 
 from finance.config import Config
 from finance.database import connect, create_indexes
-from finance.invoices import service, store
+from finance.invoices import store
 from finance.invoices.model import SORTS, Claim
 from finance.numbering.documents import newest_stored
 from finance.numbering.series import Series
 from finance.paging import PageWanted
 from finance.payments import intents
 from finance.payments import store as payments
+from finance.shops import service as shops
 
 INVOICES = 3_000
 PAGE = 50
@@ -157,7 +158,7 @@ def test_every_other_question_and_change_is_answered_by_an_index(filled: Any) ->
     store.list_unsettled(db, tenant="acme")
     store.find_credit_note(db, tenant="acme", credit_note_number="A-00009")
     store.find_newest(db, kind="invoice", tenant="acme", shop="shop1", period="2026-11", number_seq=10)
-    service.shops.find_shop(db, tenant="acme", shop="shop1")
+    shops.find_shop(db, tenant="acme", shop="shop1")
     payments.find_payment_by_claim(db, tenant="acme", claim="c")
     intents.find_intent(db, tenant="acme", claim="c")
     intents.find_intent_by_key(db, tenant="acme", idempotency_key="k")

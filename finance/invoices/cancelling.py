@@ -1,0 +1,83 @@
+"""Cancelling invoices, and the credit notes that follow from it."""
+
+from functools import partial
+
+from finance.asked import Asked
+from finance.contention import until_unchanged_meanwhile
+from finance.damaged import documents_in
+from finance.database import Db
+from finance.errors import Conflict
+from finance.history import changed
+from finance.invoices import claims, store
+from finance.invoices.model import HISTORY_MAX, Invoice
+from finance.invoices.service import get_invoice
+from finance.invoices.settling import Settling, settled
+from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
+
+
+class InvoiceAlreadyCancelled(Conflict):
+    detail_default = "This invoice is cancelled already."
+
+
+class InvoiceHasPayments(Conflict):
+    detail_default = "Payments are allocated to this invoice. Void them first; then it can be cancelled."
+
+
+class InvoiceHistoryFull(Conflict):
+    detail_default = f"This invoice was changed {HISTORY_MAX} times; it can't be changed any more."
+
+
+def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, settling: Settling) -> Answer[Invoice]:
+    """Cancel an invoice of which nothing is paid, with a credit note over the whole of it.
+
+    The change of the invoice decides; the credit note follows from it, at once or by whoever meets the invoice next.
+    Raises InvoiceAlreadyCancelled, InvoiceHasPayments, IdempotencyKeyReused.
+    """
+
+    repeat = partial(_find_cancelled, db, asked, invoice_number, reason, settling)
+
+    def cancel() -> Answer[Invoice] | None:
+        invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
+        _require_cancellable(invoice)
+        cancelled = _cancel(db, asked, invoice, reason)
+        return repeat() if cancelled is None else Answer(settled(db, cancelled, settling))
+
+    return until_unchanged_meanwhile(lambda: first_result(cancel, repeat), busy=claims.InvoiceBusy)
+
+
+def _require_cancellable(invoice: Invoice) -> None:
+    if invoice.get("status") == "cancelled":
+        raise InvoiceAlreadyCancelled
+    if any(allocation.get("state") != "claimed" for allocation in documents_in(invoice.get("allocations"))):
+        raise InvoiceHasPayments
+    if len(documents_in(invoice.get("history"))) >= HISTORY_MAX:
+        raise InvoiceHistoryFull
+
+
+def _cancel(db: Db, asked: Asked, invoice: Invoice, reason: str) -> Invoice | None:
+    values = {"cancel_reason": reason, "cancelled_at": asked.now, "unsettled": True}
+    values |= {"cancelled_by": asked.by, "cancelled_by_name": asked.by_name}
+    if asked.key is not None:
+        values |= {"cancel_idempotency_key": asked.key, "cancel_request_hash": _cancel_hash(invoice, reason)}
+    changes = {"status": {"from": invoice.get("status"), "to": "cancelled"}, "cancel_reason": {"to": reason}}
+    entry = changed(asked, action="cancelled", changes=changes)
+    return store.cancel_invoice(db, invoice, values=values, entry=entry)
+
+
+def _find_cancelled(
+    db: Db, asked: Asked, invoice_number: str, reason: str, settling: Settling
+) -> Answer[Invoice] | None:
+    """Return the invoice that an earlier request with this key cancelled, None where there is none."""
+    if asked.key is None:
+        return None
+    cancelled = store.find_invoice_by_cancel_key(db, tenant=asked.tenant, idempotency_key=asked.key)
+    if cancelled is None:
+        return None
+    if cancelled["invoice_number"] != invoice_number:
+        raise IdempotencyKeyReused
+    require_same_request(cancelled["cancel_request_hash"], _cancel_hash(cancelled, reason))
+    return Answer(settled(db, cancelled, settling), replayed=True)
+
+
+def _cancel_hash(invoice: Invoice, reason: str) -> str:
+    return request_hash({"invoice": str(invoice["_id"]), "reason": reason})

@@ -1,0 +1,28 @@
+"""Reading credit notes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from finance.database import Db
+from finance.errors import NotFound
+from finance.invoices import store
+from finance.invoices.model import CreditNote
+from finance.paging import Page, PageWanted
+
+
+class CreditNoteNotFound(NotFound):
+    detail_default = "There is no credit note with this number."
+    named_like = "a credit note number such as AV-DKR1-202611-0001"
+
+
+def get_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote:
+    """Return the credit note; raises CreditNoteNotFound."""
+    found = store.find_credit_note(db, tenant=tenant, credit_note_number=credit_note_number)
+    if found is None:
+        raise CreditNoteNotFound.named(credit_note_number)
+    return found
+
+
+def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[CreditNote]:
+    """Return one page of the credit notes that the filters mean."""
+    return store.list_credit_notes(db, tenant=tenant, filters=filters, wanted=wanted)
