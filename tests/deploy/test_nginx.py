@@ -73,7 +73,7 @@ def test_the_api_logs_the_address_of_the_client_and_the_same_request_id(nginx: N
     line = nginx.api_line(answer.headers["X-Request-Id"])
 
     assert line["address"] == "127.0.0.9"
-    assert nginx.log()[-1]["request_id"] == line["request_id"]
+    poll(lambda: nginx.log()[-1]["request_id"] == line["request_id"], within_s=5)  # written after the answer
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-Ip", "X_Forwarded_For"])
