@@ -106,6 +106,7 @@ class Invoice(_Issued):
     free_minor: int  # what no allocation has claimed yet
     allocations: list[Allocation]
     unsettled: bool  # something is on its way
+    settling: NotRequired[dict[str, Any]]  # why that couldn't be finished, and when lists may try again
     status: str
     history: list[HistoryEntry]
     notes: NotRequired[str]

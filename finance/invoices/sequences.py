@@ -10,6 +10,7 @@ from finance.invoices import store
 from finance.invoices.model import Invoice, credit_note_series, invoice_series, new_credit_note
 from finance.numbering import counters
 from finance.numbering.drafts import Draft
+from finance.numbering.following import find_refusal
 from finance.numbering.series import Series
 from finance.shops import service as shops
 from finance.shops.model import Period, Rule, Shop, format_of_period, period_of
@@ -86,6 +87,13 @@ def credit_note_draft(invoice: Invoice, shop: Shop) -> Draft:
         return series(note["number_format"])
 
     return Draft(series(wanted), cast(Document, note), follow)
+
+
+def require_numberable(db: Db, draft: Draft) -> None:
+    """Raise SeriesFull or NumberTakenElsewhere where this credit note couldn't be numbered as things stand."""
+    refusal = find_refusal(store.numbered_credit_notes(db), draft)
+    if refusal is not None:
+        raise refusal
 
 
 def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:

@@ -1,6 +1,7 @@
 """The collections `invoices` and `credit_notes`. One question or one change each, the tenant always in the filter."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from pymongo import ReturnDocument
@@ -98,9 +99,22 @@ def list_invoices(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: Pa
     return take_page(queries, order=order, limit=wanted.limit)
 
 
-def list_unsettled(db: Db, *, tenant: str) -> list[Invoice]:
-    """Return the invoices on which a payment is on its way, or was left behind by a process that was killed."""
-    return list(_invoices(db).find({"tenant": tenant, "unsettled": True}).limit(UNSETTLED_MAX))
+def list_unsettled(db: Db, *, tenant: str, now: datetime) -> list[Invoice]:
+    """Return the invoices on which something is on its way, or was left behind by a process that was killed; those that
+    were put off not before their time.
+    """
+    wanted = {"tenant": tenant, "unsettled": True, "settling.again_at": {"$not": {"$gt": now}}}
+    return list(_invoices(db).find(wanted).limit(UNSETTLED_MAX))
+
+
+def put_off(db: Db, invoice: Invoice, *, again_at: datetime, failed: str) -> None:
+    """Note why an invoice couldn't be settled, and when lists may try again."""
+    unsettled = {"tenant": invoice["tenant"], "_id": invoice["_id"], "unsettled": True}
+    _invoices(db).update_one(unsettled, {"$set": {"settling": {"again_at": again_at, "failed": failed}}})
+
+
+def forget_put_off(db: Db, invoice: Invoice) -> None:
+    _invoices(db).update_one({"tenant": invoice["tenant"], "_id": invoice["_id"]}, {"$unset": {"settling": True}})
 
 
 def find_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote | None:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from finance.database import Document
 from finance.errors import FinanceError
+from finance.numbering import counters
 from finance.numbering.batches import give_number
+from finance.numbering.documents import find_newest
 from finance.numbering.drafts import Draft, Numbered, NumberTakenElsewhere, Outcome, SeriesFull
 from finance.numbering.series import Series
 
@@ -31,6 +33,21 @@ def give_numbers_in_order(
         run.append(draft)
         before = draft.document
     return run, []
+
+
+def find_refusal(numbered: Numbered, draft: Draft) -> FinanceError | None:
+    """Return why this draft of a no-gap series couldn't be numbered as things stand, None where it could.
+
+    Nothing is stored and no number is taken: this is asked before something is decided that a document follows from.
+    """
+    counted = counters.read(numbered.db, draft.series)
+    newest = find_newest(numbered, draft.series)
+    number_seq = max(int(newest["number_seq"]) if newest else 0, counted) + 1
+    series = _follow(draft, newest, number_seq)
+    if isinstance(series, FinanceError):
+        return series
+    give_number(numbered, draft, series, number_seq)
+    return find_taken_elsewhere(numbered, series, draft)
 
 
 def _follow(draft: Draft, before: Document | None, number_seq: int) -> Series | FinanceError:

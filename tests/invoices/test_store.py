@@ -155,7 +155,7 @@ def test_every_other_question_and_change_is_answered_by_an_index(filled: Any) ->
     store.mark_settled(db, claim, entry={})
     store.mark_returning(db, claim)
     store.release_claim(db, claim, states=("claimed",), entry=None)
-    store.list_unsettled(db, tenant="acme")
+    store.list_unsettled(db, tenant="acme", now=datetime.now(UTC))
     store.find_credit_note(db, tenant="acme", credit_note_number="A-00009")
     store.find_newest(db, kind="invoice", tenant="acme", shop="shop1", period="2026-11", number_seq=10)
     shops.find_shop(db, tenant="acme", shop="shop1")
