@@ -88,6 +88,11 @@ INDEXES: tuple[Index, ...] = (
     index("credit_notes", "issued_on_order", "tenant issued_on shop number_seq _id"),
     index("credit_notes", "invoice_number", "tenant invoice_number issued_on shop number_seq _id"),
     index("credit_notes", "customer_code", "tenant customer_code? issued_on shop number_seq _id"),
+    index("credit_notes", "unsettled", "tenant unsettled", where={"unsettled": True}),
+    index("credit_notes", "currency", "tenant currency issued_on shop number_seq _id"),
+    index(
+        "credit_notes", "unallocated", "tenant unallocated issued_on shop number_seq _id", where={"unallocated": True}
+    ),
     unique("shops", "shop_unique", "tenant shop"),
     unique("customers", "customer_code_unique", "tenant customer_code"),
     unique("customers", "idempotency_key_unique", "tenant idempotency_key?"),
