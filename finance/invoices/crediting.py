@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
-from finance.allocations.model import InvoiceBusy, InvoiceIsCancelled
+from finance.allocations.model import ENTRIES_MAX, InvoiceBusy, InvoiceIsCancelled
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
@@ -14,7 +14,7 @@ from finance.errors import Conflict, Invalid
 from finance.invoices import credits, sequences
 from finance.invoices.cancelling import InvoiceHistoryFull
 from finance.invoices.finishing import finish_credit
-from finance.invoices.model import ALLOCATIONS_MAX, HISTORY_MAX, Credit, CreditNote, Invoice
+from finance.invoices.model import HISTORY_MAX, Credit, CreditNote, Invoice
 from finance.invoices.notes import applied, as_credited, crediting_note
 from finance.invoices.service import get_invoice
 from finance.invoices.settling import Settling
@@ -65,7 +65,7 @@ def _checked(db: Db, asked: Asked, invoice: Invoice, posted: Mapping[str, Any]) 
         len(documents_in(invoice.get(name))) >= longest
         for name, longest in (
             ("history", HISTORY_MAX),
-            ("allocations", ALLOCATIONS_MAX),
+            ("allocations", ENTRIES_MAX),
             ("credits", credits.CREDITS_MAX),
         )
     ]

@@ -8,10 +8,10 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.allocations.derived import ENTRIES, free_of, stages_of
-from finance.allocations.model import INVOICE
+from finance.allocations.model import ENTRIES_MAX, INVOICE
 from finance.database import Db, Document
 from finance.history import HistoryEntry
-from finance.invoices.model import ALLOCATIONS_MAX, HISTORY_MAX, Credit, CreditNote, Invoice
+from finance.invoices.model import HISTORY_MAX, Credit, CreditNote, Invoice
 from finance.obsolete import drop_obsolete
 from finance.once import RefusedByForeignIndex
 
@@ -51,7 +51,7 @@ def decide(db: Db, invoice: Invoice, credit: Credit) -> Invoice | None:
         "_id": invoice["_id"],
         "status": {"$ne": "cancelled"},
         f"credits.{CREDITS_MAX - 1}": {"$exists": False},
-        f"allocations.{ALLOCATIONS_MAX - 1}": {"$exists": False},
+        f"allocations.{ENTRIES_MAX - 1}": {"$exists": False},
         f"history.{HISTORY_MAX - 1}": {"$exists": False},
         "$expr": {
             "$and": [

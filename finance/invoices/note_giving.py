@@ -65,9 +65,7 @@ def _source(
     settling: Settling,
     require_open: Callable[[Mapping[str, Any]], None],
 ) -> Source:
-    find = partial(
-        get_credit_note, db, tenant=asked.tenant, credit_note_number=credit_note_number, settling=settling
-    )
+    find = partial(get_credit_note, db, tenant=asked.tenant, credit_note_number=credit_note_number, settling=settling)
     return Source(CREDIT_NOTE, find=find, require_open=require_open, busy=CreditNoteBusy)
 
 

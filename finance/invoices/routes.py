@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, current_app
 
 from finance.allocations import model as allocations
-from finance.allocations.model import InvoiceIsCancelled
+from finance.allocations.model import InvoiceBusy, InvoiceIsCancelled
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers.changes import CustomerErased
@@ -34,7 +34,6 @@ from finance.invoices.cancelling import (
     InvoiceHasPayments,
     InvoiceHistoryFull,
 )
-from finance.invoices.claims import InvoiceBusy
 from finance.invoices.credit_notes import CreditNoteNotFound
 from finance.invoices.crediting import MoreThanInvoiced
 from finance.invoices.finishing import CreditNoteNotStored

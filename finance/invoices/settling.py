@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from finance.allocations.claiming import undecided_claims
+from finance.allocations.model import INVOICE, Follow, Place
 from finance.damaged import mapping_of
 from finance.database import Db, DriverError
 from finance.errors import FinanceError, NotFound
-from finance.invoices import claims, store
+from finance.invoices import store
 from finance.invoices.finishing import finish_cancellation, finish_credits
-from finance.invoices.model import Invoice, ResolveClaim
+from finance.invoices.model import Invoice
 from finance.numbering.lane import Submit
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,12 @@ class InvoiceNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Settling:
-    """What it takes to finish what a killed process left half done: storing credit notes, asking the payments, and
+    """What it takes to finish what a killed process left half done: storing credit notes, letting claims follow, and
     what time it is.
     """
 
     submit: Submit
-    resolve_claim: ResolveClaim
+    follow: Follow
     clock: Callable[[], datetime]
 
 
@@ -65,8 +67,8 @@ def settled(db: Db, invoice: Invoice, settling: Settling) -> Invoice:
     if not invoice.get("unsettled"):
         return invoice
     finish_credits(db, invoice, settling.submit)
-    for claim in claims.unsettled_claims_of(invoice):
-        settling.resolve_claim(claim)
+    for claim in undecided_claims(invoice):
+        settling.follow(Place(invoice["tenant"], INVOICE, invoice["invoice_number"]), claim)
     if invoice["status"] == "cancelled":
         finish_cancellation(db, invoice, settling.submit)
     return get_unsettled(db, invoice["tenant"], invoice["invoice_number"])
