@@ -5,7 +5,7 @@ Sums are made anew from the entries each time, so that they can't drift from the
 
 from typing import Any
 
-from finance.allocations.model import INVOICE, MoneyKind
+from finance.allocations.model import CREDIT_NOTE, INVOICE, MoneyKind
 
 Expression = dict[str, Any]
 ENTRIES: Expression = {"$cond": [{"$isArray": "$allocations"}, "$allocations", []]}
@@ -89,12 +89,31 @@ def _of_source(kind: MoneyKind) -> list[Expression]:
         {
             "$set": {
                 "allocated_minor": sum_of(_COUNTS),
+                "allocation_keys": _keys("idempotency_key"),
+                "release_keys": _keys("release_key"),
                 "unsettled": _or_absent(_any(is_unsettled), True),
                 "crossed": _or_absent(_any({"$and": [_IS_LIVE, _IS_CROSSING]}), True),
             }
         },
-        {"$set": {"fully_allocated_on": _or_absent(is_full, _latest_day(kind))}},
+        {
+            "$set": {
+                "fully_allocated_on": _or_absent(is_full, _latest_day(kind)),
+                **({"unallocated": _or_absent({"$not": [is_full]}, True)} if kind is CREDIT_NOTE else {}),
+            }
+        },
     ]
+
+
+def _keys(field: str) -> Expression:
+    """Return the Idempotency-Keys of the entries; none where no entry has one.
+
+    They are unique here and not in the entries: where one entry of a document has a key and another has none, a unique
+    index on the entries' keys has that document under null, as it has the next such document.
+    """
+    keys = {
+        "$filter": {"input": {"$map": {"input": ENTRIES, "in": f"$$this.{field}"}}, "cond": {"$gt": ["$$this", ""]}}
+    }
+    return {"$let": {"vars": {"keys": {"$setUnion": [keys, []]}}, "in": _or_absent({"$ne": ["$$keys", []]}, "$$keys")}}
 
 
 def _latest_day(kind: MoneyKind) -> Expression:

@@ -14,6 +14,8 @@ from finance.database import Db
 from finance.once import RefusedByForeignIndex
 
 _HISTORY = {"$cond": [{"$isArray": "$history"}, "$history", []]}
+# Where the keys of all entries stand together: see derived.
+_KEYS = {"idempotency_key": "allocation_keys", "release_key": "release_keys"}
 # What changes of a sink are told by: its sums, on an invoice, and on a credit note.
 _TOLD = ("paid_minor", "credited_minor", "allocated_minor")
 
@@ -52,7 +54,7 @@ def find_by_claim(db: Db, *, tenant: str, kind: MoneyKind, claim: str) -> Stored
 
 def find_by_key(db: Db, *, tenant: str, kind: MoneyKind, field: str, key: str) -> Stored | None:
     """Return the source with an entry that was made (idempotency_key) or released (release_key) under this key."""
-    return _of(db, kind).find_one({"tenant": tenant, f"allocations.{field}": key})
+    return _of(db, kind).find_one({"tenant": tenant, _KEYS[field]: key})
 
 
 # --- Of a source --------------------------------------------------------------------------------------------------
@@ -243,6 +245,6 @@ def _is_of(claim: str) -> Stored:
 
 def _key_taken(error: DuplicateKeyError, kind: MoneyKind) -> Exception:
     fields = (error.details or {}).get("keyPattern", {})
-    if any(field in fields for field in ("allocations.idempotency_key", "allocations.release_key")):
+    if any(field in fields for field in _KEYS.values()):
         return KeyTaken()
     return RefusedByForeignIndex.on(kind.collection, fields)
