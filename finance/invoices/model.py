@@ -34,8 +34,9 @@ ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 ISSUED_ON_MIN = date(2000, 1, 1)
-# An invoice blocks earlier dates in its series, so one dated far ahead would close the series until then.
-ISSUED_AHEAD_DAYS_MAX = 62
+# An invoice blocks earlier dates in its series, so one dated far ahead would close the series until then. What
+# accountants may is the shop's `issue_ahead_days`.
+CLIENT_AHEAD_DAYS_MAX = 1
 DUE_AFTER_DAYS_MAX = 3_660
 HISTORY_MAX = 2_000
 
@@ -176,9 +177,9 @@ def credit_note_series(tenant: str, shop: Shop, period: str, number_format: str)
     )
 
 
-def possible_days(today: date) -> tuple[date, date]:
+def possible_days(today: date, *, ahead_days: int) -> tuple[date, date]:
     """Return the first and the last day an invoice may be dated."""
-    return ISSUED_ON_MIN, today + timedelta(days=ISSUED_AHEAD_DAYS_MAX)
+    return ISSUED_ON_MIN, today + timedelta(days=ahead_days)
 
 
 def new_invoice(posted: Mapping[str, Any], asked: Asked, *, totals: Totals, period: str, issued_on: date) -> Invoice:

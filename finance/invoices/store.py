@@ -56,12 +56,6 @@ def find_invoice_by_cancel_key(db: Db, *, tenant: str, idempotency_key: str) -> 
     return _invoices(db).find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
 
 
-def has_numbers(db: Db, *, tenant: str, shop: str, period: str) -> bool:
-    """Return whether the series of this period has an invoice."""
-    wanted = {"tenant": tenant, "shop": shop, "period": period, "number_seq": {"$gt": 0}}
-    return _invoices(db).find_one(wanted, {"_id": True}) is not None
-
-
 def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Invoice | None:
     """Cancel an invoice of which nothing is paid or credited, and return it; None where it changed, or another has
     this key.

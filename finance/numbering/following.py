@@ -53,13 +53,15 @@ def find_refusal(numbered: Numbered, draft: Draft) -> FinanceError | None:
 def _follow(draft: Draft, before: Document | None, number_seq: int) -> Series | FinanceError:
     """Return the series in which the draft takes `number_seq` after the document `before`, or why it can't."""
     series = draft.series if draft.follow is None else draft.follow(before)
-    if isinstance(series, Series) and series.length_max is not None:
-        number = series.format(number_seq)
-        if len(number) > series.length_max:
-            return SeriesFull(
-                f"This series is full: its next number, {number}, would be longer than {series.length_max} characters."
-            )
-    return series
+    if isinstance(series, FinanceError):
+        return series
+    number = series.format(number_seq)
+    if series.length_max is not None and len(number) > series.length_max:
+        return SeriesFull(
+            f"This series is full: its next number, {number}, would be longer than {series.length_max} characters."
+        )
+    refused = draft.check(number) if draft.check is not None else None
+    return refused or series
 
 
 def find_taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> NumberTakenElsewhere | None:
