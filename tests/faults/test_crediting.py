@@ -113,3 +113,71 @@ def test_one_who_is_slow_after_the_note_is_stored_links_it_once(app: Client, mon
     assert credit(app, number).status_code == 201
     assert require_right(app, number, paid="0.00", applied="100.00", unallocated="0.00") == 1
     assert [entry["action"] for entry in app.invoice(number)["history"]] == ["credited"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("with_key", [False, True], ids=["without key", "with key"])
+def test_giving_what_is_left_killed_at_any_write(
+    app: Client, monkeypatch: pytest.MonkeyPatch, after: bool, with_key: bool
+) -> None:
+    for write in range(1, WRITES_MAX):
+        note, numbers = _left(app), [app.issue().json["invoice_number"] for _ in range(2)]
+        allocations = [{"invoice_number": number, "amount": "40.00"} for number in numbers]
+        path, key = f"/credit-notes/{note}/allocations", f"g-{write}" if with_key else None
+        with killed_at_write(monkeypatch, write, after=after) as writes:
+            app.post(path, key=key, json={"allocations": allocations})
+        _require_given(app, note, numbers)  # at once: what isn't decided is nobody's
+        app.later(seconds=30)
+        _require_given(app, note, numbers)
+        assert app.db.invoices.count_documents({"unsettled": True}) == 0
+        if with_key:
+            again = app.post(path, key=key, json={"allocations": allocations})
+            assert (again.status_code, again.json["unallocated"]) == (200, "20.00"), again.text
+            _require_given(app, note, numbers)
+        left = app.get(f"/credit-notes/{note}").json["unallocated"]
+        rest = {"allocations": [{"invoice_number": app.issue().json["invoice_number"], "amount": left}]}
+        assert app.post(path, json=rest).json["unallocated"] == "0.00"
+        if len(writes) < write:
+            assert write > 4
+            return
+    pytest.fail("it never came to an end")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_taking_back_killed_at_any_write(app: Client, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
+    for write in range(1, WRITES_MAX):
+        number = app.issue().json["invoice_number"]
+        note = credit(app, number).json["credit_note_number"]
+        body = {"invoice_number": number, "amount": "30.00", "reason": "mistaken"}
+        with killed_at_write(monkeypatch, write, after=after) as writes:
+            app.post(f"/credit-notes/{note}/release", key=f"r-{write}", json=body)
+        _require_given(app, note, [number])
+        app.later(seconds=30)
+        _require_given(app, note, [number])
+        again = app.post(f"/credit-notes/{note}/release", key=f"r-{write}", json=body)
+        assert (again.status_code, again.json["unallocated"]) == (200, "30.00")
+        _require_given(app, note, [number])
+        assert app.invoice(number)["outstanding"] == "930.00"
+        if len(writes) < write:
+            assert write > 2
+            return
+    pytest.fail("it never came to an end")
+
+
+def _left(app: Client) -> str:
+    """Return the number of a credit note of which all is left."""
+    number = app.issue().json["invoice_number"]
+    assert app.pay_invoices([number], "1000.00").status_code == 201
+    return str(credit(app, number).json["credit_note_number"])
+
+
+def _require_given(app: Client, note: str, invoice_numbers: list[str]) -> None:
+    """Require that the credit note and its invoices tell the same of what it gave to them."""
+    shown = app.get(f"/credit-notes/{note}").json
+    given = {part["invoice_number"]: part["amount"] for part in shown["allocations"]}
+    assert Decimal(shown["allocated"]) + Decimal(shown["unallocated"]) == 100
+    assert sum(map(Decimal, given.values())) == Decimal(shown["allocated"])
+    for number in invoice_numbers:
+        invoice = app.invoice(number)
+        assert invoice["amount_credited"] == given.get(number, "0.00")
+        assert Decimal(invoice["outstanding"]) == 1000 - Decimal(invoice["amount_credited"])
