@@ -10,6 +10,10 @@ NEW_INVOICE = {
     "due_on": "2026-12-20",
     "lines": [{"description": "Work in November", "quantity": "2", "unit_price": "500.00", "tax_rate": "18"}],
 }
+NEW_CREDIT_NOTE = {
+    "reason": "One day less was worked.",
+    "lines": [{"description": "Work in November", "unit_price": "100.00", "tax_rate": "18"}],
+}
 CANCEL = {"reason": "Issued to the wrong customer."}
 
 _ISSUED: dict[str, Any] = {
@@ -36,23 +40,28 @@ _ISSUED: dict[str, Any] = {
     "total": "1180.00",
     **CREATED,
 }
+_OTHERS = {"payment_number": None, "credit_note_number": None, "invoice_number": None}
 INVOICE = _ISSUED | {
     "invoice_number": "FAC-DKR1-202611-0001",
     "due_on": "2026-12-20",
     "amount_paid": "0.00",
+    "amount_credited": "0.00",
     "outstanding": "1180.00",
     "notes": None,
     "status": "issued",
     "cancel_reason": None,
     "cancelled_at": None,
     "credit_note_number": None,
+    "credit_note_numbers": [],
+    "allocations": [],
     "history": [],
 }
 PARTLY_PAID = INVOICE | {
     "amount_paid": "1000.00",
     "outstanding": "180.00",
     "status": "partly_paid",
-    "history": [entry("paid", amount_paid=change("0.00", "1000.00")) | {"payment_number": "PAY20260001"}],
+    "allocations": [{"payment_number": "PAY20260001", "credit_note_number": None, "amount": "1000.00"}],
+    "history": [entry("paid", amount_paid=change("0.00", "1000.00")) | _OTHERS | {"payment_number": "PAY20260001"}],
 }
 CANCELLED = INVOICE | {
     "outstanding": "0.00",
@@ -60,18 +69,37 @@ CANCELLED = INVOICE | {
     "cancel_reason": CANCEL["reason"],
     "cancelled_at": AT,
     "credit_note_number": "AV-DKR1-202611-0001",
+    "credit_note_numbers": ["AV-DKR1-202611-0001"],
     "history": [
-        entry("cancelled", status=change("issued", "cancelled"), cancel_reason={"to": CANCEL["reason"]})
-        | {"payment_number": None}
+        entry("cancelled", status=change("issued", "cancelled"), cancel_reason={"to": CANCEL["reason"]}) | _OTHERS
     ],
 }
 INVOICES = page(PARTLY_PAID)
 CREDIT_NOTE = _ISSUED | {
     "credit_note_number": "AV-DKR1-202611-0001",
     "invoice_number": "FAC-DKR1-202611-0001",
-    "reason": CANCEL["reason"],
+    "reason": NEW_CREDIT_NOTE["reason"],
+    "lines": [_ISSUED["lines"][0] | {"quantity": "1", "unit_price": "100.00", "net": "100.00"}],
+    "taxes": [{"rate": "18", "net": "100.00", "tax": "18.00"}],
+    "total_net": "100.00",
+    "total_tax": "18.00",
+    "total": "118.00",
+    "allocations": [{"invoice_number": "FAC-DKR1-202611-0001", "payment_number": None, "amount": "18.00"}],
+    "allocated": "18.00",
+    "unallocated": "100.00",
+    "history": [],
 }
 CREDIT_NOTES = page(CREDIT_NOTE)
+GIVE_CREDIT_NOTE = {"allocations": [{"invoice_number": "FAC-DKR1-202611-0002", "amount": "60.00"}]}
+GIVEN_CREDIT_NOTE = CREDIT_NOTE | {
+    "allocations": [
+        *CREDIT_NOTE["allocations"],
+        {"invoice_number": "FAC-DKR1-202611-0002", "payment_number": None, "amount": "60.00"},
+    ],
+    "allocated": "78.00",
+    "unallocated": "40.00",
+}
+RELEASE_CREDIT_NOTE = {"invoice_number": "FAC-DKR1-202611-0002", "reason": "It was for another invoice."}
 SEQUENCES = {
     "data": [
         {
