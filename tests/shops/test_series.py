@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from finance.shops.claims import LEFT_AFTER
 from tests.clients import NOVEMBER, Client
 
 MONTHLY = "{shop}-{year}{month}-{number:04}"
+NEARLY_FULL = "finance_nearly_full_numbers_total"
 YEARLY = {"reset": "year", "invoice_format": "FAC-{shop}-{year}-{number:04}"}
 
 
@@ -133,6 +135,34 @@ def test_a_shop_with_default_settings_is_set_up_and_numbers_beyond_9999(app: Cli
     number = issued(app.issue(shop)).removesuffix("0001")
     app.db.invoices.update_one({}, {"$set": {"number_seq": 9999, "invoice_number": f"{number}9999"}})
     assert issued(app.issue(shop)) == f"{number}10000"
+
+
+# --- How many numbers are left ------------------------------------------------------------------------------------
+
+
+def test_the_sequences_of_a_shop_tell_how_many_numbers_are_left(app: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """FAC-PAR-202611-0001 has 19 characters, so 9999 is the last of 19."""
+    put(app, max_length=19)
+    first = issued(app.issue())
+    app.db.invoices.update_one({}, {"$set": {"number_seq": 8998, "invoice_number": "FAC-PAR-202611-8998"}})
+    counted = REGISTRY.get_sample_value(NEARLY_FULL, {"kind": "invoice"}) or 0
+
+    def left() -> tuple[int | None, bool]:
+        (sequence,) = app.get("/shops/par/sequences").json["data"]
+        return sequence["capacity_left"], sequence["nearly_full"]
+
+    assert (first, left()) == ("FAC-PAR-202611-0001", (1001, False))
+    issued(app.issue())
+    assert left() == (1000, False)  # 8999 of 9999
+    assert "nearly full" not in caplog.text
+    for _more in range(3):
+        issued(app.issue())
+    assert left() == (997, True)
+    assert REGISTRY.get_sample_value(NEARLY_FULL, {"kind": "invoice"}) == counted + 3
+    (told,) = [record.getMessage() for record in caplog.records if "nearly full" in record.getMessage()]
+    assert "invoice:acme:PAR:2026-11 is nearly full: 999 numbers are left of 9999" in told
+    put(app, max_length=60)
+    assert left() == (None, False)
 
 
 # --- From which day on --------------------------------------------------------------------------------------------
