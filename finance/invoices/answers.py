@@ -20,7 +20,7 @@ class AnsweredLineSchema(AnswerSchema):
     unit_price = fields.String()
     tax_rate = fields.String()
     discount = fields.String(allow_none=True)
-    net = fields.String(metadata={"description": "Exact, not rounded."})
+    net = fields.String(metadata={"description": "Rounded to the currency's decimals."})
 
 
 class TaxSchema(AnswerSchema):

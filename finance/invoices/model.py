@@ -45,7 +45,7 @@ LATER_DEFAULTS: Mapping[str, Any] = {}
 
 
 class Line(TypedDict):
-    """A line; numbers are decimal texts. `net` is exact, not rounded."""
+    """A line; numbers are decimal texts. `net` is rounded, see totals.py; what earlier versions stored is exact."""
 
     description: str
     quantity: str
