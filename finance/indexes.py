@@ -79,6 +79,8 @@ INDEXES: tuple[Index, ...] = (
     index("invoices", "status", "tenant status issued_on shop number_seq _id"),
     index("invoices", "due_on", "tenant due_on? _id"),
     index("invoices", "customer_code", "tenant customer_code? issued_on shop number_seq _id"),
+    # Of what is open: what is outstanding of a customer is summed up from the first of them alone.
+    index("invoices", "open_of_customer", "tenant customer_code currency free_minor", where={"free_minor": {"$gt": 0}}),
     index("invoices", "unsettled", "tenant unsettled", where={"unsettled": True}),
     unique("credit_notes", "credit_note_number_unique", "tenant credit_note_number"),
     unique("credit_notes", "credit_note_series_unique", "tenant shop period number_seq"),

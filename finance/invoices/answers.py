@@ -1,6 +1,6 @@
 """Invoices, credit notes and sequences as they are answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from marshmallow import fields
@@ -10,7 +10,9 @@ from finance.database import Document
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, PageSchema
 from finance.history import shown as shown_history
+from finance.invoices import tax_numbers
 from finance.invoices.model import STATUSES, CreditNote, Invoice
+from finance.invoices.tax_numbers import TAX_NUMBERS
 from finance.money import DECIMALS_BY_CURRENCY, is_whole, shown_amount
 
 
@@ -36,7 +38,16 @@ class _IssuedSchema(AnswerSchema):
     shop = fields.String()
     period = fields.String()
     customer_code = fields.String(allow_none=True)
-    customer_name = fields.String(allow_none=True)
+    customer_name = fields.String(allow_none=True, metadata={"description": "As on the day of issue; so the others."})
+    customer_address = fields.String(allow_none=True)
+    customer_gstin = fields.String(
+        allow_none=True,
+        metadata={"description": "Masked, but for whoever issues it, and accountants on a single invoice."},
+    )
+    customer_pan_number = fields.String(
+        allow_none=True,
+        metadata={"description": "Where there is no GSTIN; masked, but for accountants on a single invoice."},
+    )
     issued_on = fields.Date()
     currency = fields.String()
     lines = fields.List(fields.Nested(AnsweredLineSchema))
@@ -105,10 +116,11 @@ _INVOICE = tuple(InvoiceSchema().fields)
 _CREDIT_NOTE = tuple(CreditNoteSchema().fields)
 
 
-def dump_invoice(invoice: Invoice) -> dict[str, Any]:
-    """Return a stored invoice as it is answered."""
+def dump_invoice(invoice: Invoice, *, in_full: Collection[str] = ()) -> dict[str, Any]:
+    """Return a stored invoice as it is answered, its tax numbers masked but for those named in `in_full`."""
     get, currency = invoice.get, invoice.get("currency")
     shown = _dump_issued(invoice, _INVOICE)
+    shown |= {name: tax_numbers.shown(get(name), in_full=True) for name in in_full}
     shown["amount_paid"] = shown_amount(get("paid_minor"), currency)
     shown["outstanding"] = shown_amount(_outstanding_minor(invoice), currency)
     shown["history"] = [_dump_entry(entry, currency) for entry in shown_history(get("history"))]
@@ -147,6 +159,7 @@ def _dump_issued(document: Invoice | CreditNote, names: Sequence[str]) -> dict[s
     get, currency = document.get, document.get("currency")
     shown = {name: get(name) for name in names}
     shown["id"] = str(document["_id"])
+    shown |= {name: tax_numbers.shown(get(name), in_full=False) for name in TAX_NUMBERS}
     shown["lines"] = [_dump_line(line, currency) for line in documents_in(get("lines"))]
     shown["taxes"] = [
         {

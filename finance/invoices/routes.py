@@ -9,12 +9,15 @@ from flask import Response, current_app
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers.changes import CustomerErased
+from finance.customers.model import Book
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
+from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
+from finance.events import NotRecorded
 from finance.invoices import cancelling, credit_notes, examples, issuing, sequences, service
 from finance.invoices.answers import (
     CreditNotePageSchema,
@@ -28,18 +31,21 @@ from finance.invoices.answers import (
 )
 from finance.invoices.cancelling import InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHistoryFull
 from finance.invoices.claims import InvoiceBusy
+from finance.invoices.credit_limits import OverCreditLimit
 from finance.invoices.credit_notes import CreditNoteNotFound
-from finance.invoices.model import Invoice
+from finance.invoices.model import CreditNote, Invoice
 from finance.invoices.schemas import (
     CancelSchema,
     CreditNoteListSchema,
     InvoiceExportSchema,
     InvoiceListSchema,
     NewInvoiceSchema,
+    OverLimitSchema,
     filters_of,
 )
 from finance.invoices.sequences import IssuedOnBeforeLast
 from finance.invoices.settling import InvoiceNotFound, Settling
+from finance.invoices.tax_numbers import GSTIN, TAX_NUMBERS, opened, record_read
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.shops.service import ShopNotFound
@@ -62,26 +68,39 @@ EXPORTED = Table(
 
 @blueprint.route("/invoices", methods=["POST"])
 @requires("client")
-@fails(IssuedOnBeforeLast, CustomerErased, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@fails(IssuedOnBeforeLast, CustomerErased, OverCreditLimit, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(EncryptionKeyWrong, EncryptionNotConfigured, *lane.FAILURES)
 @blueprint.arguments(NewInvoiceSchema(), example=examples.NEW_INVOICE)
+@blueprint.arguments(OverLimitSchema(), location="query")
 @blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=LOCATION)
-def issue_invoice(posted: dict[str, Any]) -> Response:
+def issue_invoice(posted: dict[str, Any], query: dict[str, str]) -> Response:
     """Issue an invoice under the next number of its shop's sequence"""
-    answer = issuing.issue_invoice(parts().db, asked(), submit=parts().submit_invoice, posted=posted)
+    answer = issuing.issue_invoice(
+        Book(parts().db, parts().cipher),
+        asked(),
+        submit=parts().submit_invoice,
+        posted=posted,
+        over_limit_confirmed=query["confirm_over_limit"] == "true",
+    )
     location = f"/api/v1/invoices/{answer.document['invoice_number']}"
-    return reply(dump_invoice(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
+    shown = dump_invoice(answer.document, in_full=(GSTIN,))
+    return reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
 @blueprint.route("/invoices/<invoice_number>", methods=["GET"])
 @requires("client")
-@fails(InvoiceNotFound, *lane.FAILURES)
+@fails(InvoiceNotFound, NotRecorded, *lane.FAILURES)
 @blueprint.response(200, InvoiceSchema(), example=examples.PARTLY_PAID)
 def get_invoice(invoice_number: str) -> Response:
     """Show an invoice and what is outstanding of it"""
     invoice = service.get_invoice(
         parts().db, tenant=caller().tenant, invoice_number=invoice_number, settling=_settling()
     )
-    return reply(dump_invoice(invoice))
+    read = opened(parts().cipher, invoice)
+    if not caller().may("accountant"):
+        return reply(dump_invoice(read))
+    record_read(parts().db, asked(), read)
+    return reply(dump_invoice(read, in_full=TAX_NUMBERS))
 
 
 @blueprint.route("/invoices", methods=["GET"])
@@ -93,7 +112,7 @@ def list_invoices(query: dict[str, Any]) -> Response:
     list_page = partial(
         service.list_invoices, parts().db, tenant=caller().tenant, filters=filters_of(query), settling=_settling()
     )
-    return list_reply(query, list_page, dump_invoice)
+    return list_reply(query, list_page, _masked_invoice)
 
 
 @exported(blueprint, "/invoices/export", EXPORTED, dump_invoice)
@@ -117,7 +136,7 @@ def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     answer = cancelling.cancel_invoice(
         parts().db, asked(), invoice_number=invoice_number, reason=posted["reason"], settling=_settling()
     )
-    return reply(dump_invoice(answer.document), replayed=answer.replayed)
+    return reply(_masked_invoice(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>", methods=["GET"])
@@ -127,7 +146,7 @@ def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
 def get_credit_note(credit_note_number: str) -> Response:
     """Show a credit note"""
     note = credit_notes.get_credit_note(parts().db, tenant=caller().tenant, credit_note_number=credit_note_number)
-    return reply(dump_credit_note(note))
+    return reply(_masked_credit_note(note))
 
 
 @blueprint.route("/credit-notes", methods=["GET"])
@@ -137,7 +156,7 @@ def get_credit_note(credit_note_number: str) -> Response:
 def list_credit_notes(query: dict[str, Any]) -> Response:
     """List credit notes, the newest day first"""
     list_page = partial(credit_notes.list_credit_notes, parts().db, tenant=caller().tenant, filters=filters_of(query))
-    return list_reply(query, list_page, dump_credit_note)
+    return list_reply(query, list_page, _masked_credit_note)
 
 
 @blueprint.route("/shops/<shop>/sequences", methods=["GET"], tags=["shops"])
@@ -148,6 +167,14 @@ def list_sequences(shop: str) -> Response:
     """Show each sequence of a shop: its newest number, its count, and whether no number is missing"""
     found = sequences.list_sequences(parts().db, tenant=caller().tenant, shop=shop.lower())
     return reply({"data": [dump_sequence(sequence) for sequence in found]})
+
+
+def _masked_invoice(invoice: Invoice) -> dict[str, Any]:
+    return dump_invoice(opened(parts().cipher, invoice))
+
+
+def _masked_credit_note(note: CreditNote) -> dict[str, Any]:
+    return dump_credit_note(opened(parts().cipher, note))
 
 
 def _settling() -> Settling:

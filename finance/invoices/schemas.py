@@ -6,7 +6,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
-from finance.customers.schemas import CustomerCode
+from finance.customers.checks import parse_gstin
+from finance.customers.masking import is_masked
+from finance.customers.schemas import CustomerCode, Secret
 from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, PageCursor, Text, TextWithoutKey
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
@@ -77,10 +79,24 @@ class NewInvoiceSchema(Schema):
     fixed = given_by_server(
         *("id", "invoice_number", "period", "taxes", "amount_paid", "outstanding", "status", "cancel_reason"),
         *("cancelled_at", "credit_note_number", "history", "created_at", "created_by"),
-    )
+    ) | {"customer_pan_number": "is taken from the customer; leave it out."}
     shop = ShopName(required=True)
     customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
-    customer_name = Text(200, allow_none=True, metadata={"description": "Needed where there is no customer_code."})
+    customer_name = Text(
+        200, allow_none=True, metadata={"description": "Needed without a customer_code; default: the customer's."}
+    )
+    customer_address = Text(
+        500,
+        lines=True,
+        allow_none=True,
+        metadata={"description": "Default: that of the customer's registration, see customer_gstin."},
+    )
+    customer_gstin = Secret(
+        parse_gstin,
+        40,
+        allow_none=True,
+        metadata={"description": "One of the customer's, in full or masked as it is shown; default: the only one."},
+    )
     issued_on = Day(allow_none=True, metadata={"description": "Default: today in the shop's time zone."})
     due_on = Day(allow_none=True)
     currency = CurrencyCode(allow_none=True, metadata={"description": "Default: the shop's."})
@@ -94,6 +110,8 @@ class NewInvoiceSchema(Schema):
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if not (data.get("customer_code") or data.get("customer_name")):
             raise ValidationError({"customer_name": ["is required where there is no customer_code."]})
+        if not data.get("customer_code") and is_masked(data.get("customer_gstin") or ""):
+            raise ValidationError({"customer_gstin": ["is masked; without a customer_code write it in full."]})
 
     @post_load
     def _without_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -101,6 +119,12 @@ class NewInvoiceSchema(Schema):
         posted["lines"] = [{n: v for n, v in line.items() if v is not None} for line in posted["lines"]]
         sent = {name: Fraction(data[name]) for name in TOTALS if data.get(name) is not None}
         return {**posted, "sent_totals": sent} if sent else posted
+
+
+class OverLimitSchema(Schema):
+    """Said by somebody who has seen that the customer will owe more than its credit limit allows."""
+
+    confirm_over_limit = Choice(("true", "false"), load_default="false")
 
 
 class CancelSchema(Schema):

@@ -98,6 +98,14 @@ def list_invoices(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: Pa
     return take_page(queries, order=order, limit=wanted.limit)
 
 
+def outstanding_of_customer(db: Db, *, tenant: str, customer_code: str, currency: str) -> int:
+    """Return what is free on a customer's invoices in one currency, read from the index alone."""
+    wanted = {"tenant": tenant, "customer_code": customer_code, "currency": currency, "free_minor": {"$gt": 0}}
+    group = {"_id": None, "free_minor": {"$sum": "$free_minor"}}
+    found = next(iter(_invoices(db).aggregate([{"$match": wanted}, {"$group": group}])), None)
+    return int(found["free_minor"]) if found else 0
+
+
 def list_unsettled(db: Db, *, tenant: str) -> list[Invoice]:
     """Return the invoices on which a payment is on its way, or was left behind by a process that was killed."""
     return list(_invoices(db).find({"tenant": tenant, "unsettled": True}).limit(UNSETTLED_MAX))
