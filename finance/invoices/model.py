@@ -27,11 +27,16 @@ CREDIT_NOTES_NUMBERED = NumberedKind(
     followed_fields=_FOLLOWED_FIELDS,
 )
 STATUSES = ("issued", "partly_paid", "paid", "cancelled")
+OPEN_STATUSES = ("issued", "partly_paid")
+OPEN = "open"  # as lists are asked for either of them
 # Each order ends in what makes it total, so that a cursor names one place.
 ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
     "invoice_number": ("shop", "period", "number_seq", "_id"),
     "issued_on": ("issued_on", "shop", "number_seq", "_id"),
     "created_at": ("created_at", "_id"),
+    # Many are due on one day, or come to the same: they follow in the order of their days.
+    "due_on": ("due_on", "issued_on", "shop", "number_seq", "_id"),
+    "total": ("total_minor", "issued_on", "shop", "number_seq", "_id"),
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 ISSUED_ON_MIN = date(2000, 1, 1)

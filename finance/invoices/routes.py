@@ -1,6 +1,7 @@
 """`/invoices`, `/credit-notes` and the sequences of a shop: each view loads, calls and dumps."""
 
 from collections.abc import Iterator
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -110,7 +111,11 @@ def get_invoice(invoice_number: str) -> Response:
 def list_invoices(query: dict[str, Any]) -> Response:
     """List invoices, the newest day first"""
     list_page = partial(
-        service.list_invoices, parts().db, tenant=caller().tenant, filters=filters_of(query), settling=_settling()
+        service.list_invoices,
+        parts().db,
+        tenant=caller().tenant,
+        filters=filters_of(query, today=_today()),
+        settling=_settling(),
     )
     return list_reply(query, list_page, _masked_invoice)
 
@@ -121,7 +126,11 @@ def list_invoices(query: dict[str, Any]) -> Response:
 def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
     """Export every invoice of a list"""
     return service.export_invoices(
-        parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], settling=_settling()
+        parts().db,
+        tenant=caller().tenant,
+        filters=filters_of(query, today=_today()),
+        sort=query["sort"],
+        settling=_settling(),
     )
 
 
@@ -167,6 +176,11 @@ def list_sequences(shop: str) -> Response:
     """Show each sequence of a shop: its newest number, its count, and whether no number is missing"""
     found = sequences.list_sequences(parts().db, tenant=caller().tenant, shop=shop.lower())
     return reply({"data": [dump_sequence(sequence) for sequence in found]})
+
+
+def _today() -> date:
+    """Return the day by which invoices are overdue: one for all shops, as payments have one."""
+    return parts().clock().astimezone(parts().config.timezone).date()
 
 
 def _masked_invoice(invoice: Invoice) -> dict[str, Any]:

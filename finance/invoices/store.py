@@ -16,6 +16,8 @@ from finance.invoices.model import (
     HISTORY_MAX,
     KIND,
     NUMBERED,
+    OPEN,
+    OPEN_STATUSES,
     ORDER_BY_SORT,
     Claim,
     CreditNote,
@@ -24,6 +26,7 @@ from finance.invoices.model import (
 from finance.numbering.drafts import Numbered
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
+from finance.text import beginning
 
 UNSETTLED_MAX = 200
 
@@ -259,6 +262,8 @@ def _query(filters: Mapping[str, Any]) -> Document:
     """Return the MongoDB filter of the list's filters."""
     names = ("shop", "status", "currency", "customer_code", "invoice_number", "idempotency_key", "period")
     query: Document = {name: filters[name] for name in names if name in filters}
+    if "customer_folded" in filters:
+        query["customer_folded"] = beginning(filters["customer_folded"])
     for field in ("issued_on", "due_on"):
         bounds = {
             operator: filters[f"{field.removesuffix('_on')}_{end}"]
@@ -267,4 +272,12 @@ def _query(filters: Mapping[str, Any]) -> Document:
         }
         if bounds:
             query[field] = bounds
+    if "overdue_on" in filters:
+        query["due_on"] = query.get("due_on", {}) | {"$lt": filters["overdue_on"]}
+    if "overdue_on" in filters or "min_outstanding" in filters:
+        # What is open by either of its marks: the one is in the indexes of what is open, the other in that of the days.
+        query["free_minor"] = {"$gte": filters.get("min_outstanding", 1)}
+        query.setdefault("status", OPEN)
+    if query.get("status") == OPEN:
+        query["status"] = {"$in": list(OPEN_STATUSES)}
     return query
