@@ -159,6 +159,7 @@ class InvoiceFiltersSchema(FiltersSchema):
     status = Choice(
         (*STATUSES, OPEN),
         name="InvoiceStatusFilter",
+        hint=f"must be {OPEN}, for issued and partly_paid, or else it must be one of: {', '.join(STATUSES)}.",
         metadata={"description": "open: issued or partly_paid."},
     )
     customer_code = CustomerCode()
