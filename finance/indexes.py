@@ -50,6 +50,8 @@ def _exists(field: str) -> Mapping[str, Any]:
     return {field: {"$exists": True}}  # for what is encrypted: it is no text
 
 
+_OPEN: Mapping[str, Any] = {"free_minor": {"$gt": 0}}
+
 INDEXES: tuple[Index, ...] = (
     unique("payments", "payment_number_unique", "tenant payment_number"),
     unique("payments", "idempotency_key_unique", "tenant idempotency_key?"),
@@ -82,8 +84,14 @@ INDEXES: tuple[Index, ...] = (
     index("invoices", "issued_on_order", "tenant issued_on shop number_seq _id"),
     index("invoices", "created_at_order", "tenant created_at _id"),
     index("invoices", "status", "tenant status issued_on shop number_seq _id"),
-    index("invoices", "due_on", "tenant due_on? _id"),
     index("invoices", "customer_code", "tenant customer_code? issued_on shop number_seq _id"),
+    index("invoices", "due_on_order", "tenant due_on issued_on shop number_seq _id"),
+    index("invoices", "currency_total", "tenant currency total_minor issued_on shop number_seq _id"),
+    index("invoices", "customer_name", "tenant customer_folded _id"),
+    # Of what is open: few, of many that are paid. What is outstanding of a customer is summed up from the first alone.
+    index("invoices", "open_of_customer", "tenant customer_code currency free_minor", where=_OPEN),
+    index("invoices", "open_due_on", "tenant due_on issued_on shop number_seq _id", where=_OPEN),
+    index("invoices", "open_amount", "tenant currency free_minor _id", where=_OPEN),
     index("invoices", "unsettled", "tenant unsettled", where={"unsettled": True}),
     unique("credit_notes", "credit_note_number_unique", "tenant credit_note_number"),
     unique("credit_notes", "credit_note_series_unique", "tenant shop period number_seq"),

@@ -17,6 +17,7 @@ from finance.customers.model import (
     Customer,
     Form,
     PostedForm,
+    Status,
     as_of_version,
     form_of,
     identities_of,
@@ -46,7 +47,11 @@ class CustomerCodeTaken(Conflict):
 
 def require_customer(db: Db, *, tenant: str, customer_code: str) -> None:
     """Raise Invalid, or CustomerErased, unless the tenant has an active customer of this code."""
-    status = store.find_status(db, tenant=tenant, customer_code=customer_code)
+    require_active(store.find_status(db, tenant=tenant, customer_code=customer_code))
+
+
+def require_active(status: Status | None) -> None:
+    """Raise Invalid, or CustomerErased, unless this is an active customer's status; None where no customer is."""
     if status is None:
         raise Invalid.field("customer_code", "no customer has this code.")
     if status == "erased":

@@ -77,6 +77,12 @@ def find_fields(db: Db, *, tenant: str, customer_code: str, fields: Iterable[str
     return _customers(db).find_one(query, dict.fromkeys(fields, True))
 
 
+def find_part(book: Book, *, tenant: str, customer_code: str, fields: Iterable[str]) -> Customer | None:
+    """Return no more than these fields of a customer, decrypted."""
+    found = find_fields(book.db, tenant=tenant, customer_code=customer_code, fields=fields)
+    return None if found is None else _opened(book.cipher, found)
+
+
 def find_customer_by_key(book: Book, *, tenant: str, idempotency_key: str) -> Customer | None:
     return _find(book, {"tenant": tenant, "idempotency_key": idempotency_key})
 

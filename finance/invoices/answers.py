@@ -1,6 +1,6 @@
 """Invoices, credit notes and sequences as they are answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from marshmallow import fields
@@ -11,7 +11,9 @@ from finance.database import Document
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, PageSchema
 from finance.history import shown as shown_history
+from finance.invoices import tax_numbers
 from finance.invoices.model import STATUSES, CreditNote, Invoice
+from finance.invoices.tax_numbers import TAX_NUMBERS
 from finance.money import DECIMALS_BY_CURRENCY, is_whole, shown_amount
 
 
@@ -21,7 +23,7 @@ class AnsweredLineSchema(AnswerSchema):
     unit_price = fields.String()
     tax_rate = fields.String()
     discount = fields.String(allow_none=True)
-    net = fields.String(metadata={"description": "Exact, not rounded."})
+    net = fields.String(metadata={"description": "Rounded to the currency's decimals."})
 
 
 class TaxSchema(AnswerSchema):
@@ -37,7 +39,16 @@ class _IssuedSchema(AnswerSchema):
     shop = fields.String()
     period = fields.String()
     customer_code = fields.String(allow_none=True)
-    customer_name = fields.String(allow_none=True)
+    customer_name = fields.String(allow_none=True, metadata={"description": "As on the day of issue; so the others."})
+    customer_address = fields.String(allow_none=True)
+    customer_gstin = fields.String(
+        allow_none=True,
+        metadata={"description": "Masked, but for whoever issues it, and accountants on a single invoice."},
+    )
+    customer_pan_number = fields.String(
+        allow_none=True,
+        metadata={"description": "Where there is no GSTIN; masked, but for accountants on a single invoice."},
+    )
     issued_on = fields.Date()
     currency = fields.String()
     lines = fields.List(fields.Nested(AnsweredLineSchema))
@@ -138,10 +149,11 @@ _CREDIT_NOTE = tuple(CreditNoteSchema().fields)
 _SUMS = {"paid_minor": "amount_paid", "credited_minor": "amount_credited", "allocated_minor": "allocated"}
 
 
-def dump_invoice(invoice: Invoice) -> dict[str, Any]:
-    """Return a stored invoice as it is answered."""
+def dump_invoice(invoice: Invoice, *, in_full: Collection[str] = ()) -> dict[str, Any]:
+    """Return a stored invoice as it is answered, its tax numbers masked but for those named in `in_full`."""
     get, currency = invoice.get, invoice.get("currency")
     shown = _dump_issued(invoice, _INVOICE)
+    shown |= {name: tax_numbers.shown(get(name), in_full=True) for name in in_full}
     shown["amount_paid"] = shown_amount(get("paid_minor"), currency)
     shown["amount_credited"] = shown_amount(get("credited_minor", 0), currency)
     shown["allocations"] = [
@@ -211,6 +223,7 @@ def _dump_issued(document: Invoice | CreditNote, names: Sequence[str]) -> dict[s
     get, currency = document.get, document.get("currency")
     shown = {name: get(name) for name in names}
     shown["id"] = str(document["_id"])
+    shown |= {name: tax_numbers.shown(get(name), in_full=False) for name in TAX_NUMBERS}
     shown["lines"] = [_dump_line(line, currency) for line in documents_in(get("lines"))]
     shown["taxes"] = [
         {

@@ -21,7 +21,10 @@ _ISSUED: dict[str, Any] = {
     "shop": "dkr1",
     "period": "2026-11",
     "customer_code": "CUST-000001",
-    "customer_name": None,
+    "customer_name": "Bharat Textiles Ltd",
+    "customer_address": None,
+    "customer_gstin": "***********C1ZE",
+    "customer_pan_number": None,
     "issued_on": "2026-11-20",
     "currency": "EUR",
     "lines": [
@@ -42,6 +45,7 @@ _ISSUED: dict[str, Any] = {
 }
 _OTHERS = {"payment_number": None, "credit_note_number": None, "invoice_number": None}
 INVOICE = _ISSUED | {
+    "customer_gstin": "27AAAPL1234C1ZE",
     "invoice_number": "FAC-DKR1-202611-0001",
     "due_on": "2026-12-20",
     "amount_paid": "0.00",
@@ -63,7 +67,9 @@ PARTLY_PAID = INVOICE | {
     "allocations": [{"payment_number": "PAY20260001", "credit_note_number": None, "amount": "1000.00"}],
     "history": [entry("paid", amount_paid=change("0.00", "1000.00")) | _OTHERS | {"payment_number": "PAY20260001"}],
 }
+_MASKED = {"customer_gstin": _ISSUED["customer_gstin"]}
 CANCELLED = INVOICE | {
+    **_MASKED,
     "outstanding": "0.00",
     "status": "cancelled",
     "cancel_reason": CANCEL["reason"],
@@ -74,7 +80,7 @@ CANCELLED = INVOICE | {
         entry("cancelled", status=change("issued", "cancelled"), cancel_reason={"to": CANCEL["reason"]}) | _OTHERS
     ],
 }
-INVOICES = page(PARTLY_PAID)
+INVOICES = page(PARTLY_PAID | _MASKED)
 CREDIT_NOTE = _ISSUED | {
     "credit_note_number": "AV-DKR1-202611-0001",
     "invoice_number": "FAC-DKR1-202611-0001",

@@ -12,6 +12,7 @@ from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash
 from finance.shops.model import Shop, series_of
+from finance.text import fold, words_of
 
 KIND = "invoice"
 CREDIT_NOTE_KIND = "credit_note"
@@ -26,11 +27,16 @@ CREDIT_NOTES_NUMBERED = NumberedKind(
     followed_fields=_FOLLOWED_FIELDS,
 )
 STATUSES = ("issued", "partly_paid", "paid", "cancelled")
+OPEN_STATUSES = ("issued", "partly_paid")
+OPEN = "open"  # as lists are asked for either of them
 # Each order ends in what makes it total, so that a cursor names one place.
 ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
     "invoice_number": ("shop", "period", "number_seq", "_id"),
     "issued_on": ("issued_on", "shop", "number_seq", "_id"),
     "created_at": ("created_at", "_id"),
+    # Many are due on one day, or come to the same: they follow in the order of their days.
+    "due_on": ("due_on", "issued_on", "shop", "number_seq", "_id"),
+    "total": ("total_minor", "issued_on", "shop", "number_seq", "_id"),
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 ISSUED_ON_MIN = date(2000, 1, 1)
@@ -45,7 +51,7 @@ LATER_DEFAULTS: Mapping[str, Any] = {}
 
 
 class Line(TypedDict):
-    """A line; numbers are decimal texts. `net` is exact, not rounded."""
+    """A line; numbers are decimal texts. `net` is rounded, see totals.py; what earlier versions stored is exact."""
 
     description: str
     quantity: str
@@ -101,7 +107,13 @@ class _Issued(Totals):
     created_by: str
     created_by_name: NotRequired[str]
     customer_code: NotRequired[str]
+    # As they were when it was issued. Tax numbers are encrypted, see tax_numbers.py; what earlier versions stored has
+    # the customer's code alone, unless a name was posted.
     customer_name: NotRequired[str]
+    customer_address: NotRequired[str]
+    customer_gstin: NotRequired[Any]
+    customer_pan_number: NotRequired[Any]
+    customer_folded: NotRequired[list[str]]  # of invoices alone, see folded_name_fields
 
 
 class Invoice(_Issued):
@@ -151,7 +163,8 @@ class CreditNote(_Issued):
     history: list[HistoryEntry]
 
 
-COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", "customer_code", "customer_name", *Totals.__annotations__))
+_CUSTOMER = ("customer_code", "customer_name", "customer_address", "customer_gstin", "customer_pan_number")
+COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", *_CUSTOMER, *Totals.__annotations__))
 
 
 def invoice_series(tenant: str, shop: Shop, period: str, number_format: str) -> Series:
@@ -182,8 +195,20 @@ def possible_days(today: date, *, ahead_days: int) -> tuple[date, date]:
     return ISSUED_ON_MIN, today + timedelta(days=ahead_days)
 
 
-def new_invoice(posted: Mapping[str, Any], asked: Asked, *, totals: Totals, period: str, issued_on: date) -> Invoice:
-    """Return the document of an invoice that has everything but its number."""
+def new_invoice(
+    posted: Mapping[str, Any],
+    asked: Asked,
+    *,
+    customer: Mapping[str, Any],
+    totals: Totals,
+    period: str,
+    issued_on: date,
+    due_on: date | None,
+) -> Invoice:
+    """Return the document of an invoice that has everything but its number; `customer` is what it keeps of the buyer.
+
+    `posted` is as its digest may be made of it, see tax_numbers.sealed_request.
+    """
     invoice: Document = {
         "tenant": asked.tenant,
         "invoice_number": None,
@@ -191,16 +216,27 @@ def new_invoice(posted: Mapping[str, Any], asked: Asked, *, totals: Totals, peri
         "period": period,
         "number_seq": None,
         "issued_on": issued_on.isoformat(),
-        "due_on": posted["due_on"].isoformat() if posted.get("due_on") else None,
+        "due_on": due_on.isoformat() if due_on else None,
         **totals,
         "created_at": asked.now,
         **created_by(asked),
         **_nothing_paid(totals["total_minor"]),
     }
-    invoice |= {name: posted[name] for name in ("customer_code", "customer_name", "notes") if name in posted}
+    invoice |= {name: posted[name] for name in ("customer_code", "notes") if name in posted}
+    invoice |= customer
+    if "customer_name" in customer:
+        invoice |= folded_name_fields(customer["customer_name"])
     if asked.key is not None:
         invoice |= {"idempotency_key": asked.key, "request_hash": hash_of(posted)}
     return cast(Invoice, invoice)
+
+
+def folded_name_fields(name: str) -> dict[str, list[str]]:
+    """Return what the search by the customer's name compares, as it stands beside `customer_name` on an invoice.
+
+    Invoices of earlier versions lack it until it is added to them: only then does the search find them.
+    """
+    return {"customer_folded": words_of(fold(name))}
 
 
 def hash_of(posted: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`/invoices`, `/credit-notes` and the sequences of a shop: each view loads, calls and dumps."""
 
 from collections.abc import Iterator
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,15 @@ from finance.allocations.model import InvoiceBusy, InvoiceIsCancelled
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers.changes import CustomerErased
+from finance.customers.model import Book
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
+from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
+from finance.events import NotRecorded
 from finance.invoices import cancelling, credit_notes, crediting, examples, issuing, note_giving, sequences, service
 from finance.invoices.answers import (
     CreditNotePageSchema,
@@ -34,10 +38,11 @@ from finance.invoices.cancelling import (
     InvoiceHasPayments,
     InvoiceHistoryFull,
 )
+from finance.invoices.credit_limits import OverCreditLimit
 from finance.invoices.credit_notes import CreditNoteNotFound
 from finance.invoices.crediting import MoreThanInvoiced
 from finance.invoices.finishing import CreditNoteNotStored
-from finance.invoices.model import Invoice
+from finance.invoices.model import CreditNote, Invoice
 from finance.invoices.note_giving import CreditNoteBusy
 from finance.invoices.schemas import (
     CancelSchema,
@@ -47,11 +52,13 @@ from finance.invoices.schemas import (
     InvoiceListSchema,
     NewCreditNoteSchema,
     NewInvoiceSchema,
+    OverLimitSchema,
     ReleaseCreditNoteSchema,
     filters_of,
 )
 from finance.invoices.sequences import IssuedOnBeforeLast
 from finance.invoices.settling import InvoiceNotFound, Settling
+from finance.invoices.tax_numbers import GSTIN, TAX_NUMBERS, opened, record_read
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.shops.service import ShopNotFound
@@ -74,26 +81,39 @@ EXPORTED = Table(
 
 @blueprint.route("/invoices", methods=["POST"])
 @requires("client")
-@fails(IssuedOnBeforeLast, CustomerErased, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@fails(IssuedOnBeforeLast, CustomerErased, OverCreditLimit, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(EncryptionKeyWrong, EncryptionNotConfigured, *lane.FAILURES)
 @blueprint.arguments(NewInvoiceSchema(), example=examples.NEW_INVOICE)
+@blueprint.arguments(OverLimitSchema(), location="query")
 @blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=LOCATION)
-def issue_invoice(posted: dict[str, Any]) -> Response:
+def issue_invoice(posted: dict[str, Any], query: dict[str, str]) -> Response:
     """Issue an invoice under the next number of its shop's sequence"""
-    answer = issuing.issue_invoice(parts().db, asked(), submit=parts().submit_invoice, posted=posted)
+    answer = issuing.issue_invoice(
+        Book(parts().db, parts().cipher),
+        asked(),
+        submit=parts().submit_invoice,
+        posted=posted,
+        over_limit_confirmed=query["confirm_over_limit"] == "true",
+    )
     location = f"/api/v1/invoices/{answer.document['invoice_number']}"
-    return reply(dump_invoice(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
+    shown = dump_invoice(answer.document, in_full=(GSTIN,))
+    return reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
 @blueprint.route("/invoices/<invoice_number>", methods=["GET"])
 @requires("client")
-@fails(InvoiceNotFound, *lane.FAILURES)
+@fails(InvoiceNotFound, NotRecorded, *lane.FAILURES)
 @blueprint.response(200, InvoiceSchema(), example=examples.PARTLY_PAID)
 def get_invoice(invoice_number: str) -> Response:
     """Show an invoice and what is outstanding of it"""
     invoice = service.get_invoice(
         parts().db, tenant=caller().tenant, invoice_number=invoice_number, settling=_settling()
     )
-    return reply(dump_invoice(invoice))
+    read = opened(parts().cipher, invoice)
+    if not caller().may("accountant"):
+        return reply(dump_invoice(read))
+    record_read(parts().db, asked(), read)
+    return reply(dump_invoice(read, in_full=TAX_NUMBERS))
 
 
 @blueprint.route("/invoices", methods=["GET"])
@@ -103,9 +123,13 @@ def get_invoice(invoice_number: str) -> Response:
 def list_invoices(query: dict[str, Any]) -> Response:
     """List invoices, the newest day first"""
     list_page = partial(
-        service.list_invoices, parts().db, tenant=caller().tenant, filters=filters_of(query), settling=_settling()
+        service.list_invoices,
+        parts().db,
+        tenant=caller().tenant,
+        filters=filters_of(query, today=_today()),
+        settling=_settling(),
     )
-    return list_reply(query, list_page, dump_invoice)
+    return list_reply(query, list_page, _masked_invoice)
 
 
 @exported(blueprint, "/invoices/export", EXPORTED, dump_invoice)
@@ -114,7 +138,11 @@ def list_invoices(query: dict[str, Any]) -> Response:
 def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
     """Export every invoice of a list"""
     return service.export_invoices(
-        parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], settling=_settling()
+        parts().db,
+        tenant=caller().tenant,
+        filters=filters_of(query, today=_today()),
+        sort=query["sort"],
+        settling=_settling(),
     )
 
 
@@ -130,7 +158,7 @@ def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     answer = cancelling.cancel_invoice(
         parts().db, asked(), invoice_number=invoice_number, reason=posted["reason"], settling=_settling()
     )
-    return reply(dump_invoice(answer.document), replayed=answer.replayed)
+    return reply(_masked_invoice(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/invoices/<invoice_number>/credit-notes", methods=["POST"])
@@ -145,7 +173,7 @@ def credit_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
         parts().db, asked(), invoice_number=invoice_number, posted=posted, settling=_settling()
     )
     location = f"/api/v1/credit-notes/{answer.document['credit_note_number']}"
-    shown = dump_credit_note(answer.document)
+    shown = _masked_credit_note(answer.document)
     return reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
@@ -158,7 +186,7 @@ def get_credit_note(credit_note_number: str) -> Response:
     note = credit_notes.get_credit_note(
         parts().db, tenant=caller().tenant, credit_note_number=credit_note_number, settling=_settling()
     )
-    return reply(dump_credit_note(note))
+    return reply(_masked_credit_note(note))
 
 
 @blueprint.route("/credit-notes", methods=["GET"])
@@ -174,7 +202,7 @@ def list_credit_notes(query: dict[str, Any]) -> Response:
         filters=filters_of(query),
         settling=_settling(),
     )
-    return list_reply(query, list_page, dump_credit_note)
+    return list_reply(query, list_page, _masked_credit_note)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>/allocations", methods=["POST"])
@@ -192,7 +220,7 @@ def allocate_credit_note(posted: dict[str, Any], credit_note_number: str) -> Res
         posted=posted["allocations"],
         settling=_settling(),
     )
-    return reply(dump_credit_note(answer.document), replayed=answer.replayed)
+    return reply(_masked_credit_note(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>/release", methods=["POST"])
@@ -206,7 +234,7 @@ def release_credit_note(posted: dict[str, Any], credit_note_number: str) -> Resp
     answer = note_giving.release_credit_note(
         parts().db, asked(), credit_note_number=credit_note_number, posted=posted, settling=_settling()
     )
-    return reply(dump_credit_note(answer.document), replayed=answer.replayed)
+    return reply(_masked_credit_note(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/shops/<shop>/sequences", methods=["GET"], tags=["shops"])
@@ -217,6 +245,19 @@ def list_sequences(shop: str) -> Response:
     """Show each sequence of a shop: its newest number, its count, and whether no number is missing"""
     found = sequences.list_sequences(parts().db, tenant=caller().tenant, shop=shop.lower())
     return reply({"data": [dump_sequence(sequence) for sequence in found]})
+
+
+def _today() -> date:
+    """Return the day by which invoices are overdue: one for all shops, as payments have one."""
+    return parts().clock().astimezone(parts().config.timezone).date()
+
+
+def _masked_invoice(invoice: Invoice) -> dict[str, Any]:
+    return dump_invoice(opened(parts().cipher, invoice))
+
+
+def _masked_credit_note(note: CreditNote) -> dict[str, Any]:
+    return dump_credit_note(opened(parts().cipher, note))
 
 
 def _settling() -> Settling:

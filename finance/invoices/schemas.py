@@ -1,12 +1,15 @@
 """Invoices and credit notes as they are posted and asked for."""
 
 from collections.abc import Mapping
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
-from finance.customers.schemas import CustomerCode
+from finance.customers.checks import parse_gstin
+from finance.customers.masking import is_masked
+from finance.customers.schemas import CustomerCode, Secret
 from finance.edge.fields import (
     AmountText,
     Choice,
@@ -18,11 +21,14 @@ from finance.edge.fields import (
     Text,
     TextWithoutKey,
 )
-from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
+from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema, NameSearch
 from finance.edge.hints import given_by_server
 from finance.edge.items import Items
-from finance.invoices.model import SORTS, STATUSES
+from finance.errors import Invalid
+from finance.invoices.model import OPEN, SORTS, STATUSES
+from finance.money import parse_amount
 from finance.numbering.series import SLUG
+from finance.text import fold
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
@@ -104,10 +110,24 @@ class NewInvoiceSchema(_LinesSchema):
     fixed = given_by_server(
         *("id", "invoice_number", "period", "taxes", "amount_paid", "outstanding", "status", "cancel_reason"),
         *("cancelled_at", "credit_note_number", "history", "created_at", "created_by"),
-    )
+    ) | {"customer_pan_number": "is taken from the customer; leave it out."}
     shop = ShopName(required=True)
     customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
-    customer_name = Text(200, allow_none=True, metadata={"description": "Needed where there is no customer_code."})
+    customer_name = Text(
+        200, allow_none=True, metadata={"description": "Needed without a customer_code; default: the customer's."}
+    )
+    customer_address = Text(
+        500,
+        lines=True,
+        allow_none=True,
+        metadata={"description": "Default: that of the customer's registration, see customer_gstin."},
+    )
+    customer_gstin = Secret(
+        parse_gstin,
+        40,
+        allow_none=True,
+        metadata={"description": "One of the customer's, in full or masked as it is shown; default: the only one."},
+    )
     issued_on = Day(allow_none=True, metadata={"description": "Default: today in the shop's time zone."})
     due_on = Day(allow_none=True)
     currency = CurrencyCode(allow_none=True, metadata={"description": "Default: the shop's."})
@@ -117,6 +137,8 @@ class NewInvoiceSchema(_LinesSchema):
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if not (data.get("customer_code") or data.get("customer_name")):
             raise ValidationError({"customer_name": ["is required where there is no customer_code."]})
+        if not data.get("customer_code") and is_masked(data.get("customer_gstin") or ""):
+            raise ValidationError({"customer_gstin": ["is masked; without a customer_code write it in full."]})
 
 
 class NewCreditNoteSchema(_LinesSchema):
@@ -152,16 +174,44 @@ class ReleaseCreditNoteSchema(Schema):
     reason = TextWithoutKey(500, lines=True, required=True)
 
 
+class OverLimitSchema(Schema):
+    """Said by somebody who has seen that the customer will owe more than its credit limit allows."""
+
+    confirm_over_limit = Choice(("true", "false"), load_default="false")
+
+
 class CancelSchema(Schema):
     reason = TextWithoutKey(500, lines=True, required=True)
+
+
+def _sort(default: str) -> Choice:
+    said = f"Default: {default}; due_on where overdue is asked for. total needs currency."
+    return Choice(SORTS, name="InvoiceSort", metadata={"description": said})
 
 
 class InvoiceFiltersSchema(FiltersSchema):
     """Which invoices are meant; the same for lists and exports."""
 
+    default_sort = "issued_on"
+
     shop = ShopName()
-    status = Choice(STATUSES, name="InvoiceStatus")
+    status = Choice(
+        (*STATUSES, OPEN),
+        name="InvoiceStatusFilter",
+        hint=f"must be {OPEN}, for issued and partly_paid, or else it must be one of: {', '.join(STATUSES)}.",
+        metadata={"description": "open: issued or partly_paid."},
+    )
     customer_code = CustomerCode()
+    customer_name = NameSearch(
+        200, metadata={"description": "How the name on the invoice, or a word in it, begins; case and accents aside."}
+    )
+    overdue = Choice(
+        ("true",),
+        metadata={"description": "Due before today (in FINANCE_TIMEZONE), and something is outstanding."},
+    )
+    min_outstanding = AmountText(
+        metadata={"description": "At least this much is outstanding; needs currency.", "type": "string"}
+    )
     currency = CurrencyCode()
     issued_from = Day(metadata={"description": "The first day, inclusive."})
     issued_to = Day(metadata={"description": "The last day, inclusive."})
@@ -169,13 +219,28 @@ class InvoiceFiltersSchema(FiltersSchema):
     due_to = Day(metadata={"description": "The last day due, inclusive."})
     idempotency_key = Text(255)
 
+    @validates_schema
+    def _check_amounts(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "currency" not in data:
+            needing = {"min_outstanding": "min_outstanding" in data, "sort": data.get("sort") in ("total", "-total")}
+            said = {name: ["needs the parameter currency beside it."] for name, needs in needing.items() if needs}
+            if said:
+                raise ValidationError(said)
+        elif "min_outstanding" in data:
+            _minor(data["min_outstanding"], data["currency"], "min_outstanding")
+
+    @post_load
+    def _choose_sort(self, query: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {"sort": "due_on" if "overdue" in query else self.default_sort, **query}
+
 
 class InvoiceListSchema(InvoiceFiltersSchema):
     """The filters, the order and the place of one page."""
 
     fixed = OF_LISTS
+    default_sort = "-issued_on"
 
-    sort = Choice(SORTS, name="InvoiceSort", load_default="-issued_on")
+    sort = _sort(default_sort)
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)
     cursor = PageCursor()
 
@@ -183,7 +248,7 @@ class InvoiceListSchema(InvoiceFiltersSchema):
 class InvoiceExportSchema(InvoiceFiltersSchema):
     fixed = OF_EXPORTS
 
-    sort = Choice(SORTS, name="InvoiceSort", load_default="issued_on")
+    sort = _sort(InvoiceFiltersSchema.default_sort)
 
 
 class CreditNoteListSchema(FiltersSchema):
@@ -200,10 +265,27 @@ class CreditNoteListSchema(FiltersSchema):
     cursor = PageCursor()
 
 
-def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a loaded query as the store's filters: days as they are stored."""
-    return {
+def filters_of(query: Mapping[str, Any], *, today: date | None = None) -> dict[str, Any]:
+    """Return a loaded query as the store's filters: folded text, minor units, days as they are stored.
+
+    `today` is needed where `overdue` may be asked for.
+    """
+    filters = {
         name: value.isoformat() if name.endswith(("_from", "_to")) else value
         for name, value in query.items()
         if name not in ("sort", "limit", "cursor")
     }
+    if "customer_name" in filters:
+        filters["customer_folded"] = fold(filters.pop("customer_name"))
+    if "min_outstanding" in filters:
+        filters["min_outstanding"] = _minor(filters["min_outstanding"], filters["currency"], "min_outstanding")
+    if filters.pop("overdue", None) and today is not None:
+        filters["overdue_on"] = today.isoformat()
+    return filters
+
+
+def _minor(text: str, currency: str, name: str) -> int:
+    try:
+        return parse_amount(text, currency, name=name)
+    except Invalid as refused:
+        raise ValidationError({name: [error.detail for error in refused.errors]}) from None

@@ -15,6 +15,8 @@ from finance.invoices.model import (
     CREDIT_NOTES_NUMBERED,
     KIND,
     NUMBERED,
+    OPEN,
+    OPEN_STATUSES,
     ORDER_BY_SORT,
     CreditNote,
     Invoice,
@@ -22,6 +24,7 @@ from finance.invoices.model import (
 from finance.numbering.drafts import Numbered
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
+from finance.text import beginning
 
 UNSETTLED_MAX = 200
 
@@ -109,6 +112,14 @@ def forget_put_off(db: Db, invoice: Invoice) -> None:
     _invoices(db).update_one({"tenant": invoice["tenant"], "_id": invoice["_id"]}, {"$unset": {"settling": True}})
 
 
+def outstanding_of_customer(db: Db, *, tenant: str, customer_code: str, currency: str) -> int:
+    """Return what is free on a customer's invoices in one currency, read from the index alone."""
+    wanted = {"tenant": tenant, "customer_code": customer_code, "currency": currency, "free_minor": {"$gt": 0}}
+    group = {"_id": None, "free_minor": {"$sum": "$free_minor"}}
+    found = next(iter(_invoices(db).aggregate([{"$match": wanted}, {"$group": group}])), None)
+    return int(found["free_minor"]) if found else 0
+
+
 def find_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote | None:
     return _credit_notes(db).find_one({"tenant": tenant, "credit_note_number": credit_note_number})
 
@@ -159,6 +170,8 @@ def _query(filters: Mapping[str, Any]) -> Document:
     query: Document = {name: filters[name] for name in names if name in filters}
     if "unallocated" in filters:
         query["unallocated"] = True
+    if "customer_folded" in filters:
+        query["customer_folded"] = beginning(filters["customer_folded"])
     for field in ("issued_on", "due_on"):
         bounds = {
             operator: filters[f"{field.removesuffix('_on')}_{end}"]
@@ -167,4 +180,12 @@ def _query(filters: Mapping[str, Any]) -> Document:
         }
         if bounds:
             query[field] = bounds
+    if "overdue_on" in filters:
+        query["due_on"] = query.get("due_on", {}) | {"$lt": filters["overdue_on"]}
+    if "overdue_on" in filters or "min_outstanding" in filters:
+        # What is open by either of its marks: the one is in the indexes of what is open, the other in that of the days.
+        query["free_minor"] = {"$gte": filters.get("min_outstanding", 1)}
+        query.setdefault("status", OPEN)
+    if query.get("status") == OPEN:
+        query["status"] = {"$in": list(OPEN_STATUSES)}
     return query

@@ -1,7 +1,14 @@
-"""What an invoice comes to: exactly, and rounded half up once per tax rate, to the currency's smallest unit.
+"""What an invoice comes to, each step rounded half up to the currency's decimals, as EN 16931 wants it.
 
-Lines are not rounded. For each rate the exact sum of its lines is rounded to its net, and the exact tax on that exact
-sum to its tax; the totals are the sums of these.
+1. Each line: quantity × price less its discount, reckoned exactly and rounded once (BT-131; BR-DEC-23).
+2. The base of each rate is the sum of its rounded lines (BT-116; BR-S-08), so it is never rounded itself.
+3. The tax of each rate is that base × the rate, rounded (BT-117; BR-CO-17).
+4. The total without tax is the sum of the rounded lines (BT-106; BR-CO-10), the tax that of the rates (BR-CO-14).
+
+So whoever adds up what stands on the invoice comes to its totals: 0.03 × 2.83 at 18 % is a line of 0.08 with a tax of
+0.01. Rounded once at the end, as earlier versions did, it was a tax of 0.02. What they issued keeps its totals: stored
+ones are never reckoned anew. The rules in brackets are those of EN 16931-1:2017, which writes two decimals; we take
+those of the currency.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +32,9 @@ class TaxOfRate:
 
 @dataclass(frozen=True)
 class Totals:
+    """`line_nets_minor` in the order of the lines; `taxes` in that of the rates."""
+
+    line_nets_minor: tuple[int, ...]
     taxes: tuple[TaxOfRate, ...]
     net_minor: int
     tax_minor: int
@@ -40,7 +50,10 @@ def computed(posted: Mapping[str, Any], currency: str) -> model.Totals:
     if totals.total_minor >= 10 ** (MAJOR_DIGITS_MAX + DECIMALS_BY_CURRENCY[currency]):
         raise Invalid.field("lines", f"come to more than {MAJOR_DIGITS_MAX} digits before the point.")
     _require_agreement(posted, totals, currency)
-    lines = [cast(model.Line, {**line, "net": exact_text(line_net(line), currency)}) for line in posted["lines"]]
+    lines = [
+        cast(model.Line, {**line, "net": format_amount(net_minor, currency)})
+        for line, net_minor in zip(posted["lines"], totals.line_nets_minor, strict=True)
+    ]
     taxes = [model.Tax(rate=t.rate, net_minor=t.net_minor, tax_minor=t.tax_minor) for t in totals.taxes]
     return {
         "currency": currency,
@@ -54,19 +67,20 @@ def computed(posted: Mapping[str, Any], currency: str) -> model.Totals:
 
 def totals_of(lines: Sequence[Mapping[str, Any]], currency: str) -> Totals:
     """Return the totals of lines of decimal texts: quantity, unit_price, tax_rate (percent) and perhaps discount."""
-    net_by_rate: dict[str, Fraction] = {}
-    for line in lines:
-        net_by_rate[line["tax_rate"]] = net_by_rate.get(line["tax_rate"], Fraction(0)) + line_net(line)
     units = 10 ** DECIMALS_BY_CURRENCY[currency]
+    nets = tuple(round_half_up(line_net(line) * units) for line in lines)
+    net_by_rate: dict[str, int] = {}
+    for line, net_minor in zip(lines, nets, strict=True):
+        net_by_rate[line["tax_rate"]] = net_by_rate.get(line["tax_rate"], 0) + net_minor
     taxes = tuple(
-        TaxOfRate(rate, round_half_up(net * units), round_half_up(net * Fraction(rate) / 100 * units))
-        for rate, net in sorted(net_by_rate.items(), key=lambda entry: Fraction(entry[0]))
+        TaxOfRate(rate, net_minor, round_half_up(net_minor * Fraction(rate) / 100))
+        for rate, net_minor in sorted(net_by_rate.items(), key=lambda entry: Fraction(entry[0]))
     )
-    return Totals(taxes, sum(tax.net_minor for tax in taxes), sum(tax.tax_minor for tax in taxes))
+    return Totals(nets, taxes, sum(nets), sum(tax.tax_minor for tax in taxes))
 
 
 def line_net(line: Mapping[str, Any]) -> Fraction:
-    """Return quantity × unit price less the discount, which is an amount ("5.00") or a share ("10%")."""
+    """Return quantity × unit price less the discount, an amount ("5.00") or a share ("10%"); exact, not rounded."""
     gross = Fraction(line["quantity"]) * Fraction(line["unit_price"])
     discount = line.get("discount") or "0"
     if discount.endswith("%"):
@@ -77,15 +91,6 @@ def line_net(line: Mapping[str, Any]) -> Fraction:
 def round_half_up(value: Fraction) -> int:
     """Return the nearest integer of a value that isn't negative; a half goes up."""
     return int((2 * value + 1) // 2)
-
-
-def exact_text(value: Fraction, currency: str) -> str:
-    """Return all decimals of a value that has finitely many, and at least those of the currency."""
-    decimals = DECIMALS_BY_CURRENCY[currency]
-    while (value * 10**decimals).denominator != 1:
-        decimals += 1
-    digits = str(int(value * 10**decimals)).rjust(decimals + 1, "0")
-    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
 
 
 def _require_agreement(posted: Mapping[str, Any], totals: Totals, currency: str) -> None:
