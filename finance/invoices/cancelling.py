@@ -3,6 +3,7 @@
 from functools import partial
 
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
 from finance.database import Db
@@ -27,11 +28,19 @@ class InvoiceHistoryFull(Conflict):
     detail_default = f"This invoice was changed {HISTORY_MAX} times; it can't be changed any more."
 
 
-def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, settling: Settling) -> Answer[Invoice]:
+def cancel_invoice(
+    db: Db,
+    asked: Asked,
+    *,
+    invoice_number: str,
+    reason: str,
+    settling: Settling,
+    condition: Condition = ALWAYS,
+) -> Answer[Invoice]:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it.
 
     The change of the invoice decides; the credit note follows from it, at once or by whoever meets the invoice next.
-    Raises InvoiceAlreadyCancelled, InvoiceHasPayments, IdempotencyKeyReused.
+    Raises InvoiceAlreadyCancelled, InvoiceHasPayments, IdempotencyKeyReused, PreconditionFailed.
     """
 
     repeat = partial(_find_cancelled, db, asked, invoice_number, reason, settling)
@@ -39,6 +48,7 @@ def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, se
     def cancel() -> Answer[Invoice] | None:
         invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
         _require_cancellable(invoice)
+        condition.require(invoice)
         cancelled = _cancel(db, asked, invoice, reason)
         return repeat() if cancelled is None else Answer(settled(db, cancelled, settling))
 

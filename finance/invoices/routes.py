@@ -10,11 +10,13 @@ from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers.changes import CustomerErased
 from finance.edge.blueprints import Blueprint
+from finance.edge.conditions import asked_condition, tagged_reply
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
-from finance.edge.openapi import LOCATION
+from finance.edge.openapi import ETAG, LOCATION
 from finance.edge.replies import reply
+from finance.errors import PreconditionFailed
 from finance.invoices import cancelling, credit_notes, examples, issuing, sequences, service
 from finance.invoices.answers import (
     CreditNotePageSchema,
@@ -64,24 +66,26 @@ EXPORTED = Table(
 @requires("client")
 @fails(IssuedOnBeforeLast, CustomerErased, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(NewInvoiceSchema(), example=examples.NEW_INVOICE)
-@blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=LOCATION)
+@blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=ETAG | LOCATION)
 def issue_invoice(posted: dict[str, Any]) -> Response:
     """Issue an invoice under the next number of its shop's sequence"""
     answer = issuing.issue_invoice(parts().db, asked(), submit=parts().submit_invoice, posted=posted)
     location = f"/api/v1/invoices/{answer.document['invoice_number']}"
-    return reply(dump_invoice(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
+    return tagged_reply(
+        dump_invoice(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed
+    )
 
 
 @blueprint.route("/invoices/<invoice_number>", methods=["GET"])
 @requires("client")
 @fails(InvoiceNotFound, *lane.FAILURES)
-@blueprint.response(200, InvoiceSchema(), example=examples.PARTLY_PAID)
+@blueprint.response(200, InvoiceSchema(), example=examples.PARTLY_PAID, headers=ETAG)
 def get_invoice(invoice_number: str) -> Response:
     """Show an invoice and what is outstanding of it"""
     invoice = service.get_invoice(
         parts().db, tenant=caller().tenant, invoice_number=invoice_number, settling=_settling()
     )
-    return reply(dump_invoice(invoice))
+    return tagged_reply(dump_invoice(invoice))
 
 
 @blueprint.route("/invoices", methods=["GET"])
@@ -109,25 +113,30 @@ def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
 @blueprint.route("/invoices/<invoice_number>/cancel", methods=["POST"])
 @requires("accountant")
 @fails(InvoiceNotFound, InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHistoryFull, InvoiceBusy)
-@fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@fails(PreconditionFailed, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(CancelSchema(), example=examples.CANCEL)
-@blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED)
+@blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED, headers=ETAG)
 def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it"""
     answer = cancelling.cancel_invoice(
-        parts().db, asked(), invoice_number=invoice_number, reason=posted["reason"], settling=_settling()
+        parts().db,
+        asked(),
+        invoice_number=invoice_number,
+        reason=posted["reason"],
+        settling=_settling(),
+        condition=asked_condition(dump_invoice),
     )
-    return reply(dump_invoice(answer.document), replayed=answer.replayed)
+    return tagged_reply(dump_invoice(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>", methods=["GET"])
 @requires("client")
 @fails(CreditNoteNotFound)
-@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE)
+@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=ETAG)
 def get_credit_note(credit_note_number: str) -> Response:
     """Show a credit note"""
     note = credit_notes.get_credit_note(parts().db, tenant=caller().tenant, credit_note_number=credit_note_number)
-    return reply(dump_credit_note(note))
+    return tagged_reply(dump_credit_note(note))
 
 
 @blueprint.route("/credit-notes", methods=["GET"])

@@ -8,7 +8,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
-from finance.history import push
+from finance.history import as_read, push
 from finance.invoices.model import (
     ALLOCATIONS_MAX,
     CREDIT_NOTE_KIND,
@@ -71,6 +71,7 @@ def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry
         "_id": invoice["_id"],
         "status": {"$ne": "cancelled"},
         "allocations": {"$size": 0},
+        "history": as_read(invoice),
     }
     change: Document = push(invoice, entry)
     change["$set"] = change.get("$set", {}) | {**values, "status": "cancelled", "free_minor": 0}

@@ -5,6 +5,7 @@ from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
@@ -36,16 +37,17 @@ class ShopBusy(Unavailable):
     detail_default = "Others kept changing this shop, and nothing was changed by this request. A retry is safe."
 
 
-def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings) -> tuple[Shop, bool]:
+def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings, condition: Condition = ALWAYS) -> tuple[Shop, bool]:
     """Make or change a shop; return it, and whether it is new.
 
     A series that has numbers goes on as it is written until its period ends: invoices look at the number before them.
-    Raises Invalid where the numbers could not be unique, or would be too long.
+    Raises Invalid where the numbers could not be unique, or would be too long; PreconditionFailed.
     """
     settings = _checked(db, tenant=asked.tenant, shop=shop, posted=posted)
 
     def put() -> tuple[Shop, bool] | None:
         standing = store.find_shop(db, tenant=asked.tenant, shop=shop)
+        condition.require(standing, is_done=standing is not None and not _changes_of(standing, settings))
         if standing is None:
             new = _new_shop(asked, shop, settings)
             return (new, True) if store.insert_shop(db, new) else None
@@ -110,9 +112,8 @@ def _new_shop(asked: Asked, shop: str, settings: Settings) -> Shop:
 
 def _change(db: Db, asked: Asked, shop: Shop, settings: Settings) -> Shop | None:
     rule = _rule(settings)
-    changes = _changes(shop, settings, ShopSettings.__annotations__)
-    values = {name: change["to"] for name, change in changes.items()}
-    changes |= _changes(shop["rules"][-1], rule, RuleSettings.__annotations__)
+    changes = _changes_of(shop, settings)
+    values = {name: change["to"] for name, change in changes.items() if name in ShopSettings.__annotations__}
     if not changes:
         return shop
     if len(shop["history"]) >= HISTORY_MAX:
@@ -120,6 +121,11 @@ def _change(db: Db, asked: Asked, shop: Shop, settings: Settings) -> Shop | None
     today = asked.now.astimezone(ZoneInfo(shop["timezone"])).date()
     values["rules"] = _rules_after(shop["rules"], rule, replaced_on=today.isoformat())
     return store.update_shop(db, shop, values=values, entry=changed(asked, action="changed", changes=changes))
+
+
+def _changes_of(shop: Shop, settings: Settings) -> dict[str, Any]:
+    changes = _changes(shop, settings, ShopSettings.__annotations__)
+    return changes | _changes(shop["rules"][-1], settings, RuleSettings.__annotations__)
 
 
 def _changes(before: Mapping[str, object], after: Mapping[str, object], names: Iterable[str]) -> dict[str, Any]:
