@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from finance.conditions import Condition
 from finance.edge.failures import operations_of
 from tests.clients import Client, a_payment, at_once
 
-ETAG_SHAPE = r'"[0-9a-z-]+"'
 FORM = {"customer_name": "Ada"}
 RACERS = 8
 
@@ -57,6 +57,12 @@ def act(verb: str) -> Callable[..., Any]:
     return post
 
 
+def an_inactive_customer(client: Client, tenant: str) -> str:
+    path = a_stored_customer(client, tenant)
+    assert act("deactivate")(client, path, tenant, "left").status_code == 200
+    return path
+
+
 MAKERS = {
     "payment": a_stored_payment,
     "customer": a_stored_customer,
@@ -72,18 +78,10 @@ CHANGES = {
     "POST /payments/{payment_number}/void": (a_stored_payment, act("void")),
     "POST /invoices/{invoice_number}/cancel": (a_stored_invoice, act("cancel")),
     "POST /customers/{customer_code}/deactivate": (a_stored_customer, act("deactivate")),
-    "POST /customers/{customer_code}/activate": (None, act("activate")),
+    "POST /customers/{customer_code}/activate": (an_inactive_customer, act("activate")),
     "POST /customers/{customer_code}/erase": (a_stored_customer, act("erase")),
 }
 
-
-def an_inactive_customer(client: Client, tenant: str) -> str:
-    path = a_stored_customer(client, tenant)
-    assert act("deactivate")(client, path, tenant, "left").status_code == 200
-    return path
-
-
-CHANGES["POST /customers/{customer_code}/activate"] = (an_inactive_customer, act("activate"))
 
 of_all_kinds = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 of_all_changes = pytest.mark.parametrize(("make", "change"), CHANGES.values(), ids=CHANGES)
@@ -238,6 +236,40 @@ def test_of_many_with_one_tag_one_wins(shared_client: Client, make: Any, change:
     assert {*statuses} - {200} <= {409, 412}, statuses
     after = shared_client.get(path, tenant=tenant).json
     assert len(after["history"]) == len(shown.json["history"]) + 1
+
+
+def change_otherwise(client: Client, path: str, tenant: str) -> None:
+    """Change what stands at the path, as somebody else who doesn't ask for any state."""
+    if "/invoices/" in path:
+        allocation = {"invoice_number": path.rpartition("/")[2], "amount": "1.00"}
+        paid = client.post("/payments", json=a_payment(amount="1.00", allocations=[allocation]), tenant=tenant)
+        assert act("void")(client, paid.headers["Location"], tenant, "not theirs").status_code == 200
+        return
+    other_change = {"shops": save_shop, "customers": save_customer, "payments": edit}[path.split("/")[-2]]
+    assert other_change(client, path, tenant, "meanwhile").status_code == 200
+
+
+@of_all_changes
+def test_a_change_after_the_tags_were_compared_is_noticed(
+    shared_client: Client, make: Any, change: Any, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(shared_client, tenant)
+    tag = tag_of(shared_client, path, tenant)
+    compare, compared = Condition.require, []
+
+    def compare_and_pause(condition: Condition, *args: Any, **options: Any) -> None:
+        compare(condition, *args, **options)
+        compared.append(condition)
+        if len(compared) == 1:
+            at_once(1, lambda _: change_otherwise(shared_client, path, tenant))  # a request of its own has its thread
+
+    monkeypatch.setattr(Condition, "require", compare_and_pause)
+
+    answer = change(shared_client, path, tenant, "another", headers={"If-Match": tag})
+
+    assert (answer.status_code, len(compared) >= 1) == (412, True)
+    history = shared_client.get(path, tenant=tenant).json["history"]
+    assert [entry["action"] for entry in history][-1] in ("changed", "saved", "edited", "given_back")
 
 
 @pytest.mark.parametrize(
