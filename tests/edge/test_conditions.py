@@ -8,7 +8,7 @@ import pytest
 
 from finance.conditions import Condition
 from finance.edge.failures import operations_of
-from tests.clients import Client, a_payment, at_once
+from tests.clients import Client, HttpClient, a_payment, at_once
 
 FORM = {"customer_name": "Ada"}
 RACERS = 8
@@ -190,6 +190,18 @@ def test_numbers_that_are_not_sent_are_not_on_record_as_read(shared_client: Clie
     assert reads() == 1
     assert shared_client.get(path, tenant=tenant, headers={"If-None-Match": tag}).status_code == 304
     assert reads() == 1
+
+
+def test_a_connection_goes_on_after_an_answer_without_a_body(shared_api: Any, tenant: str) -> None:
+    http = HttpClient(shared_api, tenant)
+    path = http.post("/payments", json=a_payment()).headers["Location"]
+    tag = http.get(path).headers["ETag"]
+
+    for method in ("GET", "HEAD", "GET"):
+        answer = http.call(method, path, headers={"If-None-Match": tag})
+        assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+        assert answer.headers.keys().isdisjoint(("Content-Type", "Content-Length", "Transfer-Encoding"))
+    assert http.get(path).json()["amount"] == "12.50"
 
 
 # --- Changing -----------------------------------------------------------------------------------------------------
