@@ -7,21 +7,23 @@ from flask import Response, request
 
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
-from finance.customers import activation, changes, codes, erasure, examples, saving, service
+from finance.customers import activation, changes, codes, erasure, examples, look_up, saving, service
 from finance.customers.activation import CustomerAlreadyActive, CustomerAlreadyInactive, StatusChange
 from finance.customers.banking import BankDetailsProtected
 from finance.customers.changes import CustomerErased
 from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.model import Book, Customer, PostedForm, version_of
-from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
+from finance.customers.queries import CustomerListSchema, CustomerLookUpSchema, CustomerSearchSchema, filters_of
 from finance.customers.schemas import (
     ConfirmSchema,
     CustomerFormSchema,
     CustomerPageSchema,
     CustomerSchema,
+    FoundCustomersSchema,
     HandedOutCodeSchema,
     ReasonSchema,
     dump_customer,
+    dump_found_customer,
     dump_listed_customer,
 )
 from finance.customers.service import CustomerCodeTaken, CustomerNotFound
@@ -29,7 +31,7 @@ from finance.database import IndexesMissing
 from finance.edge.blueprints import Blueprint
 from finance.edge.conditions import asked_condition, is_known, tagged_reply
 from finance.edge.failures import fails
-from finance.edge.lists import list_reply
+from finance.edge.lists import list_reply, turn_of_caller
 from finance.edge.openapi import ETAG, LOCATION
 from finance.edge.replies import not_modified, reply
 from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
@@ -95,6 +97,19 @@ def search_customers(posted: dict[str, Any]) -> Response:
     list_page = partial(service.search_customers, _book(), asked(), filters=filters_of(posted))
     query = service.sealed_query(_book(), tenant=caller().tenant, query=posted)
     return list_reply(query, list_page, dump_listed_customer)
+
+
+@blueprint.route("/lookup", methods=["GET"])
+@requires("client")
+@fails(IndexesMissing)
+@blueprint.arguments(CustomerLookUpSchema(), location="query")
+@blueprint.response(200, FoundCustomersSchema(), example=examples.FOUND)
+def look_up_customers(query: dict[str, str]) -> Response:
+    """Look active customers up by words of their names: the five that fit best, the best first"""
+    parts().protect()  # it names the indexes that it is answered by
+    with turn_of_caller():
+        found = look_up.look_up_customers(parts().db, tenant=caller().tenant, name=query["name"])
+    return reply({"data": [dump_found_customer(customer) for customer in found]})
 
 
 @blueprint.route("/<customer_code>", methods=["GET"])
