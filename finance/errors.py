@@ -110,9 +110,12 @@ class Conflict(FinanceError):
 
 
 class PreconditionFailed(FinanceError):
-    """The thing isn't the one that the caller has seen (If-Match)."""
+    """The thing isn't in a state that the caller asked for (If-Match, If-None-Match)."""
 
-    detail_default = "This was changed since you read it. Read it again, then save."
+    detail_default = (
+        "This was changed since you read it, and nothing was stored. Read it again; where your change is still right, "
+        "send it with the new ETag."
+    )
 
 
 class Unauthenticated(FinanceError):

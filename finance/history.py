@@ -50,6 +50,12 @@ def push(document: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any
     return {"$push": {"history": entry}} if is_list else {"$set": {"history": [entry]}}
 
 
+def as_read(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the MongoDB filter for the history that the document was read with: no change was added since."""
+    stored = document.get("history")
+    return {"$size": len(stored)} if isinstance(stored, list) else {"$eq": stored}
+
+
 def changes_to(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what setting `values` changes: {field: {"from": …, "to": …}}."""
     return {name: {"from": document.get(name), "to": value} for name, value in values.items()}

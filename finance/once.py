@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
-from finance.errors import Conflict, Invalid, Unavailable
+from finance.errors import Conflict, Invalid, PreconditionFailed, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def first_result(check: Callable[[], T], find_repeat: Callable[[], Answer[Any] |
     """
     try:
         return check()
-    except (Invalid, Conflict):
+    except (Invalid, Conflict, PreconditionFailed):
         repeat = find_repeat()
         if repeat is None:
             raise

@@ -91,6 +91,14 @@ def words_of(folded: str) -> list[str]:
     return list(dict.fromkeys([folded, *inside]))
 
 
+def split_words(folded: str) -> list[str]:
+    """Return the words of a folded text, without the spaces, punctuation marks and symbols between them."""
+    if folded.isascii():
+        return [word for word in _ASCII_SEPARATORS.split(folded) if word]
+    separated = (" " if unicodedata.category(char).startswith(_SEPARATORS) else char for char in folded)
+    return [word for word in "".join(separated).split(" ") if word]
+
+
 def _word_starts(text: str) -> Iterator[int]:
     """Yield where a word begins after a space, a punctuation mark or a symbol."""
     if text.isascii():

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from finance.database import Db
-from finance.errors import Invalid
+from finance.errors import Conflict, FinanceError, Invalid, PreconditionFailed
 from finance.invoices import model as invoices
 from finance.invoices.schemas import NewInvoiceSchema
-from finance.once import IdempotencyKeyReused, first_result, request_hash
+from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash
 from finance.payments import allocations
 from finance.payments import model as payments
 from finance.payments.schemas import AllocatedPaymentSchema
@@ -78,6 +78,14 @@ def test_a_refusal_stands_where_there_is_no_repeat() -> None:
 
 def test_a_repeat_is_looked_for_only_after_a_refusal() -> None:
     assert first_result(lambda: 5, lambda: pytest.fail("looked")) == 5
+
+
+@pytest.mark.parametrize("refusal", [Invalid, Conflict, PreconditionFailed])
+def test_a_repeat_is_answered_though_what_it_asked_for_is_another_by_now(refusal: type[FinanceError]) -> None:
+    def refuse() -> None:
+        raise refusal("no")
+
+    assert first_result(refuse, lambda: Answer(5, replayed=True)) == Answer(5, replayed=True)
 
 
 def test_a_reused_key_is_said_before_what_else_is_wrong() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import store
 from finance.customers.changes import CustomerBusy, entry_of, require_not_erased, store_change
@@ -30,11 +31,14 @@ class StatusChange:
     confirmed: bool = False
 
 
-def set_status(book: Book, asked: Asked, *, customer_code: str, change: StatusChange) -> Answer[Customer]:
+def set_status(
+    book: Book, asked: Asked, *, customer_code: str, change: StatusChange, condition: Condition = ALWAYS
+) -> Answer[Customer]:
     """Deactivate a customer or make it active again.
 
-    Raises CustomerNotFound, CustomerAlreadyInactive, CustomerAlreadyActive, CustomerErased, IdempotencyKeyReused, and
-    PossibleDuplicateCustomer where another active customer has the PAN or a GSTIN (unless confirmed).
+    Raises CustomerNotFound, CustomerAlreadyInactive, CustomerAlreadyActive, CustomerErased, IdempotencyKeyReused,
+    PreconditionFailed, and PossibleDuplicateCustomer where another active customer has the PAN or a GSTIN (unless
+    confirmed).
     """
     action_key = None if asked.key is None else f"{change.status}:{asked.key}"
 
@@ -49,6 +53,7 @@ def set_status(book: Book, asked: Asked, *, customer_code: str, change: StatusCh
         entry = entry_of(asked, customer, values, action=ACTION_BY_STATUS[change.status])
         entry |= {"reason": change.reason, "action_key": action_key, "request_hash": fingerprint}
         identities = _identities_to_claim(book, customer, change)
+        condition.require(customer)
         changed = store_change(book, customer, {**values, "identity_claims": list(identities) or None}, entry)
         if not isinstance(changed, store.Taken):
             return None if changed is None else Answer(changed)

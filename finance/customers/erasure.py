@@ -8,6 +8,7 @@ from functools import partial
 from typing import cast
 
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import store
 from finance.customers.changes import CustomerBusy, entry_of, require_not_erased
@@ -26,16 +27,20 @@ KEPT_OF_ENTRY = ("at", "by", "by_name", "action", "action_key")
 _READ = (*KEPT, "status", "version", *(f"history.{name}" for name in KEPT_OF_ENTRY))
 
 
-def erase_customer(book: Book, asked: Asked, *, customer_code: str, reason: str) -> Answer[Customer]:
+def erase_customer(
+    book: Book, asked: Asked, *, customer_code: str, reason: str, condition: Condition = ALWAYS
+) -> Answer[Customer]:
     """Erase a customer for good. Nothing is decrypted, so that it can be done without the encryption key too.
 
-    Raises CustomerNotFound, CustomerErased, IdempotencyKeyReused, CustomerBusy.
+    Raises CustomerNotFound, CustomerErased, IdempotencyKeyReused, PreconditionFailed, CustomerBusy.
     """
-    erase = partial(_erase_now, book, asked, customer_code=customer_code, reason=reason)
+    erase = partial(_erase_now, book, asked, customer_code=customer_code, reason=reason, condition=condition)
     return until_unchanged_meanwhile(erase, busy=CustomerBusy)
 
 
-def _erase_now(book: Book, asked: Asked, *, customer_code: str, reason: str) -> Answer[Customer] | None:
+def _erase_now(
+    book: Book, asked: Asked, *, customer_code: str, reason: str, condition: Condition
+) -> Answer[Customer] | None:
     """Erase the customer as it stands; None where it changed meanwhile, or the key was used by another request."""
     code = parse_code(customer_code)
     found = code and store.find_fields(book.db, tenant=asked.tenant, customer_code=code, fields=_READ)
@@ -47,6 +52,7 @@ def _erase_now(book: Book, asked: Asked, *, customer_code: str, reason: str) -> 
     if repeated:
         return _replay(repeated, fingerprint)
     require_not_erased(found)
+    condition.require(found)
     of = ("customer", found["customer_code"])
     once = asked.now.isoformat()  # though a busy customer is tried again
     record_event(book.db, asked, action="customer_erased", of=of, details={"reason": reason}, once=once)

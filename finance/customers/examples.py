@@ -26,6 +26,12 @@ FORM: dict[str, Any] = {
     ],
     "terms_conditions": {"payment_terms_days": 30, "credit_limit": "500000.00", "currency": "INR"},
 }
+FOUND = {
+    "data": [
+        {name: FORM[name] for name in ("customer_name", "customer_category", "contact_person")}
+        | {"customer_code": "CUST-000001"}
+    ]
+}
 SEARCH = {"pan_number": FORM["pan_number"]}
 SAVED_FORM = FORM | {"contact_person": "Meera Rao"}
 DEACTIVATE = {"reason": "Closed its business."}

@@ -243,11 +243,6 @@ def as_of_version(customer: Customer, version: int) -> Customer:
     return {**earlier, "version": version, "updated_at": at, "updated_by": by, "updated_by_name": by_name}
 
 
-def etag_of(customer: Customer) -> str:
-    """Return what tells this state of the customer from its others."""
-    return str(version_of(customer))
-
-
 def version_of(customer: Customer) -> int:
     """Return how often the customer was stored; 0 where another system did it."""
     version: object = customer.get("version")

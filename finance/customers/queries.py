@@ -66,6 +66,19 @@ class CustomerSearchSchema(CustomerFiltersSchema):
         field_obj.allow_none = True
 
 
+class CustomerLookUpSchema(Schema):
+    """What somebody has typed of a name."""
+
+    name = NameSearch(
+        200,
+        required=True,
+        metadata={
+            "description": "Words of the name, or how they begin, in any order; case and accents aside.",
+            "example": "bharat tex",
+        },
+    )
+
+
 def filters_of(query: Mapping[str, str]) -> dict[str, str]:
     """Return a loaded query as the store's filters."""
     filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}

@@ -7,31 +7,33 @@ from flask import Response, request
 
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
-from finance.customers import activation, changes, codes, erasure, examples, saving, service
+from finance.customers import activation, changes, codes, erasure, examples, look_up, saving, service
 from finance.customers.activation import CustomerAlreadyActive, CustomerAlreadyInactive, StatusChange
 from finance.customers.banking import BankDetailsProtected
 from finance.customers.changes import CustomerErased
 from finance.customers.likeness import PossibleDuplicateCustomer
-from finance.customers.model import Book, Customer, PostedForm, etag_of
-from finance.customers.queries import CustomerListSchema, CustomerSearchSchema, filters_of
+from finance.customers.model import Book, Customer, PostedForm, version_of
+from finance.customers.queries import CustomerListSchema, CustomerLookUpSchema, CustomerSearchSchema, filters_of
 from finance.customers.schemas import (
     ConfirmSchema,
     CustomerFormSchema,
     CustomerPageSchema,
     CustomerSchema,
+    FoundCustomersSchema,
     HandedOutCodeSchema,
     ReasonSchema,
     dump_customer,
+    dump_found_customer,
     dump_listed_customer,
 )
 from finance.customers.service import CustomerCodeTaken, CustomerNotFound
 from finance.database import IndexesMissing
 from finance.edge.blueprints import Blueprint
+from finance.edge.conditions import asked_condition, is_known, tagged_reply
 from finance.edge.failures import fails
-from finance.edge.headers import if_match
-from finance.edge.lists import list_reply
+from finance.edge.lists import list_reply, turn_of_caller
 from finance.edge.openapi import ETAG, LOCATION
-from finance.edge.replies import reply
+from finance.edge.replies import not_modified, reply
 from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
 from finance.errors import PreconditionFailed, Unavailable
 from finance.events import NotRecorded
@@ -42,14 +44,6 @@ from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 blueprint = Blueprint("customers", __name__, url_prefix="/api/v1/customers", description="Customers, saved whole")
 
 READ = (EncryptionKeyWrong, EncryptionNotConfigured, Unavailable, NotRecorded)  # what reading encrypted fields may meet
-
-_IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "required": False,
-    "description": "The ETag of the state that was read: a save over a newer one is refused (412).",
-    "schema": {"type": "string"},
-}
 
 
 @blueprint.before_request
@@ -105,6 +99,19 @@ def search_customers(posted: dict[str, Any]) -> Response:
     return list_reply(query, list_page, dump_listed_customer)
 
 
+@blueprint.route("/lookup", methods=["GET"])
+@requires("client")
+@fails(IndexesMissing)
+@blueprint.arguments(CustomerLookUpSchema(), location="query")
+@blueprint.response(200, FoundCustomersSchema(), example=examples.FOUND)
+def look_up_customers(query: dict[str, str]) -> Response:
+    """Look active customers up by words of their names: the five that fit best, the best first"""
+    parts().protect()  # it names the indexes that it is answered by
+    with turn_of_caller():
+        found = look_up.look_up_customers(parts().db, tenant=caller().tenant, name=query["name"])
+    return reply({"data": [dump_found_customer(customer) for customer in found]})
+
+
 @blueprint.route("/<customer_code>", methods=["GET"])
 @requires("client")
 @fails(CustomerNotFound, *READ)
@@ -124,7 +131,6 @@ def get_customer(customer_code: str) -> Response:
 @blueprint.alt_response(
     201, schema=CustomerSchema(), example=examples.SAVED, description="Created under this code", headers=ETAG | LOCATION
 )
-@blueprint.doc(parameters=[_IF_MATCH])
 def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str) -> Response:
     """Save the whole form again; a code that is new and free makes a new customer"""
     customer, created = saving.save_customer(
@@ -133,7 +139,7 @@ def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str)
         customer_code=customer_code,
         posted=posted,
         confirmed=_is_confirmed(query),
-        if_match=if_match(),
+        condition=asked_condition(tags_of=_tags_of),
         may_change_banking=caller().may(parts().config.bank_changes),
     )
     return _customer_reply(customer, brought=posted, status=201 if created else 200)
@@ -141,7 +147,7 @@ def save_customer(posted: PostedForm, query: dict[str, str], customer_code: str)
 
 @blueprint.route("/<customer_code>/deactivate", methods=["POST"])
 @requires("accountant")
-@fails(CustomerNotFound, CustomerAlreadyInactive, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(CustomerNotFound, CustomerAlreadyInactive, PreconditionFailed, IdempotencyKeyReused, RefusedByForeignIndex)
 @fails(*changes.FAILURES, IndexesMissing, *READ)
 @blueprint.arguments(ReasonSchema(), example=examples.DEACTIVATE)
 @blueprint.response(200, CustomerSchema(), example=examples.DEACTIVATED, headers=ETAG)
@@ -152,7 +158,7 @@ def deactivate_customer(posted: dict[str, str], customer_code: str) -> Response:
 
 @blueprint.route("/<customer_code>/activate", methods=["POST"])
 @requires("accountant")
-@fails(CustomerNotFound, CustomerAlreadyActive, PossibleDuplicateCustomer)
+@fails(CustomerNotFound, CustomerAlreadyActive, PossibleDuplicateCustomer, PreconditionFailed)
 @fails(IdempotencyKeyReused, RefusedByForeignIndex, *changes.FAILURES, IndexesMissing, *READ)
 @blueprint.arguments(ReasonSchema(), example=examples.ACTIVATE)
 @blueprint.arguments(ConfirmSchema(), location="query")
@@ -164,17 +170,25 @@ def activate_customer(posted: dict[str, str], query: dict[str, str], customer_co
 
 @blueprint.route("/<customer_code>/erase", methods=["POST"])
 @requires("admin")
-@fails(CustomerNotFound, IdempotencyKeyReused, RefusedByForeignIndex, *changes.FAILURES, IndexesMissing, *READ)
+@fails(CustomerNotFound, PreconditionFailed, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(*changes.FAILURES, IndexesMissing, *READ)
 @blueprint.arguments(ReasonSchema(), example=examples.ERASE)
 @blueprint.response(200, CustomerSchema(), example=examples.ERASED, headers=ETAG)
 def erase_customer(posted: dict[str, str], customer_code: str) -> Response:
     """Erase all that a person can be known by, for good; the code and the books stay"""
-    answer = erasure.erase_customer(_book(), asked(), customer_code=customer_code, reason=posted["reason"])
+    answer = erasure.erase_customer(
+        _book(),
+        asked(),
+        customer_code=customer_code,
+        reason=posted["reason"],
+        condition=asked_condition(tags_of=_tags_of),
+    )
     return _customer_reply(answer.document, replayed=answer.replayed)
 
 
 def _set_status(customer_code: str, change: StatusChange) -> Response:
-    answer = activation.set_status(_book(), asked(), customer_code=customer_code, change=change)
+    condition = asked_condition(tags_of=_tags_of)
+    answer = activation.set_status(_book(), asked(), customer_code=customer_code, change=change, condition=condition)
     return _customer_reply(answer.document, replayed=answer.replayed)
 
 
@@ -190,9 +204,26 @@ def _customer_reply(
     customer: Customer, *, brought: PostedForm | None = None, status: int = 200, replayed: bool = False
 ) -> Response:
     in_full = caller().may("accountant")
+    etag = _tags_of(customer)[not in_full]
+    if is_known(etag):
+        return not_modified(etag)
     if in_full:
         service.record_numbers_read(parts().db, asked(), customer, brought=brought)
-    headers = {"ETag": f'"{etag_of(customer)}"'}
-    if status == 201:
-        headers["Location"] = f"/api/v1/customers/{customer['customer_code']}"
-    return reply(dump_customer(customer, in_full=in_full), status=status, headers=headers, replayed=replayed)
+    headers = {"Location": f"/api/v1/customers/{customer['customer_code']}"} if status == 201 else {}
+    return tagged_reply(
+        dump_customer(customer, in_full=in_full),
+        etag=etag,
+        status=status,
+        headers=headers,
+        replayed=replayed,
+    )
+
+
+def _tags_of(customer: Customer) -> tuple[str, str]:
+    """Return what the state of a customer is called in full, and as clients see it.
+
+    Every change raises the version. A digest of what is answered would give away the numbers in it: there are few
+    enough PANs to try them all.
+    """
+    version = version_of(customer)
+    return f'"{version}"', f'"{version}-masked"'

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import banking, store
 from finance.customers.changes import CustomerBusy, entry_of, require_not_erased, require_room, store_change
@@ -14,7 +15,6 @@ from finance.customers.model import (
     Customer,
     Form,
     PostedForm,
-    etag_of,
     form_of,
     identities_of,
     name_fields,
@@ -22,7 +22,7 @@ from finance.customers.model import (
     parse_code,
     status_of,
 )
-from finance.errors import Invalid, PreconditionFailed
+from finance.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def save_customer(
     customer_code: str,
     posted: PostedForm,
     confirmed: bool,
-    if_match: frozenset[str] | None,
+    condition: Condition = ALWAYS,
     may_change_banking: bool = True,
 ) -> tuple[Customer, bool]:
     """Make the customer hold exactly what was posted, and return it and whether it is new.
 
-    Saving what is stored already changes nothing. Raises Invalid, PreconditionFailed (where `if_match` doesn't name
-    the present state), BankDetailsProtected (where stored accounts change, unless `may_change_banking`),
-    PossibleDuplicateCustomer (unless `confirmed`), CustomerErased, CustomerHistoryFull, CustomerBusy.
+    Saving what is stored already changes nothing. Raises Invalid, PreconditionFailed, BankDetailsProtected (where
+    stored accounts change, unless `may_change_banking`), PossibleDuplicateCustomer (unless `confirmed`),
+    CustomerErased, CustomerHistoryFull, CustomerBusy.
     """
     code = _code_of(posted, customer_code)
 
@@ -57,9 +57,7 @@ def save_customer(
         form = unmask(form_of(posted), form_of(stored))
         require_consistent(form)
         require_cipher(book.cipher, form)
-        # A repeat of the save that made the present state is no conflict (RFC 9110, 13.1.1): its answer was lost.
-        if stored is None or form_of(stored) != form:
-            _require_match(stored, if_match)
+        condition.require(stored, is_done=stored is not None and form_of(stored) == form)
         if stored is not None and not may_change_banking:
             banking.require_unchanged(form_of(stored), form)
         if stored is None:
@@ -104,13 +102,6 @@ def _code_of(posted: PostedForm, customer_code: str) -> str:
     if posted.get("customer_code", code) != code:
         raise Invalid.field("customer_code", "must be the code in the address, or be left out: codes never change.")
     return code
-
-
-def _require_match(stored: Customer | None, if_match: frozenset[str] | None) -> None:
-    if if_match is None:
-        return
-    if stored is None or ("*" not in if_match and etag_of(stored) not in if_match):
-        raise PreconditionFailed
 
 
 def _create(book: Book, asked: Asked, new: NewCustomer, form: Form, *, confirmed: bool) -> Customer | None:

@@ -194,6 +194,19 @@ class CustomerPageSchema(PageSchema):
     data = fields.List(fields.Nested(ListedCustomerSchema))
 
 
+class FoundCustomerSchema(AnswerSchema):
+    """A customer as a form offers it."""
+
+    customer_code = fields.String()
+    customer_name = fields.String()
+    customer_category = fields.String(allow_none=True)
+    contact_person = fields.String(allow_none=True)
+
+
+class FoundCustomersSchema(AnswerSchema):
+    data = fields.List(fields.Nested(FoundCustomerSchema))
+
+
 class HandedOutCodeSchema(AnswerSchema):
     customer_code = fields.String()
 
@@ -201,6 +214,7 @@ class HandedOutCodeSchema(AnswerSchema):
 _LISTS = ("gst_details", "products_services", "banking")
 _NEVER_NULL = (*_LISTS, "id", "customer_code", "status", "version", "history")
 _LISTED = tuple(ListedCustomerSchema().fields)
+_FOUND = tuple(FoundCustomerSchema().fields)
 
 
 def dump_customer(customer: Customer, *, in_full: bool) -> dict[str, Any]:
@@ -215,6 +229,12 @@ def dump_listed_customer(customer: Customer, *, in_full: bool = False) -> dict[s
     shown = {"id": str(customer["_id"])} | {name: _dump_form_value(known.get(name)) for name in _LISTED if name != "id"}
     shown |= {name: shown[name] or [] for name in _LISTS}
     return shown | {"status": status_of(customer), "version": version_of(customer)}
+
+
+def dump_found_customer(customer: Customer) -> dict[str, Any]:
+    """Return a customer as a form offers it: nothing that is secret, for any role."""
+    known: Mapping[str, object] = customer
+    return {name: known.get(name) for name in _FOUND}
 
 
 def _dump_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from flask import Flask, Response, request
 
 PREFIX = "/api/v1"
-SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id"
+SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
 SHOWN = "ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Request-Id"
 REMEMBERED_S = 600  # how long a browser need not ask again
 

@@ -1,4 +1,4 @@
-"""What a request says in its headers: Idempotency-Key and If-Match."""
+"""What a request says in its header Idempotency-Key; If-Match and If-None-Match are read by conditions.py."""
 
 import re
 
@@ -31,11 +31,3 @@ def idempotency_key() -> str | None:
             "Idempotency-Key", "must be 1 to 255 visible ASCII characters, bare or between two double quotes."
         )
     return value
-
-
-def if_match() -> frozenset[str] | None:
-    """Return the strong entity tags of If-Match, without their quotes; "*" stands for any. None without the header."""
-    if "If-Match" not in request.headers:
-        return None
-    tags = request.if_match
-    return frozenset({"*"} if tags.star_tag else tags.as_set())

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -69,8 +69,7 @@ def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[
     # The guard, above this layer, has set the caller.
     this_list = {"tenant": g.caller.tenant, "path": request.path, "query": query}
     after = _position(ours, query["cursor"], **this_list) if "cursor" in query else None
-    turns: Turns = current_app.extensions[EXTENSION]
-    with turns.turn(g.caller.tenant):
+    with turn_of_caller():
         page = list_page(wanted=PageWanted(query.get("sort", ""), after, query["limit"]))
         rows, position = _rows_in_bounds(page, dump)
     next_cursor = ours.encode(position, **this_list) if position else None
@@ -78,6 +77,12 @@ def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[
     if next_cursor is None or request.method == "POST":  # of a POST the cursor goes into the next body
         return reply(body)
     return reply(body, headers={"Link": _link_to_next(next_cursor)})
+
+
+def turn_of_caller() -> AbstractContextManager[None]:
+    """Return what waits until the caller's tenant may read a page; see Turns.turn."""
+    turns: Turns = current_app.extensions[EXTENSION]
+    return turns.turn(g.caller.tenant)
 
 
 def _position(ours: Cursors, cursor: str, **this_list: Any) -> list[Any]:

@@ -11,7 +11,8 @@ import orjson
 from flask import Flask
 
 from finance.edge.docs import create_pages
-from finance.edge.failures import document_failures, operations_of
+from finance.edge.failures import MEMBER, document_failures, operations_of
+from finance.errors import PreconditionFailed
 
 _DESCRIPTION = """Record payments on MongoDB: numbers that are never given twice, requests that take effect once.
 
@@ -27,8 +28,26 @@ _IDEMPOTENCY_KEY = {
     "description": "1 to 255 visible ASCII characters, bare or in double quotes; it never expires.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the state that was read: a change of a newer one is refused (412). Or *.",
+    "schema": {"type": "string"},
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "* makes what is new and refuses (412) to change what is there.",
+    "schema": {"type": "string"},
+}
+_UNLESS_KNOWN = {
+    **_IF_NONE_MATCH,
+    "description": "The ETag of the state that the caller has: 304 where it is the same.",
+}
 _HEADERS = {
-    "ETag": "What this state is called, for If-Match.",
+    "ETag": "What this state is called, for If-Match and If-None-Match.",
     "Idempotent-Replayed": '"true" where an earlier request with this Idempotency-Key was answered so already.',
     "Link": 'Where there is more, the address of the next page: <…>; rel="next" (RFC 8288).',
     "Location": "The address of what was made.",
@@ -71,6 +90,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         operation.setdefault("responses", {}).pop("422", None)  # flask-smorest's own: ours follow
         if method == "post":
             operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+        _add_conditions(method, operation)
         _add_headers(method, operation)
     _add_path_examples(document)
     _open_answers(document)
@@ -86,6 +106,18 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     used = {tag for _, operation in operations_of(document) for tag in operation["tags"]}
     document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
     return document
+
+
+def _add_conditions(method: str, operation: dict[str, Any]) -> None:
+    """Document If-Match where a state may be refused for it, and 304 where an answer has an ETag."""
+    parameters = operation.setdefault("parameters", [])
+    if PreconditionFailed in operation.get(MEMBER, ()):
+        parameters.append(_IF_MATCH)
+        if method == "put":
+            parameters.append(_IF_NONE_MATCH)
+    if method == "get" and "ETag" in operation["responses"].get("200", {}).get("headers", {}):
+        parameters.append(_UNLESS_KNOWN)
+        operation["responses"]["304"] = {"description": "The caller has this state already.", "headers": {**ETAG}}
 
 
 def _add_headers(method: str, operation: dict[str, Any]) -> None:

@@ -52,11 +52,21 @@ def reply(
     data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, replayed: bool = False
 ) -> Response:
     """Return `data` as a JSON response."""
-    response = Reply(
-        as_json(data), status=status, content_type="application/json", headers=headers.items() if headers else ()
-    )
+    return json_reply(as_json(data), status=status, headers=headers, replayed=replayed)
+
+
+def json_reply(body: bytes, *, status: int, headers: Mapping[str, str] | None, replayed: bool) -> Response:
+    """Return what is JSON already as a response."""
+    response = Reply(body, status=status, content_type="application/json", headers=headers.items() if headers else ())
     if replayed:
         response.headers.add("Idempotent-Replayed", "true")
+    return response
+
+
+def not_modified(etag: str) -> Response:
+    """Return the answer to whoever has the state of this tag already: 304 without a body (RFC 9110, 15.4.5)."""
+    response = Reply(b"", status=304, content_type="", headers=[("ETag", etag)])
+    del response.headers["Content-Type"], response.headers["Content-Length"]
     return response
 
 

@@ -5,6 +5,7 @@ from typing import cast
 
 from finance.allocations.model import InvoiceBusy
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
 from finance.database import Db, Document
@@ -41,18 +42,27 @@ class InvoiceHistoryFull(Conflict):
     detail_default = f"This invoice was changed {HISTORY_MAX} times; it can't be changed any more."
 
 
-def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, settling: Settling) -> Answer[Invoice]:
+def cancel_invoice(
+    db: Db,
+    asked: Asked,
+    *,
+    invoice_number: str,
+    reason: str,
+    settling: Settling,
+    condition: Condition = ALWAYS,
+) -> Answer[Invoice]:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it.
 
     The change of the invoice decides; the credit note follows from it, at once or by whoever meets the invoice next.
-    Raises InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHasCreditNotes, IdempotencyKeyReused; SeriesFull or
-    NumberTakenElsewhere where the credit note couldn't be numbered.
+    Raises InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHasCreditNotes, IdempotencyKeyReused, PreconditionFailed;
+    SeriesFull or NumberTakenElsewhere where the credit note couldn't be numbered.
     """
     repeat = partial(_find_cancelled, db, asked, invoice_number, reason, settling)
 
     def cancel() -> Answer[Invoice] | None:
         invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
         _require_cancellable(invoice)
+        condition.require(invoice)
         cancelled = _cancel(db, asked, invoice, reason)
         return repeat() if cancelled is None else Answer(_finished(db, cancelled, settling))
 

@@ -1,6 +1,6 @@
 """`/invoices`, `/credit-notes` and the sequences of a shop: each view loads, calls and dumps."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from functools import partial
 from typing import Any
@@ -14,12 +14,14 @@ from finance.context import parts
 from finance.customers.changes import CustomerErased
 from finance.customers.model import Book
 from finance.edge.blueprints import Blueprint
+from finance.edge.conditions import asked_condition, tag_of, tagged_reply
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
-from finance.edge.openapi import LOCATION
+from finance.edge.openapi import ETAG, LOCATION
 from finance.edge.replies import reply
 from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
+from finance.errors import PreconditionFailed
 from finance.events import NotRecorded
 from finance.invoices import cancelling, credit_notes, crediting, examples, issuing, note_giving, sequences, service
 from finance.invoices.answers import (
@@ -85,7 +87,7 @@ EXPORTED = Table(
 @fails(EncryptionKeyWrong, EncryptionNotConfigured, *lane.FAILURES)
 @blueprint.arguments(NewInvoiceSchema(), example=examples.NEW_INVOICE)
 @blueprint.arguments(OverLimitSchema(), location="query")
-@blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=LOCATION)
+@blueprint.response(201, InvoiceSchema(), example=examples.INVOICE, headers=ETAG | LOCATION)
 def issue_invoice(posted: dict[str, Any], query: dict[str, str]) -> Response:
     """Issue an invoice under the next number of its shop's sequence"""
     answer = issuing.issue_invoice(
@@ -97,13 +99,13 @@ def issue_invoice(posted: dict[str, Any], query: dict[str, str]) -> Response:
     )
     location = f"/api/v1/invoices/{answer.document['invoice_number']}"
     shown = dump_invoice(answer.document, in_full=(GSTIN,))
-    return reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
+    return tagged_reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
 @blueprint.route("/invoices/<invoice_number>", methods=["GET"])
 @requires("client")
 @fails(InvoiceNotFound, NotRecorded, *lane.FAILURES)
-@blueprint.response(200, InvoiceSchema(), example=examples.PARTLY_PAID)
+@blueprint.response(200, InvoiceSchema(), example=examples.PARTLY_PAID, headers=ETAG)
 def get_invoice(invoice_number: str) -> Response:
     """Show an invoice and what is outstanding of it"""
     invoice = service.get_invoice(
@@ -111,9 +113,9 @@ def get_invoice(invoice_number: str) -> Response:
     )
     read = opened(parts().cipher, invoice)
     if not caller().may("accountant"):
-        return reply(dump_invoice(read))
+        return tagged_reply(dump_invoice(read))
     record_read(parts().db, asked(), read)
-    return reply(dump_invoice(read, in_full=TAX_NUMBERS))
+    return tagged_reply(dump_invoice(read, in_full=TAX_NUMBERS))
 
 
 @blueprint.route("/invoices", methods=["GET"])
@@ -149,16 +151,21 @@ def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
 @blueprint.route("/invoices/<invoice_number>/cancel", methods=["POST"])
 @requires("accountant")
 @fails(InvoiceNotFound, InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHasCreditNotes)
-@fails(InvoiceHistoryFull, InvoiceBusy)
+@fails(InvoiceHistoryFull, InvoiceBusy, PreconditionFailed)
 @fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(CancelSchema(), example=examples.CANCEL)
-@blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED)
+@blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED, headers=ETAG)
 def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it"""
     answer = cancelling.cancel_invoice(
-        parts().db, asked(), invoice_number=invoice_number, reason=posted["reason"], settling=_settling()
+        parts().db,
+        asked(),
+        invoice_number=invoice_number,
+        reason=posted["reason"],
+        settling=_settling(),
+        condition=asked_condition(tags_of=_tags_of_invoice),
     )
-    return reply(_masked_invoice(answer.document), replayed=answer.replayed)
+    return tagged_reply(_masked_invoice(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/invoices/<invoice_number>/credit-notes", methods=["POST"])
@@ -166,7 +173,7 @@ def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
 @fails(InvoiceNotFound, InvoiceIsCancelled, MoreThanInvoiced, InvoiceHistoryFull, InvoiceBusy, CreditNoteNotStored)
 @fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(NewCreditNoteSchema(), example=examples.NEW_CREDIT_NOTE)
-@blueprint.response(201, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=LOCATION)
+@blueprint.response(201, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=ETAG | LOCATION)
 def credit_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     """Credit a part of an invoice, paid or not; what it no longer takes is the credit note's to give to others"""
     answer = crediting.credit_invoice(
@@ -174,19 +181,19 @@ def credit_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     )
     location = f"/api/v1/credit-notes/{answer.document['credit_note_number']}"
     shown = _masked_credit_note(answer.document)
-    return reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
+    return tagged_reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>", methods=["GET"])
 @requires("client")
 @fails(CreditNoteNotFound)
-@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE)
+@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=ETAG)
 def get_credit_note(credit_note_number: str) -> Response:
     """Show a credit note"""
     note = credit_notes.get_credit_note(
         parts().db, tenant=caller().tenant, credit_note_number=credit_note_number, settling=_settling()
     )
-    return reply(_masked_credit_note(note))
+    return tagged_reply(_masked_credit_note(note))
 
 
 @blueprint.route("/credit-notes", methods=["GET"])
@@ -210,7 +217,7 @@ def list_credit_notes(query: dict[str, Any]) -> Response:
 @fails(CreditNoteNotFound, CreditNoteBusy, *allocations.FAILURES, allocations.SameAllocationUnderWay)
 @fails(IdempotencyKeyReused, RefusedByForeignIndex)
 @blueprint.arguments(GiveCreditNoteSchema(), example=examples.GIVE_CREDIT_NOTE)
-@blueprint.response(200, CreditNoteSchema(), example=examples.GIVEN_CREDIT_NOTE)
+@blueprint.response(200, CreditNoteSchema(), example=examples.GIVEN_CREDIT_NOTE, headers=ETAG)
 def allocate_credit_note(posted: dict[str, Any], credit_note_number: str) -> Response:
     """Give what is left of a credit note to other invoices of its customer"""
     answer = note_giving.allocate_credit_note(
@@ -220,7 +227,7 @@ def allocate_credit_note(posted: dict[str, Any], credit_note_number: str) -> Res
         posted=posted["allocations"],
         settling=_settling(),
     )
-    return reply(_masked_credit_note(answer.document), replayed=answer.replayed)
+    return tagged_reply(_masked_credit_note(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>/release", methods=["POST"])
@@ -228,13 +235,13 @@ def allocate_credit_note(posted: dict[str, Any], credit_note_number: str) -> Res
 @fails(CreditNoteNotFound, CreditNoteBusy, InvoiceIsCancelled)
 @fails(allocations.NothingAllocated, allocations.AllocationsFull, IdempotencyKeyReused, RefusedByForeignIndex)
 @blueprint.arguments(ReleaseCreditNoteSchema(), example=examples.RELEASE_CREDIT_NOTE)
-@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE)
+@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=ETAG)
 def release_credit_note(posted: dict[str, Any], credit_note_number: str) -> Response:
     """Take back what a credit note gave to an invoice, all of it or a part"""
     answer = note_giving.release_credit_note(
         parts().db, asked(), credit_note_number=credit_note_number, posted=posted, settling=_settling()
     )
-    return reply(_masked_credit_note(answer.document), replayed=answer.replayed)
+    return tagged_reply(_masked_credit_note(answer.document), replayed=answer.replayed)
 
 
 @blueprint.route("/shops/<shop>/sequences", methods=["GET"], tags=["shops"])
@@ -258,6 +265,12 @@ def _masked_invoice(invoice: Invoice) -> dict[str, Any]:
 
 def _masked_credit_note(note: CreditNote) -> dict[str, Any]:
     return dump_credit_note(opened(parts().cipher, note))
+
+
+def _tags_of_invoice(invoice: Invoice) -> Collection[str]:
+    """Return what an invoice's state is called, in each way that it is shown."""
+    read = opened(parts().cipher, invoice)
+    return [tag_of(dump_invoice(read, in_full=names)) for names in ((), (GSTIN,), TAX_NUMBERS)]
 
 
 def _settling() -> Settling:

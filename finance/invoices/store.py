@@ -9,7 +9,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
-from finance.history import push
+from finance.history import as_read, push
 from finance.invoices.model import (
     CREDIT_NOTE_KIND,
     CREDIT_NOTES_NUMBERED,
@@ -69,6 +69,7 @@ def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry
         "status": {"$ne": "cancelled"},
         "allocations": {"$size": 0},
         "credits.0": {"$exists": False},
+        "history": as_read(invoice),
     }
     change: Document = push(invoice, entry)
     change["$set"] = change.get("$set", {}) | {**values, "status": "cancelled", "free_minor": 0}

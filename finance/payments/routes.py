@@ -12,11 +12,12 @@ from finance.customers import service as customers
 from finance.customers.changes import CustomerErased
 from finance.customers.service import CustomerNotFound
 from finance.edge.blueprints import Blueprint
+from finance.edge.conditions import asked_condition, tagged_reply
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
-from finance.edge.openapi import LOCATION
-from finance.edge.replies import reply
+from finance.edge.openapi import ETAG, LOCATION
+from finance.errors import PreconditionFailed
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.payments import allocations, examples, service
@@ -53,24 +54,26 @@ EXPORTED = Table(
 @requires("client")
 @fails(CustomerErased, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES, *allocations.FAILURES)
 @blueprint.arguments(AllocatedPaymentSchema(), example=examples.NEW_PAYMENT)
-@blueprint.response(201, PaymentSchema(), example=examples.PAYMENT, headers=LOCATION)
+@blueprint.response(201, PaymentSchema(), example=examples.PAYMENT, headers=ETAG | LOCATION)
 def record_payment(posted: dict[str, Any]) -> Response:
     """Record a payment under the next number of its year"""
     shared, now_asked = parts(), asked()
     today = now_asked.now.astimezone(shared.config.timezone).date()
     answer = service.record_payment(shared.db, now_asked, submit=shared.submit_payment, posted=posted, today=today)
     location = f"/api/v1/payments/{answer.document['payment_number']}"
-    return reply(dump_payment(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
+    return tagged_reply(
+        dump_payment(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed
+    )
 
 
 @blueprint.route("/<payment_number>", methods=["GET"])
 @requires("client")
 @fails(PaymentNotFound)
-@blueprint.response(200, PaymentSchema(), example=examples.PAYMENT)
+@blueprint.response(200, PaymentSchema(), example=examples.PAYMENT, headers=ETAG)
 def get_payment(payment_number: str) -> Response:
     """Show the payment that has this number, or had it before a repair"""
     payment = service.get_payment(parts().db, tenant=caller().tenant, payment_number=payment_number)
-    return reply(dump_payment(payment))
+    return tagged_reply(dump_payment(payment))
 
 
 @blueprint.route("", methods=["GET"])
@@ -92,24 +95,33 @@ def export_payments(query: dict[str, Any]) -> Iterator[list[Payment]]:
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])
 @requires("accountant")
-@fails(PaymentNotFound, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
+@fails(PaymentNotFound, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy, PreconditionFailed)
 @blueprint.arguments(PaymentEditSchema(), example=examples.EDIT)
-@blueprint.response(200, PaymentSchema(), example=examples.EDITED)
+@blueprint.response(200, PaymentSchema(), example=examples.EDITED, headers=ETAG)
 def edit_payment(edits: dict[str, Any], payment_number: str) -> Response:
     """Correct note, reference or metadata; nothing else of a payment ever changes"""
-    return reply(dump_payment(service.edit_payment(parts().db, asked(), payment_number=payment_number, edits=edits)))
+    payment = service.edit_payment(
+        parts().db, asked(), payment_number=payment_number, edits=edits, condition=asked_condition(dump_payment)
+    )
+    return tagged_reply(dump_payment(payment))
 
 
 @blueprint.route("/<payment_number>/void", methods=["POST"])
 @requires("accountant")
 @fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, RefusedByForeignIndex)
-@fails(IdempotencyKeyReused, PaymentBusy)
+@fails(IdempotencyKeyReused, PaymentBusy, PreconditionFailed)
 @blueprint.arguments(VoidSchema(), example=examples.VOID)
-@blueprint.response(200, PaymentSchema(), example=examples.VOIDED)
+@blueprint.response(200, PaymentSchema(), example=examples.VOIDED, headers=ETAG)
 def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
     """Void a payment, with the reason; its number stays its own"""
-    answer = service.void_payment(parts().db, asked(), payment_number=payment_number, reason=posted["reason"])
-    return reply(dump_payment(answer.document), replayed=answer.replayed)
+    answer = service.void_payment(
+        parts().db,
+        asked(),
+        payment_number=payment_number,
+        reason=posted["reason"],
+        condition=asked_condition(dump_payment),
+    )
+    return tagged_reply(dump_payment(answer.document), replayed=answer.replayed)
 
 
 @of_customers.route("/<customer_code>/payments", methods=["GET"], tags=["payments"])

@@ -10,6 +10,7 @@ from finance import metrics
 from finance.allocations.entries import source_as_of
 from finance.allocations.returning import Returning, given_by
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.config import PaymentNumbering
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
@@ -103,12 +104,15 @@ def export_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], sort: st
     return every_page(partial(list_payments, db, tenant=tenant, filters=filters), sort=sort, limit=EXPORT_PAGE_SIZE)
 
 
-def edit_payment(db: Db, asked: Asked, *, payment_number: str, edits: Mapping[str, Any]) -> Payment:
+def edit_payment(
+    db: Db, asked: Asked, *, payment_number: str, edits: Mapping[str, Any], condition: Condition = ALWAYS
+) -> Payment:
     """Set note, reference or metadata (None removes one); what stays equal leaves no trace in the history."""
 
     def edit() -> Payment | None:
         payment = get_payment(db, tenant=asked.tenant, payment_number=payment_number)
         values = {name: value for name, value in edits.items() if payment.get(name) != value}
+        condition.require(payment, is_done=not values)
         if not values:
             return payment
         entry = changed(asked, action="edited", changes=changes_to(payment, values))
@@ -117,8 +121,10 @@ def edit_payment(db: Db, asked: Asked, *, payment_number: str, edits: Mapping[st
     return until_unchanged_meanwhile(edit, busy=PaymentBusy)
 
 
-def void_payment(db: Db, asked: Asked, *, payment_number: str, reason: str) -> Answer[Payment]:
-    """Void a payment; its number stays its own. Raises PaymentAlreadyVoided, IdempotencyKeyReused."""
+def void_payment(
+    db: Db, asked: Asked, *, payment_number: str, reason: str, condition: Condition = ALWAYS
+) -> Answer[Payment]:
+    """Void a payment; its number stays its own. Raises PaymentAlreadyVoided, PreconditionFailed."""
 
     repeat = partial(_find_voided, db, asked, payment_number=payment_number, reason=reason)
     returning = Returning(db, asked)
@@ -131,6 +137,7 @@ def void_payment(db: Db, asked: Asked, *, payment_number: str, reason: str) -> A
         payment = get_payment(db, tenant=asked.tenant, payment_number=payment_number)
         if payment.get("status") == "voided":
             raise PaymentAlreadyVoided
+        condition.require(payment)
         voided = _void(db, asked, payment, reason, returning)
         return None if voided is None else Answer(voided)
 

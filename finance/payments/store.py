@@ -11,7 +11,7 @@ from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
 from finance.database import Db, Document
-from finance.history import push
+from finance.history import as_read, push
 from finance.numbering.drafts import Numbered
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
@@ -54,9 +54,7 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
         change["$set"] = change.get("$set", {}) | present
     if absent:
         change["$unset"] = absent
-    stored = payment.get("history")
-    history = {"$size": len(stored)} if isinstance(stored, list) else {"$eq": stored}
-    unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": history}
+    unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": as_read(payment)}
     unchanged["revision"] = payment.get("revision")  # None finds those without
     try:
         return _payments(db).find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
@@ -40,17 +41,18 @@ class ShopHistoryFull(Conflict):
     detail_default = f"This shop was changed {HISTORY_MAX} times; it can't be changed any more."
 
 
-def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings) -> tuple[Shop, bool]:
+def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings, condition: Condition = ALWAYS) -> tuple[Shop, bool]:
     """Make or change a shop; return it, and whether it is new.
 
     A series that has numbers goes on as it is written until its period ends. Where the numbers begin again at other
     days than before, that rule begins where no period with numbers is cut in two, for both kinds on the same day.
-    Raises Invalid where the numbers could not be unique, would be too long, or are another's.
+    Raises Invalid where the numbers could not be unique, would be too long, or are another's; PreconditionFailed.
     """
     settings = _checked(shop, posted)
 
     def put() -> tuple[Shop, bool] | None:
         standing = find_shop(db, tenant=asked.tenant, shop=shop)
+        condition.require(standing, is_done=standing is not None and not any(_changes_of(standing, settings)))
         if standing is None:
             new = _new_shop(asked, shop, settings)
             _claim(db, asked, new, before=None)
@@ -160,9 +162,8 @@ def _new_shop(asked: Asked, shop: str, settings: Settings) -> Shop:
 
 def _change(db: Db, asked: Asked, shop: Shop, settings: Settings) -> Shop | None:
     rule = _rule(settings)
-    changes = _changes(shop, settings, ShopSettings.__annotations__)
+    changes, of_rule = _changes_of(shop, settings)
     values = {name: change["to"] for name, change in changes.items()}
-    of_rule = _changes(shop["rules"][-1], rule, RuleSettings.__annotations__)
     if not changes and not of_rule:
         return shop
     if len(shop["history"]) >= HISTORY_MAX:
@@ -267,6 +268,12 @@ def _claiming(db: Db, shop: Shop, *, before: Shop | None, now: datetime) -> Clai
     stored = rules.patterns_of(before["shop"], before["rules"]) if before else ()
     keeps = rules.patterns_of(shop["shop"], shop["rules"])
     return Claiming(db, shop["tenant"], shop["shop"], now, stored, keeps)
+
+
+def _changes_of(shop: Shop, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the settings change of the shop itself, and of its newest rule."""
+    of_shop = _changes(shop, settings, ShopSettings.__annotations__)
+    return of_shop, _changes(shop["rules"][-1], settings, RuleSettings.__annotations__)
 
 
 def _changes(before: Mapping[str, object], after: Mapping[str, object], names: Iterable[str]) -> dict[str, Any]:

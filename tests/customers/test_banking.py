@@ -55,7 +55,7 @@ def test_an_unchanged_form_is_saved_by_everyone_though_numbers_look_alike(protec
 
     saved = protected.put(PATH, role=role, json=_loaded(protected, form, role))
 
-    assert (saved.status_code, saved.headers["ETag"]) == (200, '"1"')
+    assert (saved.status_code, saved.headers["ETag"]) == (200, '"1-masked"' if role == "client" else '"1"')
     assert _stored(protected) == ALIKE
 
 

@@ -202,7 +202,7 @@ def test_a_save_over_a_newer_one_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("if_match", "status"), [('"1"', 200), ('"7", "1"', 200), ("*", 200), ('"2"', 412), ('W/"1"', 412), ("", 412)]
+    ("if_match", "status"), [('"1"', 200), ('"7", "1"', 200), ("*", 200), ('"2"', 412), ('W/"1"', 412), ("", 422)]
 )
 def test_if_match_is_compared_strongly(client: Client, if_match: str, status: int) -> None:
     client.post("/customers", json={"customer_name": "Ada"})

@@ -1,6 +1,7 @@
 """The examples of docs/frontends.md, run against an API that answers as badly as the network does."""
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -13,7 +14,9 @@ from uuid import uuid4
 import pytest
 import requests
 
+from tests.clients import HttpClient
 from tests.node import NODE
+from tests.scripts.pages import commands_of
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "frontends.md").read_text(encoding="utf-8")
 FORM = {"amount": "1250.50", "currency": "EUR", "payer": "Ada", "method": "card"}
@@ -105,6 +108,26 @@ def test_the_typescript_example_pays_once(shared_api: Any, bad_network: Any, tmp
     (stored,) = shared_api.db.payments.find({"tenant": tenant})
     assert stored["payment_number"] == first["stored"]["payment_number"]
     assert {error["pointer"] for error in refused["problem"]["errors"]} >= {"/amount", "/payer"}
+
+
+def test_the_commands_about_tags_answer_as_the_page_says(shared_api: Any, tmp_path: Path) -> None:
+    acme = HttpClient(shared_api, f"t-{uuid4().hex[:12]}", role="client")
+    acme.put("/customers/CUST-000001", json={"customer_name": "Ada"})
+    changed, new, read = commands_of("frontends.md", "Two people with the same thing open")
+    names = {"KEY": shared_api.key("client", acme.tenant), "API": f"{shared_api.url}/api/v1"}
+
+    def run(block: str) -> list[dict[str, Any]]:
+        ran = subprocess.run(
+            ["bash", "-euc", block], env=os.environ | names, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return [json.loads(answer) for answer in re.split(r"(?<=})(?={)|\n", ran.stdout) if answer]
+
+    saved, refused = run(changed)
+    assert (saved["customer_name"], refused["status"], refused["code"]) == ("Ada Byron", 412, "precondition_failed")
+    (exists,) = run(new)
+    assert (exists["status"], exists["code"]) == (412, "precondition_failed")
+    assert run(read) == [200, 304]
+    assert json.loads((tmp_path / "customer.json").read_text())["customer_name"] == "Ada Byron"
 
 
 def test_every_code_that_the_page_names_exists() -> None:

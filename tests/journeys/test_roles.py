@@ -38,6 +38,7 @@ class Example:
     status: int = 200
     json: Callable[[], Any] | None = None
     elsewhere: int | None = None
+    query: str = ""
 
 
 EXAMPLES: dict[str, Example] = {
@@ -58,6 +59,7 @@ EXAMPLES: dict[str, Example] = {
     "POST /customers/<customer_code>/deactivate": Example("accountant", 200, lambda: {"reason": MARK}),
     "POST /customers/<customer_code>/erase": Example("admin", 200, lambda: {"reason": MARK}),
     "GET /customers/<customer_code>/payments": Example("accountant"),
+    "GET /customers/lookup": Example("client", query="?name=sought"),
     "POST /customers/search": Example("accountant", 200, dict),
     "POST /customers/codes": Example("client", 201, dict),
     "POST /invoices": Example("client", 201, lambda: {"shop": "own", "customer_name": MARK, "lines": LINES}, 422),
@@ -156,12 +158,13 @@ def test_a_route_lets_in_who_may(shared_client: Client, route: str, whose: str, 
     path = re.sub("<(.+?)>", lambda name: MAKE[name[1]](client, tenant), rule)
     if "<" not in rule:
         _make_payment(client, tenant)
+        _make_customer(client, tenant)
         _make_shop(client, tenant)
     key = None if whose == NOBODY else client.key(role, tenant if whose == OWN else caller)
     before = _stored(client.db, tenant)
 
     body = None if example.json is None else example.json()
-    answer = _send(client, method, path, key, body)
+    answer = _send(client, method, f"{path}{example.query}", key, body)
 
     assert answer.status_code == _expected(route, whose, role), answer.text
     if answer.status_code in (401, 403) or whose == OTHER:
