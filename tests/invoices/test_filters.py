@@ -112,7 +112,7 @@ NOTHING: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("query", "is_meant"), FILTERS, ids=str)
+@pytest.mark.parametrize(("query", "is_meant"), FILTERS, ids=[str(query) for query, _is_meant in FILTERS])
 def test_a_list_and_its_export_show_what_the_filter_means(app: Client, query: dict[str, str], is_meant: Any) -> None:
     wanted = sorted(numbers([row for row in walk(app) if is_meant(row)]))
 
