@@ -57,7 +57,8 @@ INDEXES: tuple[Index, ...] = (
     # Whoever completes an allocated payment stores it under its claim, so it is stored once.
     unique("payments", "claim_unique", "tenant claim?"),
     # Who gave or took back something later is known by its key; the claim leads from an invoice to what pays it.
-    unique("payments", "allocation_keys_unique", "tenant allocation_keys?"),
+    unique("payments", "allocation_key_unique", "tenant allocation_keys?"),
+    unique("payments", "release_key_unique", "tenant release_keys?"),
     index("payments", "allocation_claim", "tenant allocations.claim?"),
     unique("payment_intents", "intent_key_unique", "tenant idempotency_key?"),
     index("payments", "payment_number_order", "tenant number_year number_seq _id"),
@@ -76,6 +77,7 @@ INDEXES: tuple[Index, ...] = (
     unique("invoices", "invoice_series_unique", "tenant shop period number_seq"),
     unique("invoices", "idempotency_key_unique", "tenant idempotency_key?"),
     unique("invoices", "cancel_idempotency_key_unique", "tenant cancel_idempotency_key?"),
+    unique("invoices", "credit_key_unique", "tenant credit_keys?"),
     index("invoices", "number_order", "tenant shop period number_seq _id"),
     index("invoices", "issued_on_order", "tenant issued_on shop number_seq _id"),
     index("invoices", "created_at_order", "tenant created_at _id"),
@@ -85,10 +87,19 @@ INDEXES: tuple[Index, ...] = (
     index("invoices", "unsettled", "tenant unsettled", where={"unsettled": True}),
     unique("credit_notes", "credit_note_number_unique", "tenant credit_note_number"),
     unique("credit_notes", "credit_note_series_unique", "tenant shop period number_seq"),
-    unique("credit_notes", "allocation_keys_unique", "tenant allocation_keys?"),
+    # Whoever finishes a credit stores its note under its claim, so it is stored once.
+    unique("credit_notes", "claim_unique", "tenant claim?"),
+    unique("credit_notes", "allocation_key_unique", "tenant allocation_keys?"),
+    unique("credit_notes", "release_key_unique", "tenant release_keys?"),
     index("credit_notes", "allocation_claim", "tenant allocations.claim?"),
-    unique("credit_notes", "credit_note_invoice_unique", "tenant invoice_number"),
     index("credit_notes", "issued_on_order", "tenant issued_on shop number_seq _id"),
+    index("credit_notes", "invoice_number", "tenant invoice_number issued_on shop number_seq _id"),
+    index("credit_notes", "customer_code", "tenant customer_code? issued_on shop number_seq _id"),
+    index("credit_notes", "unsettled", "tenant unsettled", where={"unsettled": True}),
+    index("credit_notes", "currency", "tenant currency issued_on shop number_seq _id"),
+    index(
+        "credit_notes", "unallocated", "tenant unallocated issued_on shop number_seq _id", where={"unallocated": True}
+    ),
     unique("shops", "shop_unique", "tenant shop"),
     unique("customers", "customer_code_unique", "tenant customer_code"),
     unique("customers", "idempotency_key_unique", "tenant idempotency_key?"),

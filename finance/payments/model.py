@@ -69,6 +69,7 @@ class Payment(TypedDict):
     unsettled: NotRequired[bool]
     crossed: NotRequired[bool]
     allocation_keys: NotRequired[list[str]]
+    release_keys: NotRequired[list[str]]
     revision: NotRequired[int]  # counts what was decided on its allocations
     idempotency_key: NotRequired[str]
     request_hash: NotRequired[str]
