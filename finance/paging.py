@@ -22,6 +22,7 @@ _TYPE_BY_FIELD: dict[str, type] = {
     "number_seq": int,
     "number_year": int,
     "total_minor": int,
+    "amount_minor": int,
     "created_at": datetime,
     "at": datetime,
     "_id": ObjectId,

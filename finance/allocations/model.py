@@ -130,7 +130,8 @@ class NothingAllocated(Conflict):
 
 class OtherCustomersInvoice(Conflict):
     detail_default = (
-        "An invoice of another customer is named. If that is meant, send it again with ?confirm_other_customer=true."
+        "An invoice or credit note of another customer is named. "
+        "If that is meant, send it again with ?confirm_other_customer=true."
     )
 
 
@@ -139,5 +140,6 @@ FAILURES = (
     *(InvoiceIsCancelled, MoreThanOutstanding, MoreThanUnallocated, AllocationsFull, OtherCustomersInvoice),
     *(InvoiceBusy, AllocationWithdrawn),
 )
+LATER_FAILURES = (*FAILURES, SameAllocationUnderWay)
 
 Stored = dict[str, Any]  # a document of one of the three kinds

@@ -9,7 +9,15 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.allocations.derived import ENTRIES, free_of, only, stages_of
-from finance.allocations.model import ENTRIES_MAX, HISTORY_MAX_BY_KIND, PAYMENT, Entry, MoneyKind, Place, Stored
+from finance.allocations.model import (
+    ENTRIES_MAX,
+    HISTORY_MAX_BY_KIND,
+    PAYMENT,
+    Entry,
+    MoneyKind,
+    Place,
+    Stored,
+)
 from finance.database import Db
 from finance.once import RefusedByForeignIndex
 
@@ -73,7 +81,7 @@ def reserve(db: Db, source: Stored, kind: MoneyKind, *, entries: Sequence[Entry]
         "$expr": {"$gte": [free_of(kind), wanted_minor]},
     }
     if key is not None:
-        wanted["allocations.idempotency_key"] = {"$ne": key}
+        wanted["allocation_keys"] = {"$ne": key}
     change = [{"$set": {"allocations": {"$concatArrays": [ENTRIES, {"$literal": list(entries)}]}}}, *stages_of(kind)]
     try:
         return _of(db, kind).update_one(wanted, change).matched_count == 1

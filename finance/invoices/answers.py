@@ -62,11 +62,10 @@ class _IssuedSchema(AnswerSchema):
 
 
 class InvoiceHistoryEntrySchema(HistoryEntrySchema):
-    """One change of an invoice or a credit note, with the number of the other document where there is one."""
+    """One change of an invoice, with the number of the payment or credit note that did it."""
 
     payment_number = fields.String(allow_none=True)
     credit_note_number = fields.String(allow_none=True)
-    invoice_number = fields.String(allow_none=True)
 
 
 class InvoiceAllocationSchema(AnswerSchema):
@@ -107,6 +106,13 @@ class NoteAllocationSchema(AnswerSchema):
     amount = fields.String()
 
 
+class CreditNoteHistoryEntrySchema(HistoryEntrySchema):
+    """One change of a credit note; `allocations` where it gave something to invoices, or took it back."""
+
+    payment_number = fields.String(allow_none=True)
+    allocations = fields.List(fields.Nested(NoteAllocationSchema))
+
+
 class CreditNoteSchema(_IssuedSchema):
     """A credit note as answered. Its amounts are what it takes back, so they aren't negative."""
 
@@ -116,7 +122,7 @@ class CreditNoteSchema(_IssuedSchema):
     allocations = fields.List(fields.Nested(NoteAllocationSchema), metadata={"description": "What took it up."})
     allocated = fields.String()
     unallocated = fields.String(metadata={"description": "What can be given to other invoices, or paid back."})
-    history = fields.List(fields.Nested(InvoiceHistoryEntrySchema))
+    history = fields.List(fields.Nested(CreditNoteHistoryEntrySchema))
 
 
 class CreditNotePageSchema(PageSchema):
@@ -171,12 +177,12 @@ def dump_credit_note(note: CreditNote) -> dict[str, Any]:
     get, currency = note.get, note.get("currency")
     shown = _dump_issued(note, _CREDIT_NOTE)
     shown["allocations"] = [
-        {"invoice_number": None, "payment_number": None, field: number, "amount": shown_amount(amount_minor, currency)}
+        _dump_given({field: number, "amount_minor": amount_minor}, currency)
         for field, number, amount_minor in shown_allocations(note) or _taken_back_whole(note)
     ]
     shown["allocated"] = shown_amount(allocated_minor(note), currency)
     shown["unallocated"] = shown_amount(unallocated_minor(note), currency)
-    shown["history"] = [_dump_entry(entry, currency) for entry in shown_history(get("history"))]
+    shown["history"] = [_dump_note_entry(entry, currency) for entry in shown_history(get("history"))]
     return shown
 
 
@@ -260,11 +266,29 @@ def _with_decimals(number: object, currency: object) -> object:
 
 
 def _dump_entry(entry: Mapping[str, Any], currency: object) -> dict[str, Any]:
-    """Return a history entry with amounts as they are answered."""
+    """Return an entry of an invoice's history with amounts as they are answered."""
+    numbers = {name: entry.get(name) for name in ("payment_number", "credit_note_number")}
+    return {**entry, **numbers, "changes": _dump_changes(entry, currency)}
+
+
+def _dump_note_entry(entry: Mapping[str, Any], currency: object) -> dict[str, Any]:
+    """Return an entry of a credit note's history with amounts as they are answered."""
+    shown = {name: value for name, value in entry.items() if name != "claim"}
+    shown |= {"payment_number": entry.get("payment_number"), "changes": _dump_changes(entry, currency)}
+    if "allocations" in entry:
+        shown["allocations"] = [_dump_given(part, currency) for part in documents_in(entry["allocations"])]
+    return shown
+
+
+def _dump_given(part: Mapping[str, Any], currency: object) -> dict[str, Any]:
+    numbers = {name: part.get(name) for name in ("invoice_number", "payment_number")}
+    return {**numbers, "amount": shown_amount(part.get("amount_minor"), currency)}
+
+
+def _dump_changes(entry: Mapping[str, Any], currency: object) -> dict[str, Any]:
     changes = dict(mapping_of(entry.get("changes")))
     for stored, name in _SUMS.items():
         if stored in changes:
             ends = mapping_of(changes.pop(stored))
             changes[name] = {end: shown_amount(minor, currency) for end, minor in ends.items()}
-    numbers = ("payment_number", "credit_note_number", "invoice_number")
-    return {**entry, **{name: entry.get(name) for name in numbers}, "changes": changes}
+    return changes

@@ -12,7 +12,7 @@ NEW_INVOICE = {
 }
 NEW_CREDIT_NOTE = {
     "reason": "One day less was worked.",
-    "lines": [{"description": "Work in November", "unit_price": "100.00", "tax_rate": "18"}],
+    "lines": [{"description": "Work in November", "unit_price": "200.00", "tax_rate": "18"}],
 }
 CANCEL = {"reason": "Issued to the wrong customer."}
 
@@ -43,7 +43,7 @@ _ISSUED: dict[str, Any] = {
     "total": "1180.00",
     **CREATED,
 }
-_OTHERS = {"payment_number": None, "credit_note_number": None, "invoice_number": None}
+_OTHERS = {"payment_number": None, "credit_note_number": None}
 INVOICE = _ISSUED | {
     "customer_gstin": "27AAAPL1234C1ZE",
     "invoice_number": "FAC-DKR1-202611-0001",
@@ -81,31 +81,55 @@ CANCELLED = INVOICE | {
     ],
 }
 INVOICES = page(PARTLY_PAID | _MASKED)
-CREDIT_NOTE = _ISSUED | {
+_TO_ITS_INVOICE = {"invoice_number": "FAC-DKR1-202611-0001", "payment_number": None, "amount": "180.00"}
+CREDITED = _ISSUED | {
     "credit_note_number": "AV-DKR1-202611-0001",
     "invoice_number": "FAC-DKR1-202611-0001",
     "reason": NEW_CREDIT_NOTE["reason"],
-    "lines": [_ISSUED["lines"][0] | {"quantity": "1", "unit_price": "100.00", "net": "100.00"}],
-    "taxes": [{"rate": "18", "net": "100.00", "tax": "18.00"}],
-    "total_net": "100.00",
-    "total_tax": "18.00",
-    "total": "118.00",
-    "allocations": [{"invoice_number": "FAC-DKR1-202611-0001", "payment_number": None, "amount": "18.00"}],
-    "allocated": "18.00",
-    "unallocated": "100.00",
+    "lines": [_ISSUED["lines"][0] | {"quantity": "1", "unit_price": "200.00", "net": "200.00"}],
+    "taxes": [{"rate": "18", "net": "200.00", "tax": "36.00"}],
+    "total_net": "200.00",
+    "total_tax": "36.00",
+    "total": "236.00",
+    "allocations": [_TO_ITS_INVOICE],
+    "allocated": "180.00",
+    "unallocated": "56.00",
+    "history": [],
+}
+CREDIT_NOTE = _ISSUED | {
+    "credit_note_number": "AV-DKR1-202611-0001",
+    "invoice_number": "FAC-DKR1-202611-0001",
+    "reason": CANCEL["reason"],
+    "allocations": [_TO_ITS_INVOICE | {"amount": "1180.00"}],
+    "allocated": "1180.00",
+    "unallocated": "0.00",
     "history": [],
 }
 CREDIT_NOTES = page(CREDIT_NOTE)
-GIVE_CREDIT_NOTE = {"allocations": [{"invoice_number": "FAC-DKR1-202611-0002", "amount": "60.00"}]}
-GIVEN_CREDIT_NOTE = CREDIT_NOTE | {
-    "allocations": [
-        *CREDIT_NOTE["allocations"],
-        {"invoice_number": "FAC-DKR1-202611-0002", "payment_number": None, "amount": "60.00"},
-    ],
-    "allocated": "78.00",
-    "unallocated": "40.00",
+_TO_ANOTHER = {"invoice_number": "FAC-DKR1-202611-0002", "amount": "50.00"}
+ALLOCATE_CREDIT_NOTE = {"allocations": [_TO_ANOTHER]}
+_GAVE = entry("allocated", allocated=change("180.00", "230.00")) | {
+    "payment_number": None,
+    "allocations": [_TO_ANOTHER | {"payment_number": None}],
+}
+ALLOCATED_CREDIT_NOTE = CREDITED | {
+    "allocations": [_TO_ITS_INVOICE, _TO_ANOTHER | {"payment_number": None}],
+    "allocated": "230.00",
+    "unallocated": "6.00",
+    "history": [_GAVE],
 }
 RELEASE_CREDIT_NOTE = {"invoice_number": "FAC-DKR1-202611-0002", "reason": "It was for another invoice."}
+RELEASED_CREDIT_NOTE = CREDITED | {
+    "history": [
+        _GAVE,
+        entry("released", allocated=change("230.00", "180.00"))
+        | {
+            "payment_number": None,
+            "reason": RELEASE_CREDIT_NOTE["reason"],
+            "allocations": [_TO_ANOTHER | {"payment_number": None}],
+        },
+    ]
+}
 SEQUENCES = {
     "data": [
         {

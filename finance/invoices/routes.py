@@ -173,7 +173,7 @@ def cancel_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
 @fails(InvoiceNotFound, InvoiceIsCancelled, MoreThanInvoiced, InvoiceHistoryFull, InvoiceBusy, CreditNoteNotStored)
 @fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(NewCreditNoteSchema(), example=examples.NEW_CREDIT_NOTE)
-@blueprint.response(201, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=ETAG | LOCATION)
+@blueprint.response(201, CreditNoteSchema(), example=examples.CREDITED, headers=ETAG | LOCATION)
 def credit_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
     """Credit a part of an invoice, paid or not; what it no longer takes is the credit note's to give to others"""
     answer = crediting.credit_invoice(
@@ -216,8 +216,8 @@ def list_credit_notes(query: dict[str, Any]) -> Response:
 @requires("accountant")
 @fails(CreditNoteNotFound, CreditNoteBusy, *allocations.FAILURES, allocations.SameAllocationUnderWay)
 @fails(IdempotencyKeyReused, RefusedByForeignIndex)
-@blueprint.arguments(GiveCreditNoteSchema(), example=examples.GIVE_CREDIT_NOTE)
-@blueprint.response(200, CreditNoteSchema(), example=examples.GIVEN_CREDIT_NOTE, headers=ETAG)
+@blueprint.arguments(GiveCreditNoteSchema(), example=examples.ALLOCATE_CREDIT_NOTE)
+@blueprint.response(200, CreditNoteSchema(), example=examples.ALLOCATED_CREDIT_NOTE, headers=ETAG)
 def allocate_credit_note(posted: dict[str, Any], credit_note_number: str) -> Response:
     """Give what is left of a credit note to other invoices of its customer"""
     answer = note_giving.allocate_credit_note(
@@ -235,7 +235,7 @@ def allocate_credit_note(posted: dict[str, Any], credit_note_number: str) -> Res
 @fails(CreditNoteNotFound, CreditNoteBusy, InvoiceIsCancelled)
 @fails(allocations.NothingAllocated, allocations.AllocationsFull, IdempotencyKeyReused, RefusedByForeignIndex)
 @blueprint.arguments(ReleaseCreditNoteSchema(), example=examples.RELEASE_CREDIT_NOTE)
-@blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=ETAG)
+@blueprint.response(200, CreditNoteSchema(), example=examples.RELEASED_CREDIT_NOTE, headers=ETAG)
 def release_credit_note(posted: dict[str, Any], credit_note_number: str) -> Response:
     """Take back what a credit note gave to an invoice, all of it or a part"""
     answer = note_giving.release_credit_note(

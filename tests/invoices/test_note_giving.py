@@ -43,6 +43,8 @@ def test_the_rest_is_given_to_other_invoices(acme: Any) -> None:
     assert (shown["allocated"], shown["unallocated"]) == ("90.00", "10.00")
     (entry,) = shown["history"]
     assert (entry["action"], entry["changes"]) == ("allocated", {"allocated": {"from": "0.00", "to": "90.00"}})
+    assert entry["allocations"] == shown["allocations"]
+    assert "claim" not in entry
     assert acme.get(f"/credit-notes/{note}").json() == shown
     invoice = acme.invoice(first)
     assert (invoice["outstanding"], invoice["amount_credited"], invoice["amount_paid"]) == ("940.00", "60.00", "0.00")
