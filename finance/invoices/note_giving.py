@@ -66,7 +66,7 @@ def _source(
     require_open: Callable[[Mapping[str, Any]], None],
 ) -> Source:
     find = partial(get_credit_note, db, tenant=asked.tenant, credit_note_number=credit_note_number, settling=settling)
-    return Source(CREDIT_NOTE, find=find, require_open=require_open, busy=CreditNoteBusy)
+    return Source(CREDIT_NOTE, credit_note_number, find=find, require_open=require_open, busy=CreditNoteBusy)
 
 
 def _require_no_cancellation(note: Mapping[str, Any]) -> None:
@@ -94,13 +94,13 @@ def _parts(note: Mapping[str, Any], posted: Sequence[Mapping[str, str]]) -> list
     ]
 
 
-def _require_own_customers(note: Stored, invoices: Sequence[Stored]) -> None:
+def _require_own_customers(document: Stored, *, sinks: Sequence[Stored]) -> None:
     """Raise Invalid where an invoice is another customer's; who has no code is known by the name alone."""
     detail = "is an invoice of another customer; a credit note goes to invoices of its own customer only."
     errors = [
         FieldError(detail, pointer=f"/allocations/{position}/invoice_number")
-        for position, invoice in enumerate(invoices)
-        if _customer(invoice) != _customer(note)
+        for position, invoice in enumerate(sinks)
+        if _customer(invoice) != _customer(document)
     ]
     if errors:
         raise Invalid(errors=errors)

@@ -164,6 +164,46 @@ def test_taking_back_killed_at_any_write(app: Client, monkeypatch: pytest.Monkey
     pytest.fail("it never came to an end")
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_paying_back_and_voiding_that_killed_at_any_write(
+    app: Client, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    for write in range(1, WRITES_MAX):
+        note = _left(app)
+        parts = [{"credit_note_number": note, "amount": "70.00"}]
+        refund = {"direction": "outgoing", "allocations": parts, "key": f"p-{write}"}
+        with killed_at_write(monkeypatch, write, after=after) as writes:
+            app.pay("70.00", **refund)
+        _require_paid_back(app, note)
+        app.later(seconds=30)
+        _require_paid_back(app, note)
+        again = app.pay("70.00", **refund)
+        assert again.status_code == 201, again.text
+        _require_paid_back(app, note)
+        path, body = f"/payments/{again.json['payment_number']}/void", {"reason": "bounced"}
+        with killed_at_write(monkeypatch, write, after=after) as voiding:
+            app.post(path, key=f"v-{write}", json=body)
+        _require_paid_back(app, note)
+        assert app.post(path, key=f"v-{write}", json=body).status_code == 200
+        _require_paid_back(app, note)
+        assert app.get(f"/credit-notes/{note}").json["unallocated"] == "100.00"
+        assert app.get("/credit-notes", query_string={"unallocated": "true", "limit": "1"}).json["data"]
+        assert app.db.credit_notes.count_documents({"unsettled": True}) == 0
+        if max(len(writes), len(voiding)) < write:
+            assert write > 4
+            return
+    pytest.fail("it never came to an end")
+
+
+def _require_paid_back(app: Client, note: str) -> None:
+    """Require that a credit note tells of what the recorded payments paid back of it."""
+    shown = app.get(f"/credit-notes/{note}").json
+    payments = list(app.db.payments.find({"status": "recorded", "allocations.credit_note_number": note}))
+    assert [part["payment_number"] for part in shown["allocations"]] == [p["payment_number"] for p in payments]
+    assert Decimal(shown["allocated"]) == 70 * len(payments)
+    assert Decimal(shown["allocated"]) + Decimal(shown["unallocated"]) == 100
+
+
 def _left(app: Client) -> str:
     """Return the number of a credit note of which all is left."""
     number = app.issue().json["invoice_number"]
