@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
-from finance.allocations.model import ENTRIES_MAX, InvoiceBusy, InvoiceIsCancelled
+from finance.allocations.legacy import filled_in
+from finance.allocations.model import ENTRIES_MAX, INVOICE, InvoiceBusy, InvoiceIsCancelled
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
@@ -44,6 +45,7 @@ def credit_invoice(
     def credit() -> Answer[CreditNote] | None:
         invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
         wanted = _checked(db, asked, invoice, posted)
+        filled_in(db, dict(invoice), INVOICE)
         decided = credits.decide(db, invoice, wanted)
         if decided is None:
             return repeat()
