@@ -57,14 +57,18 @@ INDEXES: tuple[Index, ...] = (
     # Whoever completes an allocated payment stores it under its claim, so it is stored once.
     unique("payments", "claim_unique", "tenant claim?"),
     # Who gave or took back something later is known by its key; the claim leads from an invoice to what pays it.
-    unique("payments", "allocation_keys_unique", "tenant allocation_keys?"),
+    unique("payments", "allocation_key_unique", "tenant allocation_keys?"),
+    unique("payments", "release_key_unique", "tenant release_keys?"),
     index("payments", "allocation_claim", "tenant allocations.claim?"),
     unique("payment_intents", "intent_key_unique", "tenant idempotency_key?"),
     index("payments", "payment_number_order", "tenant number_year number_seq _id"),
     index("payments", "paid_on_order", "tenant paid_on number_seq _id"),
     index("payments", "created_at_order", "tenant created_at _id"),
     index("payments", "method", "tenant method number_year number_seq _id"),
-    index("payments", "direction", "tenant direction number_year number_seq _id"),
+    index("payments", "outgoing", "tenant direction number_year number_seq _id", where={"direction": "outgoing"}),
+    # Null for all of which something may be left; those of earlier versions are told apart by their entries.
+    index("payments", "unallocated", "tenant fully_allocated_on number_year number_seq _id"),
+    index("payments", "paid_invoice", "tenant allocations.invoice_number? number_year number_seq _id"),
     index("payments", "currency_amount", "tenant currency amount_minor _id"),
     index("payments", "payer", "tenant payer_folded _id"),
     index("payments", "voided", "tenant status number_year number_seq _id", where={"status": "voided"}),
@@ -88,7 +92,8 @@ INDEXES: tuple[Index, ...] = (
     unique("credit_notes", "credit_note_series_unique", "tenant shop period number_seq"),
     # Whoever finishes a credit stores its note under its claim, so it is stored once.
     unique("credit_notes", "claim_unique", "tenant claim?"),
-    unique("credit_notes", "allocation_keys_unique", "tenant allocation_keys?"),
+    unique("credit_notes", "allocation_key_unique", "tenant allocation_keys?"),
+    unique("credit_notes", "release_key_unique", "tenant release_keys?"),
     index("credit_notes", "allocation_claim", "tenant allocations.claim?"),
     index("credit_notes", "issued_on_order", "tenant issued_on shop number_seq _id"),
     index("credit_notes", "invoice_number", "tenant invoice_number issued_on shop number_seq _id"),

@@ -28,7 +28,7 @@ def earlier(db: Db) -> Db:
 
 
 def _build_as_earlier(db: Db) -> None:
-    (index,) = OBSOLETE
+    index = next(index for index in OBSOLETE if index.collection == "credit_notes")
     db.credit_notes.create_indexes([index.as_model()])
 
 
