@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from finance.maintenance.audit.series import audit
+from finance.maintenance.audit.verdict import failures
 from finance.shops.claims import LEFT_AFTER
 from tests.clients import NOVEMBER, Client
 
@@ -212,6 +214,7 @@ def test_numbers_that_never_begin_again_are_written_in_a_new_way_from_the_next_o
     issued(app.issue())
     put(app, reset="never", invoice_format="G-{shop}-{number:06}")
     assert issued(app.issue()) == "G-PAR-000002"
+    assert failures(audit(app.db, now=NOVEMBER)) == []
 
 
 def test_invoices_and_credit_notes_change_on_the_same_day_and_never_within_a_period(app: Client) -> None:
@@ -348,6 +351,7 @@ def test_older_shops_that_meet_stop_nothing_but_the_number_that_would_be_given_t
     assert issued(app.issue("par")) == "F-202611-0002"
     for path in ("/shops", "/shops/lyo", "/shops/lyo/sequences", "/invoices", "/credit-notes"):
         assert app.get(path).status_code == 200
+    assert failures(audit(app.db, now=NOVEMBER)) == []
     assert put(app, "lyo", invoice_format="B-" + MONTHLY)["credit_note_format"] == "AV-B-" + MONTHLY
     assert credited(app, number) == "AV-B-LYO-202611-0001"
 
