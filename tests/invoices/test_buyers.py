@@ -10,6 +10,8 @@ import pytest
 from finance.config import Config
 from finance.customers.masking import mask
 from finance.encryption import is_ciphertext
+from finance.invoices.model import hash_of
+from finance.invoices.schemas import NewInvoiceSchema
 from tests.clients import LINES, NOVEMBER, Client, is_replayed
 from tests.customers.forms import gstin, pan
 
@@ -132,6 +134,8 @@ def test_tax_numbers_are_stored_encrypted_and_shown_in_full_to_few_with_a_record
     assert is_ciphertext(stored["customer_gstin"])
     assert stored["customer_gstin"] == customer["gst_details"][0]["gstin"]
     assert number not in str(stored)
+    body = {"shop": "par", "customer_code": code, "customer_gstin": number, "lines": LINES}
+    assert stored["request_hash"] != hash_of(NewInvoiceSchema().load(body))  # the number could be found out from it
     assert app.invoice(invoice_number)["customer_gstin"] == mask(number)  # to a client
     assert app.get("/invoices").json["data"][0]["customer_gstin"] == mask(number)
     assert number not in app.get("/invoices/export.csv").text

@@ -7,6 +7,7 @@ import pytest
 
 from finance.errors import Invalid
 from finance.invoices.totals import computed, line_net, round_half_up, totals_of
+from tests.clients import Client
 
 
 def line(quantity: str, unit_price: str, tax_rate: str = "0", discount: str | None = None) -> dict[str, Any]:
@@ -110,6 +111,22 @@ def test_what_a_float_gets_wrong() -> None:
 def test_a_share_taken_off_is_exact() -> None:
     assert line_net(line("1", "0.07", discount="33.3333%")) == Fraction("0.04666669")
     assert reckoned([line("1", "0.07", discount="33.3333%")], "EUR") == {"0": (5, 0)}
+
+
+def test_an_invoice_of_an_earlier_version_keeps_its_totals_and_so_does_its_credit_note(client: Client) -> None:
+    client.put_shop()
+    rounded_once = [{"description": "Tea", "quantity": "0.03", "unit_price": "2.83", "tax_rate": "18"}]
+    number = client.issue(lines=rounded_once, key="k").json["invoice_number"]
+    assert (client.invoice(number)["total_tax"], client.invoice(number)["total"]) == ("0.01", "0.09")
+    before = {"tax_minor": 2, "total_minor": 10, "free_minor": 10, "taxes.0.tax_minor": 2, "lines.0.net": "0.0849"}
+    client.db.invoices.update_one({}, {"$set": before})
+
+    repeated = client.issue(lines=rounded_once, key="k").json
+    note = client.post(f"/invoices/{number}/cancel", json={"reason": "wrong"}).json["credit_note_number"]
+
+    for shown in (repeated, client.invoice(number), client.get(f"/credit-notes/{note}").json):
+        assert (shown["total_tax"], shown["total"], shown["lines"][0]["net"]) == ("0.02", "0.10", "0.0849")
+        assert shown["taxes"] == [{"rate": "18", "net": "0.08", "tax": "0.02"}]
 
 
 @pytest.mark.parametrize(("value", "rounded"), [("0", 0), ("0.4999", 0), ("0.5", 1), ("1.5", 2), ("2.5", 3)])
