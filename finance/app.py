@@ -36,6 +36,7 @@ from finance.payments import allocations
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
 from finance.payments import service as payments
+from finance.receivables import routes as receivables_routes
 from finance.shops import routes as shops_routes
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         invoices_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
+        receivables_routes.blueprint,
         audit_events_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
