@@ -61,7 +61,7 @@ def test_every_statement_and_the_ageing_agree_with_a_plain_ledger_on_every_day(c
     books.store(client.db)
     books.customers(client.db, *CUSTOMERS)
 
-    for day in ["2025-12-31", *DAYS, "2027-02-01"]:
+    for day in ["2025-12-31", *DAYS[seed::3], "2027-02-01"]:
         expected = books.ageing(day)
         ageing = shown(client, f"/receivables/ageing?as_of={day}")
         rows = {row["customer_code"]: row for row in ageing["data"]}

@@ -106,10 +106,10 @@ def test_the_currencies_and_the_first_day_are_read_from_the_index_alone(filled: 
 
 def test_an_ageing_reads_only_what_was_open_on_its_day(filled: Any) -> None:
     db, recorder = filled
+    closed = db.invoices.count_documents({"closed_on": {"$gt": ""}})
     recorder.commands.clear()
     pages = list(service.each_ageing_page(db, tenant="acme", currency="EUR", as_of=date(2026, 12, 31)))
     assert sum(len(page) for page in pages) == 52
-    closed = db.invoices.count_documents({"closed_on": {"$gt": ""}})
     for command, plan, documents, _keys in plans_of(db, recorder):
         assert "COLLSCAN" not in plan, command
         collection = command.get("aggregate")
