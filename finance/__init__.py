@@ -30,14 +30,16 @@ request, and it goes one way only:
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     audit_events/   the list of who did what, for admins
-    customers/ shops/ invoices/ payments/
+    customers/ shops/
+    allocations/    what payments and credit notes give to invoices and to each other: claim, decide, follow, release
+    invoices/ payments/
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB
     commands/       what is started from a command line: the server and its gunicorn, keys, imports
 
 Who may import whom, left from right (import-linter holds it):
 
-    commands > app > maintenance > payments > invoices > shops > (customers | audit_events) > auth > context
-        > (edge | numbering) > (paging | tables) > (encryption | events) > (database | history)
+    commands > app > maintenance > payments > invoices > allocations > shops > (customers | audit_events) > auth
+        > context > (edge | numbering) > (paging | tables) > (encryption | events) > (database | history)
         > (money | config | metrics | logs | text | indexes | asked | once | contention) > errors
 """
 

@@ -70,7 +70,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     )
     app.extensions[invoices_routes.EXTENSION] = invoice_settling.Settling(
         submit=submit_invoice,
-        resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
+        follow=lambda sink, claim: allocations.follow(db, sink, claim, submit=submit_payment, now=clock()),
     )
     app.extensions[cursors.EXTENSION] = cursors.Cursors(
         lambda: database.shared_secret(db, name="cursors", fresh=secrets.token_bytes(32))

@@ -2,13 +2,14 @@
 
 from functools import partial
 
+from finance.allocations.model import InvoiceBusy
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import Conflict
 from finance.history import changed
-from finance.invoices import claims, store
+from finance.invoices import store
 from finance.invoices.model import HISTORY_MAX, Invoice
 from finance.invoices.service import get_invoice
 from finance.invoices.settling import Settling, settled
@@ -42,7 +43,7 @@ def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, se
         cancelled = _cancel(db, asked, invoice, reason)
         return repeat() if cancelled is None else Answer(settled(db, cancelled, settling))
 
-    return until_unchanged_meanwhile(lambda: first_result(cancel, repeat), busy=claims.InvoiceBusy)
+    return until_unchanged_meanwhile(lambda: first_result(cancel, repeat), busy=InvoiceBusy)
 
 
 def _require_cancellable(invoice: Invoice) -> None:

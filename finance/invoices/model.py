@@ -1,10 +1,10 @@
 """What an invoice and a credit note are: one document each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NotRequired, Protocol, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
+from finance.allocations.model import Entry
 from finance.asked import Asked
 from finance.database import Document
 from finance.history import HistoryEntry, created_by
@@ -37,7 +37,6 @@ ISSUED_ON_MIN = date(2000, 1, 1)
 # An invoice blocks earlier dates in its series, so one dated far ahead would close the series until then.
 ISSUED_AHEAD_DAYS_MAX = 62
 DUE_AFTER_DAYS_MAX = 3_660
-ALLOCATIONS_MAX = 1_000
 HISTORY_MAX = 2_000
 
 # As in payments: fields that a later version adds to what is posted, with their defaults. See once.request_hash.
@@ -72,14 +71,6 @@ class Totals(TypedDict):
     total_minor: int
 
 
-class Allocation(TypedDict):
-    """What a payment pays of the invoice. `state`: claimed, settled, returning."""
-
-    claim: str
-    amount_minor: int
-    state: str
-
-
 class _Issued(Totals):
     """What invoices and credit notes have in common. `number_format` is how their series is written."""
 
@@ -102,10 +93,13 @@ class Invoice(_Issued):
 
     invoice_number: str
     due_on: str | None
-    paid_minor: int  # the sum of the allocations that are settled
+    paid_minor: int  # the sum of what payments pay; claimed ones don't count yet
+    credited_minor: NotRequired[int]  # the same of credit notes
     free_minor: int  # what no allocation has claimed yet
-    allocations: list[Allocation]
+    allocations: list[Entry]
     unsettled: bool  # something is on its way
+    closed_on: NotRequired[str]  # since when nothing is outstanding
+    crossed: NotRequired[bool]  # something of it is paid by another customer
     status: str
     history: list[HistoryEntry]
     notes: NotRequired[str]
@@ -126,21 +120,6 @@ class CreditNote(_Issued):
     credit_note_number: str
     invoice_number: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The claim of one payment on one invoice: `claim` is the id that the payment carries too."""
-
-    tenant: str
-    invoice_number: str
-    claim: str
-
-
-class ResolveClaim(Protocol):
-    """Asks the payments, which invoices can't import, what became of a claim, and settles or drops it."""
-
-    def __call__(self, claim: Claim) -> None: ...
 
 
 _COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", "customer_code", "customer_name", *Totals.__annotations__))

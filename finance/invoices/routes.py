@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, current_app
 
+from finance.allocations.model import InvoiceBusy
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers.changes import CustomerErased
@@ -27,7 +28,6 @@ from finance.invoices.answers import (
     dump_sequence,
 )
 from finance.invoices.cancelling import InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHistoryFull
-from finance.invoices.claims import InvoiceBusy
 from finance.invoices.credit_notes import CreditNoteNotFound
 from finance.invoices.model import Invoice
 from finance.invoices.schemas import (

@@ -3,10 +3,12 @@
 import logging
 from dataclasses import dataclass
 
+from finance.allocations.claiming import undecided_claims
+from finance.allocations.model import INVOICE, Follow, Place
 from finance.database import Db
 from finance.errors import NotFound, Unavailable
-from finance.invoices import claims, sequences, store
-from finance.invoices.model import Invoice, ResolveClaim
+from finance.invoices import sequences, store
+from finance.invoices.model import Invoice
 from finance.numbering.drafts import Taken
 from finance.numbering.lane import Submit
 from finance.once import RefusedByForeignIndex
@@ -22,10 +24,10 @@ class InvoiceNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Settling:
-    """What it takes to finish what a killed process left half done: storing credit notes, and asking the payments."""
+    """What it takes to finish what a killed process left half done: storing credit notes, and letting claims follow."""
 
     submit: Submit
-    resolve_claim: ResolveClaim
+    follow: Follow
 
 
 def settle_all(db: Db, *, tenant: str, settling: Settling) -> None:
@@ -41,8 +43,8 @@ def settled(db: Db, invoice: Invoice, settling: Settling) -> Invoice:
     """Return the invoice after finishing what can be finished of what is on its way."""
     if not invoice.get("unsettled"):
         return invoice
-    for claim in claims.unsettled_claims_of(invoice):
-        settling.resolve_claim(claim)
+    for claim in undecided_claims(invoice):
+        settling.follow(Place(invoice["tenant"], INVOICE, invoice["invoice_number"]), claim)
     if invoice["status"] == "cancelled":
         shop = shops.get_shop(db, tenant=invoice["tenant"], shop=invoice["shop"])
         outcome = settling.submit(sequences.credit_note_draft(invoice, shop))
