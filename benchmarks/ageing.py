@@ -1,7 +1,8 @@
 """What the ageing of all customers costs: `python -m benchmarks.ageing [--customers 10000] [--invoices 100000]`.
 
 Half of the invoices are paid, a tenth in part; every customer has a payment of which a part is left. Over HTTP: the
-whole as streamed JSON and as CSV, a page of 100 with the totals of all, today and in the past, and the memory of the worker.
+whole as streamed JSON and as CSV, a page of 100 with the totals of all, today and in the past, and the memory that the
+worker took.
 """
 
 import argparse
@@ -35,7 +36,10 @@ def main() -> None:
                 seconds = min(timed(f"{path}{query}", key) for _round in range(3))
                 (worker,) = serving._children(pid)
                 memory = serving.peak_megabytes(worker)
-                print(f"{name:26} {seconds:5.2f} s  worker {memory:.0f} MB at most  load {os.getloadavg()[0]:.1f}", flush=True)
+                print(
+                    f"{name:26} {seconds:5.2f} s  worker {memory:.0f} MB at most  load {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
 
 
 def fill(db: Db, customers: int, invoices: int) -> None:

@@ -45,9 +45,10 @@ def main() -> None:
                 ("the last day", f"limit=50&from={DAYS[-1]}"),
             ):
                 seconds = [timed(f"{path}?{query}", key) for _round in range(options.rounds)]
+                median, slowest, goal = (second * 1000 for second in (statistics.median(seconds), max(seconds), GOAL_S))
                 print(
-                    f"{name:26} median {statistics.median(seconds) * 1000:5.0f} ms, slowest {max(seconds) * 1000:5.0f} ms"
-                    f"  (goal {GOAL_S * 1000:.0f} ms; load {os.getloadavg()[0]:.1f})",
+                    f"{name:26} median {median:5.0f} ms, slowest {slowest:5.0f} ms"
+                    f"  (goal {goal:.0f} ms; load {os.getloadavg()[0]:.1f})",
                     flush=True,
                 )
             print(f"whole as CSV {timed(f'{path}.csv', key):.1f} s")
@@ -55,10 +56,19 @@ def main() -> None:
 
 def fill(db: Db, documents: int, crossings: int) -> None:
     """Store the documents of one customer, in the shape that they have."""
-    fast = {name: db[name].with_options(write_concern=WriteConcern(w=1)) for name in ("invoices", "credit_notes", "payments")}
+    fast = {
+        name: db[name].with_options(write_concern=WriteConcern(w=1))
+        for name in ("invoices", "credit_notes", "payments")
+    }
     for code in (CODE, OTHER):
         db.customers.insert_one(
-            {"tenant": serving.TENANT, "customer_code": code, "customer_name": code, "identity_claims": [code], "status": "active"}
+            {
+                "tenant": serving.TENANT,
+                "customer_code": code,
+                "customer_name": code,
+                "identity_claims": [code],
+                "status": "active",
+            }
         )
     waiting: dict[str, list[Any]] = {name: [] for name in fast}
     for number in range(documents):
@@ -78,7 +88,13 @@ def fill(db: Db, documents: int, crossings: int) -> None:
 def _document(name: str, number: int, on: str, *, crossed: bool) -> dict[str, Any]:
     common = {"tenant": serving.TENANT, "customer_code": CODE, "currency": "EUR", "number_seq": number, "history": []}
     if name == "payments":
-        entry = {"claim": f"c{number}", "state": "settled", "amount_minor": 5, "invoice_number": f"X-{number}", "on": on}
+        entry = {
+            "claim": f"c{number}",
+            "state": "settled",
+            "amount_minor": 5,
+            "invoice_number": f"X-{number}",
+            "on": on,
+        }
         own: dict[str, Any] = {
             "payment_number": f"PAY{on[:4]}{number:06}",
             "number_year": int(on[:4]),
@@ -89,13 +105,35 @@ def _document(name: str, number: int, on: str, *, crossed: bool) -> dict[str, An
             "paid_on": on,
             "status": "recorded",
         }
-        return common | own | ({"allocations": [{**entry, "customer_code": OTHER}], "allocated_minor": 5, "crossed": True} if crossed else {})
+        return (
+            common
+            | own
+            | (
+                {"allocations": [{**entry, "customer_code": OTHER}], "allocated_minor": 5, "crossed": True}
+                if crossed
+                else {}
+            )
+        )
     lines = [{"description": "Work", "quantity": "1", "unit_price": "10", "tax_rate": "18", "net": "10"}] * 5
     issued = {"shop": "dkr1", "period": on[:7], "issued_on": on, "total_minor": 1_000 + number % 2_000, "lines": lines}
     if name == "credit_notes":
-        numbered = {"credit_note_number": f"AV-{number:06}", "invoice_number": f"FAC-{number:06}", "claim": f"n{number}"}
+        numbered = {
+            "credit_note_number": f"AV-{number:06}",
+            "invoice_number": f"FAC-{number:06}",
+            "claim": f"n{number}",
+        }
         return common | issued | numbered | {"allocations": [], "allocated_minor": 0}
-    return common | issued | {"invoice_number": f"FAC-{number:06}", "status": "issued", "due_on": on, "allocations": [], "created_at": utc_now()}
+    return (
+        common
+        | issued
+        | {
+            "invoice_number": f"FAC-{number:06}",
+            "status": "issued",
+            "due_on": on,
+            "allocations": [],
+            "created_at": utc_now(),
+        }
+    )
 
 
 def get(url: str, key: str) -> Any:

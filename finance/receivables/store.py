@@ -63,16 +63,18 @@ def sum_until(
     Above zero is what the customer owes more. `after` is a position of this stream, or the day alone before which all
     of it is shown already; None where the period is shown from its beginning.
     """
-    exact = False
-    while True:
-        stages = _sums(account, stream, period, after, exact)
-        groups = read(partial(db[stream.collection].aggregate, stages, hint=stream.index))
-        sums = [(stream.is_debit(group["_id"] or {}), [group[name] for name in _SUMS]) for group in groups]
-        if exact or all(is_whole(value) for _is_debit, values in sums for value in values):
-            break
-        exact = True  # an int64 was not enough, or a damaged amount is no whole number
-    signed = [[_whole(value) if is_debit else -_whole(value) for value in values] for is_debit, values in sums]
-    opening, until, closing = (sum(column) for column in zip(*signed, strict=True)) if signed else (0, 0, 0)
+    if stream.entries:
+        return _sum_crossings(db, account, stream, period, after)
+    # One sum for each stretch of days: a condition in a sum costs as much as the sum.
+    sum_of_days = partial(_sum_documents, db, account, stream)
+    opening = sum_of_days({"$lt": period.first})
+    if after is None:
+        return opening, opening, opening + sum_of_days({"$gte": period.first, "$lte": period.last})
+    day = max(after[0], period.first)
+    until = opening + sum_of_days({"$gte": period.first, "$lt": day})
+    closing = until + sum_of_days({"$gte": day, "$lte": period.last})
+    if len(after) > 1:
+        until += sum_of_days({"$gte": day, "$lte": day}, shown=_is_shown(stream, after))
     return opening, until, closing
 
 
@@ -88,28 +90,56 @@ def list_rows(
     return [(row, position_of(row, order=stream.order)) for row in rows]
 
 
-_SUMS = ("opening", "until", "closing")
-
-
 def _documents(account: Account, stream: Stream) -> Document:
     whose = {"tenant": account.tenant, "customer_code": account.customer_code, "currency": account.currency}
     return {**whose, **stream.where, **({"crossed": True} if stream.entries else {})}
 
 
-def _sums(account: Account, stream: Stream, period: Period, after: Sequence[Any] | None, exact: bool) -> list[Document]:
-    day, amount = f"${stream.order[0]}", f"${stream.amount}"
-    value: Any = {"$toDecimal": amount} if exact else amount
-
-    def where(condition: Any) -> Document:
-        return {"$sum": {"$cond": [condition, value, 0]}}
-
-    before = {"$lt": [day, _literal(period.first)]}
+def _sum_documents(db: Db, account: Account, stream: Stream, days: Document, *, shown: Document | None = None) -> int:
+    """Return what the documents of these days come to; where `shown` is given, those that meet it."""
+    rows = [{"$match": {**_documents(account, stream), stream.order[0]: days}}]
     # Only of payments: a field that isn't in the index would have each document read.
-    direction = {"direction": "$direction"} if stream.collection == "payments" else None
-    grouped: Document = {"_id": direction, "closing": {"$sum": value}}
-    grouped["opening"] = where(before)
-    grouped["until"] = grouped["opening"] if after is None else where(_is_shown(stream, after))
-    return [*_rows(account, stream, period.last), {"$group": grouped}]
+    direction = "$direction" if stream.collection == "payments" else None
+    return _signed_sums(db, stream, rows, direction, {"sum": shown})["sum"]
+
+
+def _sum_crossings(
+    db: Db, account: Account, stream: Stream, period: Period, after: Sequence[Any] | None
+) -> tuple[int, int, int]:
+    """Return the sums of sum_until, in one look at the documents: an entry is in no index."""
+    before = {"$lt": ["$on", _literal(period.first)]}
+    until = before if after is None else _is_shown(stream, after)
+    sums = _signed_sums(
+        db,
+        stream,
+        _entries(account, stream, period.last),
+        "$direction",
+        {"opening": before, "until": until, "closing": None},
+    )
+    return sums["opening"], sums["until"], sums["closing"]
+
+
+def _signed_sums(
+    db: Db, stream: Stream, rows: list[Document], direction: str | None, conditions: dict[str, Document | None]
+) -> dict[str, int]:
+    """Return, for each condition, the sum of what meets it, above zero where the customer owes more.
+
+    Where an int64 isn't enough, MongoDB answers with a number that has lost digits: then the sum is made of decimals.
+    """
+    amount: Any = f"${stream.amount}"
+    for value in (amount, {"$toDecimal": amount}):
+        sums = {
+            name: {"$sum": value if condition is None else {"$cond": [condition, value, 0]}}
+            for name, condition in conditions.items()
+        }
+        stages = [*rows, {"$group": {"_id": direction, **sums}}]
+        groups = list(read(partial(db[stream.collection].aggregate, stages, hint=stream.index)))
+        if all(is_whole(group[name]) for group in groups for name in conditions):
+            break
+    signs = [1 if stream.is_debit({"direction": group["_id"]}) else -1 for group in groups]
+    return {
+        name: sum(sign * _whole(group[name]) for sign, group in zip(signs, groups, strict=True)) for name in conditions
+    }
 
 
 def _is_shown(stream: Stream, after: Sequence[Any]) -> Document:
@@ -120,10 +150,8 @@ def _is_shown(stream: Stream, after: Sequence[Any]) -> Document:
     return {"$lte": [[f"${name}" for name in stream.order], [_literal(value) for value in values]]}
 
 
-def _rows(account: Account, stream: Stream, last: str) -> list[Document]:
-    """Return the stages that find all rows of a stream up to a day."""
-    if not stream.entries:
-        return [{"$match": {**_documents(account, stream), stream.order[0]: {"$lte": last}}}]
+def _entries(account: Account, stream: Stream, last: str) -> list[Document]:
+    """Return the stages that find all crossings of a stream up to a day."""
     number = {"$ifNull": ["$allocations.payment_number", "$allocations.credit_note_number"]}
     counted = {"customer_code": {"$exists": True}, "state": {"$nin": list(NOT_COUNTED)}, "on": {"$lte": last}}
     return [
@@ -153,7 +181,7 @@ def _lines(account: Account, stream: Stream, period: Period, after: Sequence[Any
     line = {"_id": {"on": "$on", "number": "$number"}, "amount_minor": {"$sum": "$amount_minor"}}
     shown = {"on": "$_id.on", "number": "$_id.number", "amount_minor": True, "direction": True}
     return [
-        *_rows(account, stream, period.last),
+        *_entries(account, stream, period.last),
         {"$match": found},
         {"$group": {**line, "direction": {"$first": "$direction"}}},
         {"$project": shown},
