@@ -11,11 +11,11 @@ from finance.errors import Invalid
 from finance.invoices.settling import Settling, settle_all
 from finance.money import is_whole
 from finance.paging import Page, PageWanted
-from finance.receivables import open_items, store
+from finance.receivables import completing, open_items, store
 from finance.receivables.model import BUCKETS, LAST_DAYS, STREAMS, Account, Line, Period, Row
 from finance.shops import service as shops
 
-EXPORT_PAGE_SIZE = 500
+EXPORT_PAGE_SIZE = 2_000
 POSITION = ("position",)
 
 
@@ -60,7 +60,7 @@ def understand_statement(
     Raises CustomerNotFound, Invalid, or ReceivablesBeingPrepared.
     """
     code = customers.get_code(db, tenant=tenant, customer_code=customer_code)
-    settle_all(db, tenant=tenant, settling=settling)
+    _finish(db, tenant, settling)
     currency = query.get("currency") or _currency_of(db, tenant, code)
     last, first = query.get("last", today), query.get("first")
     if first is not None and first > last:
@@ -111,7 +111,7 @@ def understand_ageing(
     db: Db, *, tenant: str, query: Mapping[str, Any], today: date, settling: Settling
 ) -> tuple[str, date]:
     """Return the currency and the day that a query asks for, after settling what is on its way."""
-    settle_all(db, tenant=tenant, settling=settling)
+    _finish(db, tenant, settling)
     return query.get("currency") or _only(_shops_currencies(db, tenant), "the tenant's shops"), query.get(
         "as_of", today
     )
@@ -152,6 +152,12 @@ def add_to(total: Row, row: Row) -> None:
     """Add a row to a total."""
     total["buckets"] = [sum(pair) for pair in zip(total["buckets"], row["buckets"], strict=True)]
     total["credit_minor"] += row["credit_minor"]
+
+
+def _finish(db: Db, tenant: str, settling: Settling) -> None:
+    """Finish what is on its way, or was stored by an earlier version; raises ReceivablesBeingPrepared."""
+    settle_all(db, tenant=tenant, settling=settling)
+    completing.complete_tenant(db, tenant=tenant)
 
 
 def _period(db: Db, question: Question) -> Period:

@@ -16,6 +16,7 @@ from finance.receivables.model import STREAMS, Account, Period, Stream
 # On the side that gives a claimed entry isn't given yet and a released one no longer; on the other side one that is
 # being given back counts until it is decided.
 NOT_COUNTED = ("claimed", "released")
+RefusedByServer = OperationFailure
 _BAD_VALUE = 2
 
 
