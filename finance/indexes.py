@@ -57,8 +57,7 @@ INDEXES: tuple[Index, ...] = (
     # Whoever completes an allocated payment stores it under its claim, so it is stored once.
     unique("payments", "claim_unique", "tenant claim?"),
     # Who gave or took back something later is known by its key; the claim leads from an invoice to what pays it.
-    unique("payments", "allocation_key_unique", "tenant allocations.idempotency_key?"),
-    unique("payments", "release_key_unique", "tenant allocations.release_key?"),
+    unique("payments", "allocation_keys_unique", "tenant allocation_keys?"),
     index("payments", "allocation_claim", "tenant allocations.claim?"),
     unique("payment_intents", "intent_key_unique", "tenant idempotency_key?"),
     index("payments", "payment_number_order", "tenant number_year number_seq _id"),
@@ -114,8 +113,7 @@ INDEXES: tuple[Index, ...] = (
     index("invoices", "unsettled", "tenant unsettled", where={"unsettled": True}),
     unique("credit_notes", "credit_note_number_unique", "tenant credit_note_number"),
     unique("credit_notes", "credit_note_series_unique", "tenant shop period number_seq"),
-    unique("credit_notes", "allocation_key_unique", "tenant allocations.idempotency_key?"),
-    unique("credit_notes", "release_key_unique", "tenant allocations.release_key?"),
+    unique("credit_notes", "allocation_keys_unique", "tenant allocation_keys?"),
     index("credit_notes", "allocation_claim", "tenant allocations.claim?"),
     unique("credit_notes", "credit_note_invoice_unique", "tenant invoice_number"),
     index("credit_notes", "issued_on_order", "tenant issued_on shop number_seq _id"),

@@ -44,9 +44,9 @@ def look_at_sinks(db: Db, *, tenant: str, currency: str, parts: Sequence[Part]) 
     return [_checked(sinks.get((part.sink.kind, part.sink.number)), part, currency) for part in parts]
 
 
-def require_own_customers(source: Mapping[str, Any], sinks: Sequence[Mapping[str, Any]]) -> None:
+def require_own_customers(document: Mapping[str, Any], *, sinks: Sequence[Mapping[str, Any]]) -> None:
     """Raise OtherCustomersInvoice where a source that names its customer gives to another customer's document."""
-    own = source.get("customer_code")
+    own = document.get("customer_code")
     if own is not None and any(sink.get("customer_code") not in (None, own) for sink in sinks):
         raise OtherCustomersInvoice
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, sleep
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 from finance.allocations import claiming, entries, store
@@ -40,14 +41,27 @@ from finance.once import Answer, IdempotencyKeyReused, request_hash, require_sam
 class Source:
     """A stored document that gives, as its domain looks at it.
 
-    `find` reads it or raises that there is none; `require_open` raises where its domain refuses to change it; `busy` is
-    raised where others keep changing it.
+    `number` is the one that it is asked for by; `find` reads it or raises that there is none; `require_open` raises
+    where its domain refuses to change it; `busy` is raised where others keep changing it.
     """
 
     kind: MoneyKind
+    number: str
     find: Callable[[], Mapping[str, Any]]
     require_open: Callable[[Mapping[str, Any]], None]
     busy: type[Unavailable]
+
+    def require_is(self, found: Stored) -> None:
+        """Raise IdempotencyKeyReused where a key is that of another document; a repair may have renumbered this one."""
+        if self.number not in (found[self.kind.number_field], *(found.get("previous_numbers") or ())):
+            self.find()  # a number that isn't there is told so
+            raise IdempotencyKeyReused
+
+
+class RequireCustomers(Protocol):
+    """Raises where a source may not give to the customers of these sinks."""
+
+    def __call__(self, document: Stored, *, sinks: Sequence[Stored]) -> None: ...
 
 
 def give(
@@ -56,7 +70,7 @@ def give(
     source: Source,
     *,
     parts: Sequence[Part],
-    require_customers: Callable[[Stored, Sequence[Stored]], None],
+    require_customers: RequireCustomers,
     follow: Follow,
 ) -> Answer[Stored]:
     """Allocate these parts of a source, all of them or none.
@@ -64,15 +78,15 @@ def give(
     Raises what `source` and `require_customers` do, Invalid, MoreThanUnallocated, what claim_parts does,
     IdempotencyKeyReused, or Unavailable with nothing allocated.
     """
-    document = dict(source.find())
-    asked_hash = _hash(document, parts)
-    repeated = _find_repeat(db, asked, source.kind, document, asked_hash)
+    asked_hash = _hash(parts)
+    repeated = _find_repeat(db, asked, source, asked_hash)
     if repeated is not None:
         return repeated
+    document = dict(source.find())
     source.require_open(document)
     document = filled_in(db, document, source.kind)
     sinks = claiming.look_at_sinks(db, tenant=asked.tenant, currency=document["currency"], parts=parts)
-    require_customers(document, sinks)
+    require_customers(document, sinks=sinks)
     new = _new_entries(asked, document, source.kind, parts, sinks, asked_hash)
     repeated = _reserve(db, asked, source, document, new, asked_hash)
     if repeated is not None:
@@ -80,7 +94,8 @@ def give(
     claim = new[0]["claim"]
     try:
         claiming.claim_parts(db, document, source.kind, claim=claim, parts=parts, sinks=sinks, follow=follow)
-        decided = _decide(db, asked, source, document, claim=claim, parts=parts, sinks=sinks)
+        require = partial(require_customers, sinks=sinks)
+        decided = _decide(db, asked, source, document, claim=claim, parts=parts, sinks=sinks, require=require)
     except FinanceError:
         store.withdraw(db, document, source.kind, claim=claim)
         claiming.drop_claims(db, claim=claim, parts=parts)
@@ -112,7 +127,7 @@ def _reserve(
     """Reserve the sum on the source; returns the first result where an earlier request with this key has done it."""
     waits_until = monotonic() + WAIT_S
     while not _is_reserved(db, document, source.kind, new, asked.key):
-        repeated = _find_repeat(db, asked, source.kind, document, asked_hash, waits=monotonic() < waits_until)
+        repeated = _find_repeat(db, asked, source, asked_hash, waits=monotonic() < waits_until)
         if repeated is not None:
             return repeated
         now = store.find_again(db, document, source.kind)
@@ -157,6 +172,7 @@ def _decide(
     claim: str,
     parts: Sequence[Part],
     sinks: Sequence[Stored],
+    require: Callable[[Stored], None],
 ) -> Stored:
     """Turn what is claimed on the source to settled, for good; raises AllocationWithdrawn where it isn't any more."""
 
@@ -166,6 +182,7 @@ def _decide(
         claimed = [own for own in entries.entries_of(now) if own.get("claim") == claim and own["state"] == "claimed"]
         if not claimed:
             raise AllocationWithdrawn
+        require(now)  # another one may have given it a customer meanwhile
         code = entries.taken_over(now, sinks) if source.kind is PAYMENT else None
         values: Stored = {} if code is None else {"customer_code": code}
         told = _told(asked, now, values, claimed)
@@ -196,17 +213,14 @@ def _told(asked: Asked, document: Stored, values: Stored, given: Sequence[Entry]
     }
 
 
-def _find_repeat(
-    db: Db, asked: Asked, kind: MoneyKind, document: Stored, asked_hash: str, *, waits: bool = True
-) -> Answer[Stored] | None:
+def _find_repeat(db: Db, asked: Asked, source: Source, asked_hash: str, *, waits: bool = True) -> Answer[Stored] | None:
     """Return the first result of an earlier request with this key; None where there is none, or not yet."""
     if asked.key is None:
         return None
-    found = store.find_by_key(db, tenant=asked.tenant, kind=kind, field="idempotency_key", key=asked.key)
+    found = store.find_by_key(db, tenant=asked.tenant, kind=source.kind, field="idempotency_key", key=asked.key)
     if found is None:
         return None
-    if found["_id"] != document["_id"]:
-        raise IdempotencyKeyReused
+    source.require_is(found)
     made = next(entry for entry in entries.entries_of(found) if entry.get("idempotency_key") == asked.key)
     require_same_request(made.get("request_hash"), asked_hash)
     if made["state"] == "claimed":
@@ -216,6 +230,6 @@ def _find_repeat(
     return Answer(entries.source_as_of(found, history_length=made["since"]), replayed=True)
 
 
-def _hash(document: Stored, parts: Sequence[Part]) -> str:
+def _hash(parts: Sequence[Part]) -> str:
     given = [{part.sink.kind.number_field: part.sink.number, "amount_minor": part.amount_minor} for part in parts]
-    return request_hash({"source": str(document["_id"]), "allocations": given})
+    return request_hash({"allocations": given})

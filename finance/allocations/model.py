@@ -28,6 +28,8 @@ class MoneyKind:
 PAYMENT = MoneyKind("payment", "payments", "payment_number", "amount_minor", "paid_on")
 INVOICE = MoneyKind("invoice", "invoices", "invoice_number", "total_minor", "issued_on")
 CREDIT_NOTE = MoneyKind("credit_note", "credit_notes", "credit_note_number", "total_minor", "issued_on")
+# In which field an entry has the Idempotency-Key under which it was made, or released; and how that key is kept unique.
+ACTION_BY_KEY = {"idempotency_key": "allocate:", "release_key": "release:"}
 # Which documents may give to one of a kind.
 SOURCES = {INVOICE: (PAYMENT, CREDIT_NOTE), CREDIT_NOTE: (PAYMENT,)}
 
@@ -130,7 +132,8 @@ class NothingAllocated(Conflict):
 
 class OtherCustomersInvoice(Conflict):
     detail_default = (
-        "An invoice of another customer is named. If that is meant, send it again with ?confirm_other_customer=true."
+        "An invoice or credit note of another customer is named. "
+        "If that is meant, send it again with ?confirm_other_customer=true."
     )
 
 
@@ -139,5 +142,6 @@ FAILURES = (
     *(InvoiceIsCancelled, MoreThanOutstanding, MoreThanUnallocated, AllocationsFull, OtherCustomersInvoice),
     *(InvoiceBusy, AllocationWithdrawn),
 )
+LATER_FAILURES = (*FAILURES, SameAllocationUnderWay)
 
 Stored = dict[str, Any]  # a document of one of the three kinds

@@ -7,7 +7,7 @@ from typing import cast
 from finance.allocations import entries, store
 from finance.allocations.giving import Source
 from finance.allocations.legacy import filled_in
-from finance.allocations.model import ENTRIES_MAX, AllocationsFull, Entry, MoneyKind, NothingAllocated, Place, Stored
+from finance.allocations.model import ENTRIES_MAX, AllocationsFull, Entry, NothingAllocated, Place, Stored
 from finance.allocations.returning import Returning
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
@@ -16,7 +16,7 @@ from finance.database import Db
 from finance.errors import FinanceError, Invalid
 from finance.history import changed
 from finance.money import format_amount
-from finance.once import Answer, IdempotencyKeyReused, request_hash, require_same_request
+from finance.once import Answer, request_hash, require_same_request
 
 
 def release(
@@ -46,9 +46,10 @@ def _take_back(
     reason: str,
     returning: Returning,
 ) -> Answer[Stored] | None:
+    # Read first: what is decided under this key after that, on this document, makes this attempt fail.
     document = dict(source.find())
-    asked_hash = _hash(document, sink, amount_minor, reason)
-    repeated = _find_repeat(db, asked, source.kind, document, asked_hash)
+    asked_hash = _hash(sink, amount_minor, reason)
+    repeated = _find_repeat(db, asked, source, asked_hash)
     if repeated is not None:
         return repeated
     source.require_open(document)
@@ -122,20 +123,18 @@ def _told(asked: Asked, document: Stored, sink: Place, wanted_minor: int, reason
     }
 
 
-def _find_repeat(db: Db, asked: Asked, kind: MoneyKind, document: Stored, asked_hash: str) -> Answer[Stored] | None:
+def _find_repeat(db: Db, asked: Asked, source: Source, asked_hash: str) -> Answer[Stored] | None:
     """Return the first result of an earlier request with this key, None where there is none."""
     if asked.key is None:
         return None
-    found = store.find_by_key(db, tenant=asked.tenant, kind=kind, field="release_key", key=asked.key)
+    found = store.find_by_key(db, tenant=asked.tenant, kind=source.kind, field="release_key", key=asked.key)
     if found is None:
         return None
-    if found["_id"] != document["_id"]:
-        raise IdempotencyKeyReused
+    source.require_is(found)
     made = next(entry for entry in entries.entries_of(found) if entry.get("release_key") == asked.key)
     require_same_request(made.get("release_hash"), asked_hash)
     return Answer(entries.source_as_of(found, history_length=made["until"]), replayed=True)
 
 
-def _hash(document: Stored, sink: Place, amount_minor: int | None, reason: str) -> str:
-    asked_for = {sink.kind.number_field: sink.number, "amount_minor": amount_minor, "reason": reason}
-    return request_hash({"source": str(document["_id"]), **asked_for})
+def _hash(sink: Place, amount_minor: int | None, reason: str) -> str:
+    return request_hash({sink.kind.number_field: sink.number, "amount_minor": amount_minor, "reason": reason})

@@ -9,7 +9,16 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from finance.allocations.derived import ENTRIES, free_of, only, stages_of
-from finance.allocations.model import ENTRIES_MAX, HISTORY_MAX_BY_KIND, PAYMENT, Entry, MoneyKind, Place, Stored
+from finance.allocations.model import (
+    ACTION_BY_KEY,
+    ENTRIES_MAX,
+    HISTORY_MAX_BY_KIND,
+    PAYMENT,
+    Entry,
+    MoneyKind,
+    Place,
+    Stored,
+)
 from finance.database import Db
 from finance.once import RefusedByForeignIndex
 
@@ -52,7 +61,7 @@ def find_by_claim(db: Db, *, tenant: str, kind: MoneyKind, claim: str) -> Stored
 
 def find_by_key(db: Db, *, tenant: str, kind: MoneyKind, field: str, key: str) -> Stored | None:
     """Return the source with an entry that was made (idempotency_key) or released (release_key) under this key."""
-    return _of(db, kind).find_one({"tenant": tenant, f"allocations.{field}": key})
+    return _of(db, kind).find_one({"tenant": tenant, "allocation_keys": f"{ACTION_BY_KEY[field]}{key}"})
 
 
 # --- Of a source --------------------------------------------------------------------------------------------------
@@ -71,7 +80,7 @@ def reserve(db: Db, source: Stored, kind: MoneyKind, *, entries: Sequence[Entry]
         "$expr": {"$gte": [free_of(kind), wanted_minor]},
     }
     if key is not None:
-        wanted["allocations.idempotency_key"] = {"$ne": key}
+        wanted["allocation_keys"] = {"$ne": f"{ACTION_BY_KEY['idempotency_key']}{key}"}
     change = [{"$set": {"allocations": {"$concatArrays": [ENTRIES, {"$literal": list(entries)}]}}}, *stages_of(kind)]
     try:
         return _of(db, kind).update_one(wanted, change).matched_count == 1
@@ -243,6 +252,6 @@ def _is_of(claim: str) -> Stored:
 
 def _key_taken(error: DuplicateKeyError, kind: MoneyKind) -> Exception:
     fields = (error.details or {}).get("keyPattern", {})
-    if any(field in fields for field in ("allocations.idempotency_key", "allocations.release_key")):
+    if "allocation_keys" in fields:
         return KeyTaken()
     return RefusedByForeignIndex.on(kind.collection, fields)

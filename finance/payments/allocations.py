@@ -70,7 +70,7 @@ def plan(db: Db, payment: Payment, *, confirmed: bool) -> None:
     parts = parts_of(payment["tenant"], cast(Sequence[Mapping[str, Any]], payment.pop("allocations", ())))
     sinks = claiming.look_at_sinks(db, tenant=payment["tenant"], currency=payment["currency"], parts=parts)
     if not confirmed:
-        claiming.require_own_customers(payment, sinks)
+        claiming.require_own_customers(payment, sinks=sinks)
     code = entries.taken_over(payment, sinks)
     if code is not None:
         payment["customer_code"] = code

@@ -68,6 +68,7 @@ class Payment(TypedDict):
     fully_allocated_on: NotRequired[str]
     unsettled: NotRequired[bool]
     crossed: NotRequired[bool]
+    allocation_keys: NotRequired[list[str]]
     revision: NotRequired[int]  # counts what was decided on its allocations
     idempotency_key: NotRequired[str]
     request_hash: NotRequired[str]

@@ -39,7 +39,7 @@ def paid_by_payments(app: Client, invoice_number: str) -> Decimal:
         part["amount_minor"]
         for payment in found
         for part in payment["allocations"]
-        if part["invoice_number"] == invoice_number
+        if part["invoice_number"] == invoice_number and part["state"] == "settled"
     )
     return Decimal(minor) / 100
 

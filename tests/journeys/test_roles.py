@@ -71,6 +71,12 @@ EXAMPLES: dict[str, Example] = {
     "GET /payments/<payment_number>": Example("client"),
     "PATCH /payments/<payment_number>": Example("accountant", 200, lambda: {"note": "corrected"}),
     "POST /payments/<payment_number>/void": Example("accountant", 200, lambda: {"reason": MARK}),
+    "POST /payments/<payment_number>/allocations": Example(
+        "accountant", 422, lambda: {"allocations": [{"invoice_number": "none", "amount": "1.00"}]}
+    ),
+    "POST /payments/<payment_number>/release": Example(
+        "accountant", 409, lambda: {"invoice_number": "none", "reason": MARK}
+    ),
     "GET /payments/export.csv": Example("accountant"),
     "GET /payments/export.xlsx": Example("accountant"),
     "GET /receivables/ageing": Example("accountant", elsewhere=422),  # no shop, so no currency
