@@ -76,7 +76,7 @@ def dump_heading(heading: Heading) -> dict[str, Any]:
 
 
 def dump_line(line: Mapping[str, Any], currency: str) -> dict[str, Any]:
-    """Return a line, or the row of an export that shows a balance alone, as it is answered."""
+    """Return a line as it is answered; a row of an export that shows a balance has no other amount."""
     amount = shown_amount(abs(line["amount_minor"]), currency) if "amount_minor" in line else None
     return {
         "date": line["date"],
@@ -100,3 +100,11 @@ def dump_total(row: Row, currency: str) -> dict[str, Any]:
     outstanding, credit = sum(row["buckets"]), row["credit_minor"]
     amounts = (*row["buckets"], outstanding, credit, outstanding - credit)
     return {name: shown_amount(minor, currency) for name, minor in zip(AGEING_AMOUNTS, amounts, strict=True)}
+
+
+def dump_exported_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {**dump_line(line, line["currency"]), "currency": line["currency"]}
+
+
+def dump_exported_row(row: Any) -> dict[str, Any]:
+    return {**dump_row(row, row["currency"]), "currency": row["currency"]}

@@ -22,6 +22,8 @@ from finance.receivables.answers import (
     AGEING_AMOUNTS,
     AgeingPageSchema,
     StatementPageSchema,
+    dump_exported_line,
+    dump_exported_row,
     dump_heading,
     dump_line,
     dump_row,
@@ -38,11 +40,13 @@ STATEMENT = "/customers/<customer_code>/statement"
 AGEING = "/receivables/ageing"
 STATEMENT_TABLE = Table(
     name="statement",
-    columns=("date", "kind", "number", "debit", "credit", "balance"),
+    columns=("date", "kind", "number", "currency", "debit", "credit", "balance"),
     amounts=frozenset(("debit", "credit", "balance")),
 )
 AGEING_TABLE = Table(
-    name="ageing", columns=("customer_code", "customer_name", *AGEING_AMOUNTS), amounts=frozenset(AGEING_AMOUNTS)
+    name="ageing",
+    columns=("customer_code", "customer_name", "currency", *AGEING_AMOUNTS),
+    amounts=frozenset(AGEING_AMOUNTS),
 )
 
 
@@ -59,7 +63,7 @@ def show_statement(query: dict[str, Any], customer_code: str) -> Response:
     return list_reply(query, list_page, dump, rows_name="lines", beside=lambda page: dump_heading(page.heading))
 
 
-@exported(blueprint, STATEMENT, STATEMENT_TABLE, lambda line: dump_line(line, line["currency"]))
+@exported(blueprint, STATEMENT, STATEMENT_TABLE, dump_exported_line)
 @requires("accountant")
 @fails(CustomerNotFound, ReceivablesBeingPrepared)
 @blueprint.arguments(StatementExportSchema(), location="query")
@@ -87,7 +91,7 @@ def show_ageing(query: dict[str, Any]) -> Response:
     return list_reply(query, partial(service.list_ageing, parts().db, **asked), dump, beside=beside)
 
 
-@exported(blueprint, AGEING, AGEING_TABLE, lambda row: dump_row(row, row["currency"]))
+@exported(blueprint, AGEING, AGEING_TABLE, dump_exported_row)
 @requires("accountant")
 @fails(ReceivablesBeingPrepared)
 @blueprint.arguments(AgeingExportSchema(), location="query")

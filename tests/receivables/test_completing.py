@@ -120,7 +120,7 @@ def told(entry: Document) -> Document:
     return {name: entry[name] for name in names if name in entry}
 
 
-@pytest.mark.parametrize("after", [0, 1, 4, 9, 20, 35])
+@pytest.mark.parametrize("after", [0, 5, 20])
 def test_whoever_completes_can_be_killed_after_any_write(
     client: Client, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
