@@ -2,7 +2,8 @@
 
 One customer with that many documents (half invoices, three eighths payments, one eighth credit notes), and of those
 payments some that pay invoices of others. Over HTTP: the first page, one in the middle, the last one, one that begins
-at a day in the middle, each asked for one after the other; then the whole as CSV.
+at a day in the middle, each asked for one after the other; then the whole as CSV. The processor time is that of the
+worker and of mongod, for one request: what a quiet machine takes at most, whatever else runs on this one.
 """
 
 import argparse
@@ -32,7 +33,8 @@ def main() -> None:
     options = parser.parse_args()
     with serving.mongod() as uri, serving.fresh_database(uri) as db:
         fill(db, options.documents, options.crossings)
-        with serving.gunicorn(uri, db) as (url, _pid):
+        with serving.gunicorn(uri, db) as (url, pid):
+            processes = (pid, serving.mongod_pid(uri))
             key = serving.new_key(db, "accountant")
             path = f"{url}/api/v1/customers/{CODE}/statement"
             middle = DAYS[len(DAYS) // 2]
@@ -44,11 +46,13 @@ def main() -> None:
                 ("printed, 500 lines", f"limit=500&from={middle}"),
                 ("the last day", f"limit=50&from={DAYS[-1]}"),
             ):
+                before = sum(map(serving.cpu_s, processes))
                 seconds = [timed(f"{path}?{query}", key) for _round in range(options.rounds)]
+                cpu = (sum(map(serving.cpu_s, processes)) - before) / options.rounds * 1000
                 median, slowest, goal = (second * 1000 for second in (statistics.median(seconds), max(seconds), GOAL_S))
                 print(
                     f"{name:26} median {median:5.0f} ms, slowest {slowest:5.0f} ms"
-                    f"  (goal {goal:.0f} ms; load {os.getloadavg()[0]:.1f})",
+                    f"  (goal {goal:.0f} ms)  processor time {cpu:4.0f} ms  load {os.getloadavg()[0]:.1f}",
                     flush=True,
                 )
             print(f"whole as CSV {timed(f'{path}.csv', key):.1f} s")
