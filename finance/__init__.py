@@ -7,7 +7,7 @@ request, and it goes one way only:
     config.py       Config and from_env(): the only reader of the environment
     uri_warnings.py what the driver warns of in the URI
     database.py     the client, deadlines, building the indexes
-    indexes.py      the one list of indexes, a line each
+    indexes.py      the one list of indexes, a line each; obsolete.py, those of earlier versions that have to go
     ownership.py    whose database is this? another software's is left as it is (below database)
     errors.py       Invalid, NotFound, Conflict, …: no HTTP here
     asked.py        who asks for a change, when, under which Idempotency-Key

@@ -72,6 +72,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.extensions[invoices_routes.EXTENSION] = invoice_settling.Settling(
         submit=submit_invoice,
         follow=lambda sink, claim: allocations.follow(db, sink, claim, submit=submit_payment, now=clock()),
+        clock=clock,
     )
     app.extensions[cursors.EXTENSION] = cursors.Cursors(
         lambda: database.shared_secret(db, name="cursors", fresh=secrets.token_bytes(32))

@@ -21,6 +21,7 @@ T = TypeVar("T", bound=Mapping[str, Any])
 _TYPE_BY_FIELD: dict[str, type] = {
     "number_seq": int,
     "number_year": int,
+    "amount_minor": int,
     "created_at": datetime,
     "at": datetime,
     "_id": ObjectId,

@@ -77,10 +77,10 @@ class Verbs:
         body = {"name": shop, "timezone": "Europe/Paris", "currency": "EUR", **settings}
         return self.put(f"/shops/{shop}", role="admin", json=body)
 
-    def issue(self, shop: str = "par", *, key: str | None = None, **invoice: Any) -> Any:
+    def issue(self, shop: str = "par", *, key: str | None = None, role: str = "client", **invoice: Any) -> Any:
         """Issue an invoice over 1000.00."""
         body = {"shop": shop, "customer_name": "Zoë", "lines": LINES, **invoice}
-        return self.post("/invoices", role="client", key=key, json=body)
+        return self.post("/invoices", role=role, key=key, json=body)
 
     def pay(self, amount: str, *, key: str | None = None, **payment: Any) -> Any:
         body = {"amount": amount, "currency": "EUR", "payer": "Zoë", "method": "card", **payment}

@@ -132,12 +132,18 @@ def _require_possible(db: Db, part: Part) -> None:
     entries = entries_of(sink)
     if not isinstance(sink.get("allocations"), list):
         raise _too_much(part.sink, sink, 0)
-    left_minor = sink["total_minor"] - sum(e["amount_minor"] for e in entries if e["state"] in ("settled", "returning"))
+    left_minor = sink["total_minor"] - sum(e["amount_minor"] for e in entries if _is_decided(e, sink))
     if left_minor < part.amount_minor:
         raise _too_much(part.sink, sink, left_minor)
     changes = len(documents_in(sink.get("history")))
     if len(entries) >= ENTRIES_MAX or changes >= HISTORY_MAX_BY_KIND[part.sink.kind.name]:
         raise AllocationsFull(f"{number} can't have any more allocations.")
+
+
+def _is_decided(entry: Entry, sink: Stored) -> bool:
+    """Return whether an entry counts, or will: what the sink decided itself to credit, though its note isn't stored."""
+    is_credit = any(credit.get("claim") == entry["claim"] for credit in documents_in(sink.get("credits")))
+    return is_credit or entry["state"] in ("settled", "returning")
 
 
 def _too_much(place: Place, sink: Stored, left_minor: int) -> MoreThanOutstanding | MoreThanUnallocated:

@@ -5,7 +5,7 @@ Sums are made anew from the entries each time, so that they can't drift from the
 
 from typing import Any
 
-from finance.allocations.model import ACTION_BY_KEY, INVOICE, MoneyKind
+from finance.allocations.model import CREDIT_NOTE, INVOICE, MoneyKind
 
 Expression = dict[str, Any]
 ENTRIES: Expression = {"$cond": [{"$isArray": "$allocations"}, "$allocations", []]}
@@ -89,25 +89,31 @@ def _of_source(kind: MoneyKind) -> list[Expression]:
         {
             "$set": {
                 "allocated_minor": sum_of(_COUNTS),
+                "allocation_keys": _keys("idempotency_key"),
+                "release_keys": _keys("release_key"),
                 "unsettled": _or_absent(_any(is_unsettled), True),
                 "crossed": _or_absent(_any({"$and": [_IS_LIVE, _IS_CROSSING]}), True),
-                # A unique index can't be on a member of the entries: those without it would all be null there.
-                "allocation_keys": {"$setUnion": [_keys_in(field) for field in ACTION_BY_KEY]},
             }
         },
         {
             "$set": {
                 "fully_allocated_on": _or_absent(is_full, _latest_day(kind)),
-                "allocation_keys": _or_absent({"$ne": ["$allocation_keys", []]}, "$allocation_keys"),
+                **({"unallocated": _or_absent({"$not": [is_full]}, True)} if kind is CREDIT_NOTE else {}),
             }
         },
     ]
 
 
-def _keys_in(field: str) -> Expression:
-    """Return the Idempotency-Keys that entries have in this field, each with what was done under it."""
-    keyed = only({"$eq": [{"$type": f"$$this.{field}"}, "string"]})
-    return {"$map": {"input": keyed, "in": {"$concat": [ACTION_BY_KEY[field], f"$$this.{field}"]}}}
+def _keys(field: str) -> Expression:
+    """Return the Idempotency-Keys of the entries; none where no entry has one.
+
+    They are unique here and not in the entries: where one entry of a document has a key and another has none, a unique
+    index on the entries' keys has that document under null, as it has the next such document.
+    """
+    keys = {
+        "$filter": {"input": {"$map": {"input": ENTRIES, "in": f"$$this.{field}"}}, "cond": {"$gt": ["$$this", ""]}}
+    }
+    return {"$let": {"vars": {"keys": {"$setUnion": [keys, []]}}, "in": _or_absent({"$ne": ["$$keys", []]}, "$$keys")}}
 
 
 def _latest_day(kind: MoneyKind) -> Expression:

@@ -28,8 +28,6 @@ class MoneyKind:
 PAYMENT = MoneyKind("payment", "payments", "payment_number", "amount_minor", "paid_on")
 INVOICE = MoneyKind("invoice", "invoices", "invoice_number", "total_minor", "issued_on")
 CREDIT_NOTE = MoneyKind("credit_note", "credit_notes", "credit_note_number", "total_minor", "issued_on")
-# In which field an entry has the Idempotency-Key under which it was made, or released; and how that key is kept unique.
-ACTION_BY_KEY = {"idempotency_key": "allocate:", "release_key": "release:"}
 # Which documents may give to one of a kind.
 SOURCES = {INVOICE: (PAYMENT, CREDIT_NOTE), CREDIT_NOTE: (PAYMENT,)}
 

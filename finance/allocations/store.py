@@ -10,7 +10,6 @@ from pymongo.errors import DuplicateKeyError
 
 from finance.allocations.derived import ENTRIES, free_of, only, stages_of
 from finance.allocations.model import (
-    ACTION_BY_KEY,
     ENTRIES_MAX,
     HISTORY_MAX_BY_KIND,
     PAYMENT,
@@ -23,6 +22,8 @@ from finance.database import Db
 from finance.once import RefusedByForeignIndex
 
 _HISTORY = {"$cond": [{"$isArray": "$history"}, "$history", []]}
+# Where the keys of all entries stand together: see derived.
+_KEYS = {"idempotency_key": "allocation_keys", "release_key": "release_keys"}
 # What changes of a sink are told by: its sums, on an invoice, and on a credit note.
 _TOLD = ("paid_minor", "credited_minor", "allocated_minor")
 
@@ -61,7 +62,7 @@ def find_by_claim(db: Db, *, tenant: str, kind: MoneyKind, claim: str) -> Stored
 
 def find_by_key(db: Db, *, tenant: str, kind: MoneyKind, field: str, key: str) -> Stored | None:
     """Return the source with an entry that was made (idempotency_key) or released (release_key) under this key."""
-    return _of(db, kind).find_one({"tenant": tenant, "allocation_keys": f"{ACTION_BY_KEY[field]}{key}"})
+    return _of(db, kind).find_one({"tenant": tenant, _KEYS[field]: key})
 
 
 # --- Of a source --------------------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ def reserve(db: Db, source: Stored, kind: MoneyKind, *, entries: Sequence[Entry]
         "$expr": {"$gte": [free_of(kind), wanted_minor]},
     }
     if key is not None:
-        wanted["allocation_keys"] = {"$ne": f"{ACTION_BY_KEY['idempotency_key']}{key}"}
+        wanted["allocation_keys"] = {"$ne": key}
     change = [{"$set": {"allocations": {"$concatArrays": [ENTRIES, {"$literal": list(entries)}]}}}, *stages_of(kind)]
     try:
         return _of(db, kind).update_one(wanted, change).matched_count == 1
@@ -252,6 +253,6 @@ def _is_of(claim: str) -> Stored:
 
 def _key_taken(error: DuplicateKeyError, kind: MoneyKind) -> Exception:
     fields = (error.details or {}).get("keyPattern", {})
-    if "allocation_keys" in fields:
+    if any(field in fields for field in _KEYS.values()):
         return KeyTaken()
     return RefusedByForeignIndex.on(kind.collection, fields)

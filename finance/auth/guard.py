@@ -90,7 +90,8 @@ def asked() -> Asked:
     """
     key = headers.idempotency_key() if request.method == "POST" else None
     who = caller()
-    return Asked(who.tenant, who.key_id, parts().clock(), key, by_name=who.name, address=client_address())
+    now, address = parts().clock(), client_address()
+    return Asked(who.tenant, who.key_id, now, key, by_name=who.name, address=address, role=who.role)
 
 
 def _get_caller(guard: Guard, key: str) -> Caller:

@@ -13,13 +13,23 @@ from finance.customers import service as customers
 from finance.database import Db, before_writing
 from finance.errors import Invalid
 from finance.invoices import sequences, store
-from finance.invoices.model import DUE_AFTER_DAYS_MAX, KIND, Invoice, as_issued, hash_of, new_invoice, possible_days
+from finance.invoices.model import (
+    CLIENT_AHEAD_DAYS_MAX,
+    DUE_AFTER_DAYS_MAX,
+    KIND,
+    Invoice,
+    as_issued,
+    hash_of,
+    new_invoice,
+    possible_days,
+)
 from finance.invoices.totals import computed
 from finance.numbering.drafts import Draft, Outcome, Stored, Taken
 from finance.numbering.issue import issue_no_gap
 from finance.numbering.lane import Submit
 from finance.once import Answer, RefusedByForeignIndex, first_result, require_same_request
 from finance.shops import service as shops
+from finance.shops.model import Shop
 
 REPEAT_FIELDS = frozenset(("tenant", "idempotency_key"))
 
@@ -30,7 +40,8 @@ def commit_invoices(db: Db, drafts: Sequence[Draft], *, now: datetime) -> list[O
     for is_invoice, group in groupby(sorted(drafts, key=_is_invoice), key=_is_invoice):
         same_kind = list(group)
         numbered = store.numbered(db) if is_invoice else store.numbered_credit_notes(db)
-        outcomes.update(zip(same_kind, issue_no_gap(numbered, same_kind, now=now), strict=True))
+        looked_at = [sequences.checked(db, draft, now=now) for draft in same_kind]
+        outcomes.update(zip(same_kind, issue_no_gap(numbered, looked_at, now=now), strict=True))
         if is_invoice:
             metrics.invoices_issued.inc(sum(isinstance(outcomes[draft], Stored) for draft in same_kind))
     return [outcomes[draft] for draft in drafts]
@@ -60,18 +71,24 @@ def _checked_invoice(db: Db, asked: Asked, posted: Mapping[str, Any]) -> Draft:
         raise Invalid.field("shop", "there is no shop of this name.")
     today = asked.now.astimezone(ZoneInfo(shop["timezone"])).date()
     issued_on = posted.get("issued_on") or today
-    _require_possible_days(issued_on, posted.get("due_on"), today)
+    _require_possible_days(issued_on, posted.get("due_on"), today, ahead_days=_ahead_days(asked, shop))
     if "customer_code" in posted:
         customers.require_customer(db, tenant=asked.tenant, customer_code=posted["customer_code"])
-    rule, period = sequences.numbering_of(db, shop, issued_on)
+    rule, period = sequences.numbering_of(shop, issued_on)
     totals = computed(posted, posted.get("currency") or shop["currency"])
     invoice = new_invoice(posted, asked, totals=totals, period=period.label, issued_on=issued_on)
     latest = None if "issued_on" in posted else today + timedelta(days=1)  # midnight may pass while this waits
     return sequences.invoice_draft(invoice, shop, rule, period, latest)
 
 
-def _require_possible_days(issued_on: date, due_on: date | None, today: date) -> None:
-    first, last = possible_days(today)
+def _ahead_days(asked: Asked, shop: Shop) -> int:
+    """Return how many days ahead an invoice may be dated: by accountants as far as the shop says."""
+    ahead_days = shop["issue_ahead_days"]
+    return min(ahead_days, CLIENT_AHEAD_DAYS_MAX) if asked.role == "client" else ahead_days
+
+
+def _require_possible_days(issued_on: date, due_on: date | None, today: date, *, ahead_days: int) -> None:
+    first, last = possible_days(today, ahead_days=ahead_days)
     if not first <= issued_on <= last:
         raise Invalid.field("issued_on", f"must be from {first} to {last}.")
     if due_on is not None and not issued_on <= due_on <= issued_on + timedelta(days=DUE_AFTER_DAYS_MAX):

@@ -17,12 +17,12 @@ KIND = "invoice"
 CREDIT_NOTE_KIND = "credit_note"
 _FOLLOWED_FIELDS = ("issued_on", "number_format")
 NUMBERED = NumberedKind(KIND, "invoices", "invoice_number", followed_fields=_FOLLOWED_FIELDS)
-# Each invoice has one credit note at most, so its number is the key.
+# Whoever finishes a credit stores its note under its claim, which is the key.
 CREDIT_NOTES_NUMBERED = NumberedKind(
     CREDIT_NOTE_KIND,
     "credit_notes",
     "credit_note_number",
-    key_field="invoice_number",
+    key_field="claim",
     followed_fields=_FOLLOWED_FIELDS,
 )
 STATUSES = ("issued", "partly_paid", "paid", "cancelled")
@@ -34,8 +34,9 @@ ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 ISSUED_ON_MIN = date(2000, 1, 1)
-# An invoice blocks earlier dates in its series, so one dated far ahead would close the series until then.
-ISSUED_AHEAD_DAYS_MAX = 62
+# An invoice blocks earlier dates in its series, so one dated far ahead would close the series until then. What
+# accountants may is the shop's `issue_ahead_days`.
+CLIENT_AHEAD_DAYS_MAX = 1
 DUE_AFTER_DAYS_MAX = 3_660
 HISTORY_MAX = 2_000
 
@@ -71,6 +72,21 @@ class Totals(TypedDict):
     total_minor: int
 
 
+class Credit(TypedDict):
+    """A part of an invoice that is credited. `note` is the credit note until that is stored; then its number is here.
+
+    `applied_minor` is what was free of the invoice then, and takes its part of the credit from the start.
+    """
+
+    claim: str
+    total_minor: int
+    applied_minor: NotRequired[int]
+    note: NotRequired["CreditNote"]
+    credit_note_number: NotRequired[str]
+    idempotency_key: NotRequired[str]
+    request_hash: NotRequired[str]
+
+
 class _Issued(Totals):
     """What invoices and credit notes have in common. `number_format` is how their series is written."""
 
@@ -98,6 +114,7 @@ class Invoice(_Issued):
     free_minor: int  # what no allocation has claimed yet
     allocations: list[Entry]
     unsettled: bool  # something is on its way
+    settling: NotRequired[dict[str, Any]]  # why that couldn't be finished, and when lists may try again
     closed_on: NotRequired[str]  # since when nothing is outstanding
     crossed: NotRequired[bool]  # something of it is paid by another customer
     status: str
@@ -112,17 +129,29 @@ class Invoice(_Issued):
     cancel_idempotency_key: NotRequired[str]
     cancel_request_hash: NotRequired[str]
     credit_note_number: NotRequired[str]
+    credits: NotRequired[list[Credit]]
+    credit_keys: NotRequired[list[str]]  # the Idempotency-Keys of the credits
 
 
 class CreditNote(_Issued):
-    """A credit note as stored; it never changes."""
+    """A credit note as stored. Once it is issued, only what it gives to invoices, and what pays it back, changes.
+
+    One that an earlier version stored has no claim and nothing below it: it took its invoice back whole.
+    """
 
     credit_note_number: str
     invoice_number: str
     reason: str
+    claim: str
+    allocations: list[Entry]
+    allocated_minor: int
+    fully_allocated_on: NotRequired[str]
+    unallocated: NotRequired[bool]  # something of it is left
+    unsettled: NotRequired[bool]
+    history: list[HistoryEntry]
 
 
-_COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", "customer_code", "customer_name", *Totals.__annotations__))
+COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", "customer_code", "customer_name", *Totals.__annotations__))
 
 
 def invoice_series(tenant: str, shop: Shop, period: str, number_format: str) -> Series:
@@ -148,9 +177,9 @@ def credit_note_series(tenant: str, shop: Shop, period: str, number_format: str)
     )
 
 
-def possible_days(today: date) -> tuple[date, date]:
+def possible_days(today: date, *, ahead_days: int) -> tuple[date, date]:
     """Return the first and the last day an invoice may be dated."""
-    return ISSUED_ON_MIN, today + timedelta(days=ISSUED_AHEAD_DAYS_MAX)
+    return ISSUED_ON_MIN, today + timedelta(days=ahead_days)
 
 
 def new_invoice(posted: Mapping[str, Any], asked: Asked, *, totals: Totals, period: str, issued_on: date) -> Invoice:
@@ -180,29 +209,10 @@ def hash_of(posted: Mapping[str, Any]) -> str:
     return request_hash(asked_for, later_defaults=LATER_DEFAULTS)
 
 
-def new_credit_note(invoice: Invoice, *, period: str, issued_on: date) -> CreditNote:
-    """Return the credit note that takes back the whole of a cancelled invoice. It follows from the invoice alone, so
-    that whoever completes a cancellation writes the same one.
-    """
-    note: Document = {
-        **{name: value for name, value in invoice.items() if name in _COPIED_TO_CREDIT_NOTE},
-        "credit_note_number": None,
-        "number_seq": None,
-        "period": period,
-        "invoice_number": invoice["invoice_number"],
-        "issued_on": issued_on.isoformat(),
-        "reason": invoice["cancel_reason"],
-        "created_at": invoice["cancelled_at"],
-        "created_by": invoice["cancelled_by"],
-    }
-    if invoice.get("cancelled_by_name") is not None:
-        note["created_by_name"] = invoice["cancelled_by_name"]
-    return cast(CreditNote, note)
-
-
 def as_issued(invoice: Invoice) -> Invoice:
     """Return the invoice as it was when it was issued: what a repeat of its request is answered with."""
-    added_since = ("cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_name", "credit_note_number")
+    cancelled = ("cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_name", "credit_note_number")
+    added_since = (*cancelled, "credits", "closed_on")
     issued: Document = {name: value for name, value in invoice.items() if name not in added_since}
     return cast(Invoice, issued | _nothing_paid(invoice["total_minor"]))
 

@@ -1,18 +1,22 @@
 """Which series an invoice or a credit note belongs to, what it has to follow there, and how the series stand."""
 
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from finance.database import Db, Document
 from finance.errors import FieldError, FinanceError, Invalid
 from finance.invoices import store
-from finance.invoices.model import Invoice, credit_note_series, invoice_series, new_credit_note
+from finance.invoices.model import CreditNote, Invoice, credit_note_series, invoice_series
+from finance.invoices.notes import cancelling_note, give_day
 from finance.numbering import counters
-from finance.numbering.drafts import Draft
+from finance.numbering.drafts import Draft, NumberTakenElsewhere
+from finance.numbering.following import find_refusal
 from finance.numbering.series import Series
 from finance.shops import service as shops
-from finance.shops.model import Period, Rule, Shop, format_of_period, period_of
+from finance.shops.model import Period, Rule, Shop, format_of_period
+from finance.shops.rules import numbering_on
 
 
 class IssuedOnBeforeLast(Invalid):
@@ -27,24 +31,16 @@ class IssuedOnBeforeLast(Invalid):
         )
 
 
-def numbering_of(db: Db, shop: Shop, issued_on: date) -> tuple[Rule, Period]:
-    """Return the rule and the period that number an invoice of this day.
+@dataclass(frozen=True, eq=False)
+class ShopDraft(Draft):
+    """A draft of a shop. Where it isn't known that what its rule writes is this shop's, its number is looked at."""
 
-    Where the shop changed when its numbers begin again, a sequence that has numbers goes on until its period ends.
-    """
-    for rule in shop["rules"][:-1]:
-        replaced_in = _period(rule, date.fromisoformat(rule["replaced_on"]))
-        period = _period(rule, issued_on)
-        if issued_on <= replaced_in.last_day and store.has_numbers(
-            db, tenant=shop["tenant"], shop=shop["shop"], period=period.label
-        ):
-            return rule, period
-    newest = shop["rules"][-1]
-    return newest, _period(newest, issued_on)
+    is_claimed: bool = True
 
 
-def _period(rule: Rule, day: date) -> Period:
-    return period_of(day, reset=rule["reset"], fiscal_year_start_month=rule["fiscal_year_start_month"])
+def numbering_of(shop: Shop, day: date) -> tuple[Rule, Period]:
+    """Return the rule and the period that number an invoice or a credit note of this day."""
+    return numbering_on(shop["rules"], day)
 
 
 def invoice_draft(invoice: Invoice, shop: Shop, rule: Rule, period: Period, latest: date | None) -> Draft:
@@ -60,32 +56,73 @@ def invoice_draft(invoice: Invoice, shop: Shop, rule: Rule, period: Period, late
         if last > asked and (latest is None or last > latest.isoformat()):
             return IssuedOnBeforeLast(last)
         invoice["issued_on"] = max(asked, last)
-        invoice["number_format"] = newest["number_format"] if newest else wanted
+        invoice["number_format"] = _format_after(newest, rule, wanted)
         return series(invoice["number_format"])
 
-    return Draft(series(wanted), cast(Document, invoice), follow)
+    return ShopDraft(series(wanted), cast(Document, invoice), follow, is_claimed=rule.get("claimed", False))
 
 
 def credit_note_draft(invoice: Invoice, shop: Shop) -> Draft:
-    """Return the draft of the credit note over a cancelled invoice, dated when that was cancelled, or later where the
-    invoice is, or the newest credit note of its series.
+    """Return the draft of the credit note over a cancelled invoice."""
+    return note_draft(cancelling_note(invoice), shop, not_before=invoice["issued_on"])
+
+
+def note_draft(note: CreditNote, shop: Shop, *, not_before: str) -> Draft:
+    """Return the draft of a credit note, dated when it was asked for, or later where its invoice is (`not_before`) or
+    the newest credit note of its series.
     """
-    cancelled_on = invoice["cancelled_at"].astimezone(ZoneInfo(shop["timezone"])).date()
-    day = max(cancelled_on, date.fromisoformat(invoice["issued_on"]))
-    rule = shop["rules"][-1]
-    period = _period(rule, day)
+    made_on = note["created_at"].astimezone(ZoneInfo(shop["timezone"])).date()
+    day = max(made_on, date.fromisoformat(not_before))
+    rule, period = numbering_of(shop, day)
     wanted = format_of_period(rule["credit_note_format"], shop=shop["shop"], period=period)
-    note = new_credit_note(invoice, period=period.label, issued_on=day)
+    note["period"] = period.label
 
     def series(number_format: str) -> Series:
-        return credit_note_series(invoice["tenant"], shop, period.label, number_format)
+        return credit_note_series(note["tenant"], shop, period.label, number_format)
 
     def follow(newest: Document | None) -> Series | FinanceError:
-        note["issued_on"] = max(day.isoformat(), newest["issued_on"]) if newest else day.isoformat()
-        note["number_format"] = newest["number_format"] if newest else wanted
+        give_day(note, max(day.isoformat(), newest["issued_on"]) if newest else day.isoformat())
+        note["number_format"] = _format_after(newest, rule, wanted)
         return series(note["number_format"])
 
-    return Draft(series(wanted), cast(Document, note), follow)
+    return ShopDraft(series(wanted), cast(Document, note), follow, is_claimed=rule.get("claimed", False))
+
+
+def _format_after(newest: Document | None, rule: Rule, wanted: str) -> str:
+    """Return how the number after `newest` is written: as that one, unless its period never ends, or it met another's
+    numbers.
+    """
+    is_kept = newest is not None and rule["reset"] != "never" and not rule.get("at_once")
+    return str(newest["number_format"]) if is_kept and newest is not None else wanted
+
+
+def checked(db: Db, draft: Draft, *, now: datetime) -> Draft:
+    """Return the draft, with a look at each number where another shop, or another kind, may write the same ones.
+
+    That can be so only where shops were set up before what they write was claimed (shops/claims.py).
+    """
+    if not isinstance(draft, ShopDraft) or draft.is_claimed:
+        return draft
+    shop, kind, tenant = draft.document["shop"], draft.series.kind, draft.series.tenant
+    if shops.hold_series(db, tenant=tenant, shop=shop, now=now):
+        return draft
+
+    def check(number: str) -> FinanceError | None:
+        if shops.is_free(db, tenant=tenant, shop=shop, kind=kind, number=number):
+            return None
+        return NumberTakenElsewhere(
+            f"The next number of this series, {number}, belongs to a document of another kind. A number is never given "
+            f"twice: change how shop {shop} writes one of the two."
+        )
+
+    return replace(draft, check=check)
+
+
+def require_numberable(db: Db, draft: Draft) -> None:
+    """Raise SeriesFull or NumberTakenElsewhere where this credit note couldn't be numbered as things stand."""
+    refusal = find_refusal(store.numbered_credit_notes(db), checked(db, draft, now=draft.document["created_at"]))
+    if refusal is not None:
+        raise refusal
 
 
 def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:

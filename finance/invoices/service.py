@@ -7,7 +7,7 @@ from typing import Any
 from finance.database import Db
 from finance.invoices import store
 from finance.invoices.model import Invoice
-from finance.invoices.settling import Settling, get_unsettled, settle_all, settled
+from finance.invoices.settling import Settling, get_unsettled, settle_all, settled_or_as_it_is
 from finance.paging import Page, PageWanted, every_page
 
 EXPORT_PAGE_SIZE = 500
@@ -15,7 +15,7 @@ EXPORT_PAGE_SIZE = 500
 
 def get_invoice(db: Db, *, tenant: str, invoice_number: str, settling: Settling) -> Invoice:
     """Return the invoice, with what is on its way settled as far as it can be; raises InvoiceNotFound."""
-    return settled(db, get_unsettled(db, tenant, invoice_number), settling)
+    return settled_or_as_it_is(db, get_unsettled(db, tenant, invoice_number), settling)
 
 
 def list_invoices(

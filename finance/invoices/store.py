@@ -1,6 +1,7 @@
 """The collections `invoices` and `credit_notes`. One question or one change each, the tenant always in the filter."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from pymongo import ReturnDocument
@@ -55,19 +56,16 @@ def find_invoice_by_cancel_key(db: Db, *, tenant: str, idempotency_key: str) -> 
     return _invoices(db).find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
 
 
-def has_numbers(db: Db, *, tenant: str, shop: str, period: str) -> bool:
-    """Return whether the series of this period has an invoice."""
-    wanted = {"tenant": tenant, "shop": shop, "period": period, "number_seq": {"$gt": 0}}
-    return _invoices(db).find_one(wanted, {"_id": True}) is not None
-
-
 def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Invoice | None:
-    """Cancel an invoice that nothing is paid of, and return it; None where it changed, or another has this key."""
+    """Cancel an invoice of which nothing is paid or credited, and return it; None where it changed, or another has
+    this key.
+    """
     wanted = {
         "tenant": invoice["tenant"],
         "_id": invoice["_id"],
         "status": {"$ne": "cancelled"},
         "allocations": {"$size": 0},
+        "credits.0": {"$exists": False},
     }
     change: Document = push(invoice, entry)
     change["$set"] = change.get("$set", {}) | {**values, "status": "cancelled", "free_minor": 0}
@@ -80,11 +78,9 @@ def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry
         raise RefusedByForeignIndex.on("invoices", fields) from error
 
 
-def link_credit_note(db: Db, invoice: Invoice, *, credit_note_number: str) -> None:
-    _invoices(db).update_one(
-        {"tenant": invoice["tenant"], "_id": invoice["_id"]},
-        {"$set": {"credit_note_number": credit_note_number, "unsettled": False}},
-    )
+def link_credit_note(db: Db, invoice: Invoice, *, note: CreditNote) -> None:
+    linked = {"credit_note_number": note["credit_note_number"], "closed_on": note["issued_on"], "unsettled": False}
+    _invoices(db).update_one({"tenant": invoice["tenant"], "_id": invoice["_id"]}, {"$set": linked})
 
 
 def list_invoices(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[Invoice]:
@@ -95,13 +91,31 @@ def list_invoices(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: Pa
     return take_page(queries, order=order, limit=wanted.limit)
 
 
-def list_unsettled(db: Db, *, tenant: str) -> list[Invoice]:
-    """Return the invoices on which a payment is on its way, or was left behind by a process that was killed."""
-    return list(_invoices(db).find({"tenant": tenant, "unsettled": True}).limit(UNSETTLED_MAX))
+def list_unsettled(db: Db, *, tenant: str, now: datetime) -> list[Invoice]:
+    """Return the invoices on which something is on its way, or was left behind by a process that was killed; those that
+    were put off not before their time.
+    """
+    wanted = {"tenant": tenant, "unsettled": True, "settling.again_at": {"$not": {"$gt": now}}}
+    return list(_invoices(db).find(wanted).limit(UNSETTLED_MAX))
+
+
+def put_off(db: Db, invoice: Invoice, *, again_at: datetime, failed: str) -> None:
+    """Note why an invoice couldn't be settled, and when lists may try again."""
+    unsettled = {"tenant": invoice["tenant"], "_id": invoice["_id"], "unsettled": True}
+    _invoices(db).update_one(unsettled, {"$set": {"settling": {"again_at": again_at, "failed": failed}}})
+
+
+def forget_put_off(db: Db, invoice: Invoice) -> None:
+    _invoices(db).update_one({"tenant": invoice["tenant"], "_id": invoice["_id"]}, {"$unset": {"settling": True}})
 
 
 def find_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNote | None:
     return _credit_notes(db).find_one({"tenant": tenant, "credit_note_number": credit_note_number})
+
+
+def list_unsettled_credit_notes(db: Db, *, tenant: str) -> list[CreditNote]:
+    """Return the credit notes on which something is on its way, or was left behind by a process that was killed."""
+    return list(_credit_notes(db).find({"tenant": tenant, "unsettled": True}).limit(UNSETTLED_MAX))
 
 
 def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[CreditNote]:
@@ -143,6 +157,8 @@ def _query(filters: Mapping[str, Any]) -> Document:
     """Return the MongoDB filter of the list's filters."""
     names = ("shop", "status", "currency", "customer_code", "invoice_number", "idempotency_key", "period")
     query: Document = {name: filters[name] for name in names if name in filters}
+    if "unallocated" in filters:
+        query["unallocated"] = True
     for field in ("issued_on", "due_on"):
         bounds = {
             operator: filters[f"{field.removesuffix('_on')}_{end}"]

@@ -49,12 +49,14 @@ class Draft:
 
     In a no-gap series `follow` is asked each time before a number is tried: given the document that holds the number
     before it (None at the beginning), it returns the series as it is written from there on, or why this document can't
-    follow. Since the number is stored only where nothing came between, what it finds holds.
+    follow. Since the number is stored only where nothing came between, what it finds holds. `check` is asked of each
+    number that would be tried: why it can't be given, None where it can.
     """
 
     series: Series
     document: Document
     follow: Callable[[Document | None], Series | FinanceError] | None = None
+    check: Callable[[str], FinanceError | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from finance.database import Document
 from finance.errors import FinanceError
+from finance.numbering import counters
 from finance.numbering.batches import give_number
+from finance.numbering.documents import find_newest
 from finance.numbering.drafts import Draft, Numbered, NumberTakenElsewhere, Outcome, SeriesFull
 from finance.numbering.series import Series
 
@@ -33,16 +35,33 @@ def give_numbers_in_order(
     return run, []
 
 
+def find_refusal(numbered: Numbered, draft: Draft) -> FinanceError | None:
+    """Return why this draft of a no-gap series couldn't be numbered as things stand, None where it could.
+
+    Nothing is stored and no number is taken: this is asked before something is decided that a document follows from.
+    """
+    counted = counters.read(numbered.db, draft.series)
+    newest = find_newest(numbered, draft.series)
+    number_seq = max(int(newest["number_seq"]) if newest else 0, counted) + 1
+    series = _follow(draft, newest, number_seq)
+    if isinstance(series, FinanceError):
+        return series
+    give_number(numbered, draft, series, number_seq)
+    return find_taken_elsewhere(numbered, series, draft)
+
+
 def _follow(draft: Draft, before: Document | None, number_seq: int) -> Series | FinanceError:
     """Return the series in which the draft takes `number_seq` after the document `before`, or why it can't."""
     series = draft.series if draft.follow is None else draft.follow(before)
-    if isinstance(series, Series) and series.length_max is not None:
-        number = series.format(number_seq)
-        if len(number) > series.length_max:
-            return SeriesFull(
-                f"This series is full: its next number, {number}, would be longer than {series.length_max} characters."
-            )
-    return series
+    if isinstance(series, FinanceError):
+        return series
+    number = series.format(number_seq)
+    if series.length_max is not None and len(number) > series.length_max:
+        return SeriesFull(
+            f"This series is full: its next number, {number}, would be longer than {series.length_max} characters."
+        )
+    refused = draft.check(number) if draft.check is not None else None
+    return refused or series
 
 
 def find_taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> NumberTakenElsewhere | None:

@@ -24,6 +24,7 @@ ORDER_BY_SORT: dict[str, tuple[str, ...]] = {
     "payment_number": ("number_year", "number_seq", "_id"),
     "paid_on": ("paid_on", "number_seq", "_id"),
     "created_at": ("created_at", "_id"),
+    "amount": ("amount_minor", "_id"),  # of one currency
 }
 SORTS = tuple(sign + name for name in ORDER_BY_SORT for sign in ("", "-"))
 PAID_ON_MIN = date(2000, 1, 1)
@@ -69,6 +70,7 @@ class Payment(TypedDict):
     unsettled: NotRequired[bool]
     crossed: NotRequired[bool]
     allocation_keys: NotRequired[list[str]]
+    release_keys: NotRequired[list[str]]
     revision: NotRequired[int]  # counts what was decided on its allocations
     idempotency_key: NotRequired[str]
     request_hash: NotRequired[str]

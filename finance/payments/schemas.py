@@ -196,13 +196,18 @@ class PaymentFiltersSchema(FiltersSchema):
     reference = Text(100)
     previous_number = Text(60, metadata={"description": "A number that a repair took away."})
     idempotency_key = Text(255)
+    invoice_number = Text(100, metadata={"description": "The invoice that it pays."})
+    unallocated = Choice(
+        ("true",), name="OnlyUnallocated", metadata={"description": "Those of which something is left."}
+    )
     min_amount = AmountText(metadata={"description": "The smallest amount; needs currency.", "type": "string"})
     max_amount = AmountText(metadata={"description": "The largest amount; needs currency.", "type": "string"})
 
     @validates_schema
     def _check_amounts(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        for name in ("min_amount", "max_amount"):
-            if name in data and "currency" not in data:
+        by_amount = ["sort"] if data.get("sort", "").endswith("amount") else []
+        for name in (*(name for name in ("min_amount", "max_amount") if name in data), *by_amount):
+            if "currency" not in data:
                 raise ValidationError({name: ["needs the parameter currency beside it."]})
         minor = [_minor(data[name], data["currency"], name) for name in ("min_amount", "max_amount") if name in data]
         if minor != sorted(minor):

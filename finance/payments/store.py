@@ -10,6 +10,7 @@ from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
+from finance.allocations.derived import unallocated
 from finance.database import Db, Document
 from finance.history import push
 from finance.numbering.drafts import Numbered
@@ -91,6 +92,13 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     }
     if "previous_number" in filters:
         query["previous_numbers"] = filters["previous_number"]
+    if "invoice_number" in filters:
+        paid = {"invoice_number": filters["invoice_number"], "state": {"$nin": ["claimed", "released"]}}
+        query |= {"allocations.invoice_number": filters["invoice_number"], "allocations": {"$elemMatch": paid}}
+    if "unallocated" in filters:
+        query |= {"fully_allocated_on": None, "$expr": unallocated()}
+    if ("invoice_number" in filters or "unallocated" in filters) and "status" not in filters:
+        query["status"] = {"$ne": "voided"}  # it gives nothing any more, and nothing of it is left
     if "payer_folded" in filters:
         query["payer_folded"] = beginning(filters["payer_folded"])
     for field, low, high in (("paid_on", "paid_from", "paid_to"), ("amount_minor", "min_amount", "max_amount")):

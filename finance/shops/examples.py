@@ -7,7 +7,9 @@ from finance.edge.examples import CREATED
 SETTINGS = {"name": "Dakar 1", "timezone": "Africa/Dakar", "currency": "EUR"}
 SHOP: dict[str, Any] = SETTINGS | {
     "shop": "dkr1",
-    "max_length": 20,
+    "max_length": 30,
+    "issue_ahead_days": 1,
+    "applies_from": None,
     "history": [],
     **CREATED,
     "invoice_format": "FAC-{shop}-{year}{month}-{number:04}",

@@ -1,24 +1,31 @@
 """What a shop is, and how it writes the numbers of its invoices and credit notes.
 
-`rules` are the ways of numbering, the newest last; those that were replaced have `replaced_on`, the day in the shop's
-zone.
+`rules` are the ways of numbering, the newest last. Each but the first has `begins_on`, the day in the shop's zone from
+which it numbers (rules.py). An earlier version stored `replaced_on` in the one before instead.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from finance.numbering.series import Series
 
 RESETS = ("month", "year", "never")
 INVOICE_FORMAT = "FAC-{shop}-{year}{month}-{number:04}"
-MAX_LENGTH = 20
+MAX_LENGTH = 30
 MAX_LENGTH_LARGEST = 60
 FORMAT_LENGTH_MAX = 100
 DIGITS_MAX = 12
+ISSUE_AHEAD_DAYS = 1
+ISSUE_AHEAD_DAYS_MAX = 62
 HISTORY_MAX = 1_000
+# What is numbered, and which setting says how.
+FORMAT_BY_KIND: dict[str, Literal["invoice_format", "credit_note_format"]] = {
+    "invoice": "invoice_format",
+    "credit_note": "credit_note_format",
+}
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NUMBER = re.compile(r"number(?::0?([1-9][0-9]?))?", re.ASCII)
@@ -43,13 +50,17 @@ class ShopSettings(TypedDict):
     timezone: str
     currency: str
     max_length: int
+    issue_ahead_days: int
 
 
-class RuleSettings(TypedDict):
-    reset: str
-    fiscal_year_start_month: int
+class Formats(TypedDict):
     invoice_format: str
     credit_note_format: str
+
+
+class RuleSettings(Formats):
+    reset: str
+    fiscal_year_start_month: int
 
 
 class Settings(ShopSettings, RuleSettings):
@@ -57,7 +68,15 @@ class Settings(ShopSettings, RuleSettings):
 
 
 class Rule(RuleSettings):
+    """A way of numbering. `former` are formats that it had before; `claimed` says that what it writes is this shop's
+    (claims.py), `at_once` that its formats don't wait for a period to end: what was written before met another's.
+    """
+
+    begins_on: NotRequired[str]
     replaced_on: NotRequired[str]
+    former: NotRequired[list[Formats]]
+    claimed: NotRequired[bool]
+    at_once: NotRequired[bool]
 
 
 class Shop(ShopSettings):

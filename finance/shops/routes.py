@@ -8,9 +8,10 @@ from finance.edge.blueprints import Blueprint
 from finance.edge.failures import fails
 from finance.edge.replies import reply
 from finance.shops import examples, service
+from finance.shops.claims import ShopBusy
 from finance.shops.model import Settings
 from finance.shops.schemas import ShopListSchema, ShopSchema, ShopSettingsSchema, dump_shop, shop_slug
-from finance.shops.service import ShopBusy, ShopHistoryFull, ShopNotFound
+from finance.shops.service import ShopHistoryFull, ShopNotFound
 
 blueprint = Blueprint("shops", __name__, url_prefix="/api/v1/shops", description="Shops and how they number invoices")
 

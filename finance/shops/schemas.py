@@ -11,7 +11,16 @@ from finance.edge.hints import given_by_server
 from finance.errors import Invalid
 from finance.history import shown as shown_history
 from finance.numbering.series import require_slug
-from finance.shops.model import FORMAT_LENGTH_MAX, INVOICE_FORMAT, MAX_LENGTH, MAX_LENGTH_LARGEST, RESETS, Shop
+from finance.shops.model import (
+    FORMAT_LENGTH_MAX,
+    INVOICE_FORMAT,
+    ISSUE_AHEAD_DAYS,
+    ISSUE_AHEAD_DAYS_MAX,
+    MAX_LENGTH,
+    MAX_LENGTH_LARGEST,
+    RESETS,
+    Shop,
+)
 
 
 class ShopSettingsSchema(Schema):
@@ -35,6 +44,15 @@ class ShopSettingsSchema(Schema):
     reset = Choice(RESETS, name="SequenceReset", load_default="month")
     max_length = WholeNumber(5, MAX_LENGTH_LARGEST, load_default=MAX_LENGTH)
     fiscal_year_start_month = WholeNumber(1, 12, load_default=1)
+    issue_ahead_days = WholeNumber(
+        0,
+        ISSUE_AHEAD_DAYS_MAX,
+        load_default=ISSUE_AHEAD_DAYS,
+        metadata={
+            "description": "How many days ahead of today accountants may date an invoice; clients may name tomorrow at "
+            "most. Until such a day comes, its sequence takes no invoice of an earlier one."
+        },
+    )
 
     @validates("timezone")
     def _check_timezone(self, value: str, **kwargs: object) -> None:
@@ -58,6 +76,14 @@ class ShopSchema(AnswerSchema):
     credit_note_format = fields.String()
     reset = Choice(RESETS, name="SequenceReset")
     fiscal_year_start_month = fields.Integer()
+    issue_ahead_days = fields.Integer()
+    applies_from = fields.Date(
+        allow_none=True,
+        metadata={
+            "description": "The first day that is numbered in this way, where documents before it are numbered in "
+            "another: no period that has numbers is cut in two."
+        },
+    )
 
 
 class ShopListSchema(AnswerSchema):
@@ -79,5 +105,7 @@ def shop_slug(text: str) -> str:
 
 def dump_shop(shop: Shop) -> dict[str, object]:
     """Return a stored shop as it is answered, with the newest of its rules."""
-    known: Mapping[str, object] = {**shop, **shop["rules"][-1], "history": shown_history(shop["history"])}
+    newest = shop["rules"][-1]
+    shown = {"history": shown_history(shop["history"]), "applies_from": newest.get("begins_on")}
+    known: Mapping[str, object] = {**shop, **newest, **shown}
     return {name: known.get(name) for name in _ANSWERED}

@@ -1,17 +1,23 @@
 """Setting up shops, and reading them."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, cast
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.database import Db
-from finance.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
+from finance.errors import Conflict, FieldError, Invalid, NotFound
 from finance.history import changed, created_by
-from finance.shops import store
+from finance.shops import claims, rules, store
+from finance.shops.claims import Claiming, Meeting, ShopBusy, Written
 from finance.shops.model import (
+    FORMAT_BY_KIND,
     HISTORY_MAX,
+    ISSUE_AHEAD_DAYS,
+    Period,
     Rule,
     RuleSettings,
     Settings,
@@ -20,8 +26,9 @@ from finance.shops.model import (
     default_credit_note_format,
     format_problem,
 )
+from finance.shops.patterns import shape_of
 
-FORMATS: tuple[Literal["invoice_format", "credit_note_format"], ...] = ("invoice_format", "credit_note_format")
+log = logging.getLogger(__name__)
 
 
 class ShopNotFound(NotFound):
@@ -32,22 +39,20 @@ class ShopHistoryFull(Conflict):
     detail_default = f"This shop was changed {HISTORY_MAX} times; it can't be changed any more."
 
 
-class ShopBusy(Unavailable):
-    detail_default = "Others kept changing this shop, and nothing was changed by this request. A retry is safe."
-
-
 def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings) -> tuple[Shop, bool]:
     """Make or change a shop; return it, and whether it is new.
 
-    A series that has numbers goes on as it is written until its period ends: invoices look at the number before them.
-    Raises Invalid where the numbers could not be unique, or would be too long.
+    A series that has numbers goes on as it is written until its period ends. Where the numbers begin again at other
+    days than before, that rule begins where no period with numbers is cut in two, for both kinds on the same day.
+    Raises Invalid where the numbers could not be unique, would be too long, or are another's.
     """
-    settings = _checked(db, tenant=asked.tenant, shop=shop, posted=posted)
+    settings = _checked(shop, posted)
 
     def put() -> tuple[Shop, bool] | None:
-        standing = store.find_shop(db, tenant=asked.tenant, shop=shop)
+        standing = find_shop(db, tenant=asked.tenant, shop=shop)
         if standing is None:
             new = _new_shop(asked, shop, settings)
+            _claim(db, asked, new, before=None)
             return (new, True) if store.insert_shop(db, new) else None
         stored = _change(db, asked, standing, settings)
         return None if stored is None else (stored, False)
@@ -57,49 +62,77 @@ def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings) -> tuple[Shop
 
 def get_shop(db: Db, *, tenant: str, shop: str) -> Shop:
     """Return the shop; raises ShopNotFound."""
-    found = store.find_shop(db, tenant=tenant, shop=shop)
+    found = find_shop(db, tenant=tenant, shop=shop)
     if found is None:
         raise ShopNotFound
     return found
 
 
 def find_shop(db: Db, *, tenant: str, shop: str) -> Shop | None:
-    return store.find_shop(db, tenant=tenant, shop=shop)
+    found = store.find_shop(db, tenant=tenant, shop=shop)
+    return None if found is None else _completed(db, found)
 
 
 def list_shops(db: Db, *, tenant: str) -> list[Shop]:
-    return store.list_shops(db, tenant=tenant)
+    return [_completed(db, shop) for shop in store.list_shops(db, tenant=tenant)]
 
 
-def _checked(db: Db, *, tenant: str, shop: str, posted: Settings) -> Settings:
+def hold_series(db: Db, *, tenant: str, shop: str, now: datetime) -> bool:
+    """Return whether all that a shop writes is its own, after claiming it: a shop of a version without claims has none.
+
+    Where it meets what another writes, that is logged, and each number has to be looked at by itself.
+    """
+    found = find_shop(db, tenant=tenant, shop=shop)
+    if found is None:
+        return False
+    before = [dict(rule) for rule in found["rules"]]
+    _claim_standing(db, found, now=now)
+    if found["rules"] != before:
+        store.mark_claimed(db, found, rules=found["rules"])
+    return all(rule.get("claimed") for rule in found["rules"])
+
+
+def is_free(db: Db, *, tenant: str, shop: str, kind: str, number: str) -> bool:
+    """Return whether no other kind of document carries a number, and claim it for this shop's documents of `kind`.
+
+    Documents of the same kind can't carry the same number: a unique index holds that.
+    """
+    if store.find_other_kinds(db, tenant=tenant, number=number, kind=kind) is not None:
+        return False
+    return store.claim_number(db, tenant=tenant, number=number, shop=shop, kind=kind)
+
+
+def _completed(db: Db, shop: Shop) -> Shop:
+    """Return a shop with what earlier versions didn't store."""
+    complete = {"issue_ahead_days": ISSUE_AHEAD_DAYS, **shop}
+    if any("begins_on" not in rule for rule in shop["rules"][1:]):
+        complete["rules"] = rules.with_beginnings(shop["rules"], _last_numbered(db, shop))
+    return cast(Shop, complete)
+
+
+def _last_numbered(db: Db, shop: Shop) -> rules.LastNumbered:
+    def last_numbered(period: Period) -> date | None:
+        day = store.find_last_numbered(db, tenant=shop["tenant"], shop=shop["shop"], period=period.label)
+        if day is None:
+            return None
+        return date.fromisoformat(day) if day else date.min
+
+    return last_numbered
+
+
+def _checked(shop: str, posted: Settings) -> Settings:
     """Return the settings, complete; raises Invalid with the reason where a format can't be used."""
     settings = posted.copy()
     fits = _chosen(settings, ("reset", "fiscal_year_start_month", "max_length")) | {"shop": shop}
     if settings.get("credit_note_format") is None:
         settings["credit_note_format"] = default_credit_note_format(settings["invoice_format"], fits=fits)
-    errors = []
-    for name in FORMATS:
-        problem = format_problem(settings[name], **fits)
-        if problem is None and "{shop}" not in settings[name] and _is_used_elsewhere(db, tenant, shop, settings[name]):
-            problem = "must hold {shop}: another shop writes its numbers in the same way."
-        if problem is not None:
-            errors.append(FieldError(problem, pointer=f"/{name}"))
+    problems = {name: format_problem(settings[name], **fits) for name in FORMAT_BY_KIND.values()}
+    errors = [FieldError(problem, pointer=f"/{name}") for name, problem in problems.items() if problem is not None]
     if not errors and settings["invoice_format"] == settings["credit_note_format"]:
         errors.append(FieldError("must differ from invoice_format.", pointer="/credit_note_format"))
     if errors:
         raise Invalid(errors=errors)
     return settings
-
-
-def _is_used_elsewhere(db: Db, tenant: str, shop: str, number_format: str) -> bool:
-    formats = (
-        rule[name]
-        for other in store.list_shops(db, tenant=tenant)
-        if other["shop"] != shop
-        for rule in other["rules"]
-        for name in FORMATS
-    )
-    return number_format in formats
 
 
 def _new_shop(asked: Asked, shop: str, settings: Settings) -> Shop:
@@ -112,14 +145,100 @@ def _change(db: Db, asked: Asked, shop: Shop, settings: Settings) -> Shop | None
     rule = _rule(settings)
     changes = _changes(shop, settings, ShopSettings.__annotations__)
     values = {name: change["to"] for name, change in changes.items()}
-    changes |= _changes(shop["rules"][-1], rule, RuleSettings.__annotations__)
-    if not changes:
+    of_rule = _changes(shop["rules"][-1], rule, RuleSettings.__annotations__)
+    if not changes and not of_rule:
         return shop
     if len(shop["history"]) >= HISTORY_MAX:
         raise ShopHistoryFull
+    if of_rule:
+        values["rules"] = _changed_rules(db, asked, shop, rule)
+    entry = changed(asked, action="changed", changes=changes | of_rule)
+    return store.update_shop(db, shop, values=values, entry=entry)
+
+
+def _changed_rules(db: Db, asked: Asked, shop: Shop, rule: Rule) -> list[Rule]:
+    """Return the rules after a change, claimed; raises Invalid."""
     today = asked.now.astimezone(ZoneInfo(shop["timezone"])).date()
-    values["rules"] = _rules_after(shop["rules"], rule, replaced_on=today.isoformat())
-    return store.update_shop(db, shop, values=values, entry=changed(asked, action="changed", changes=changes))
+    is_numbered = store.has_numbers(db, tenant=shop["tenant"], shop=shop["shop"])
+    last_numbered = _last_numbered(db, shop) if is_numbered else None
+    after = rules.rules_after(shop["rules"], rule, today=today, last_numbered=last_numbered)
+    _require_no_repetition(shop["shop"], after, today)
+    if not all(earlier.get("claimed") for earlier in shop["rules"]) and _claim_standing(db, shop, now=asked.now):
+        after[-1]["at_once"] = True
+    _claim(db, asked, cast(Shop, {**shop, "rules": after}), before=shop)
+    return after
+
+
+def _require_no_repetition(shop: str, after: Sequence[Rule], today: date) -> None:
+    """Raise Invalid where two periods of the shop would get the same numbers."""
+    errors = []
+    for kind, name in FORMAT_BY_KIND.items():
+        repeated = rules.find_repeated(shop, after, kind=kind, today=today)
+        if repeated is not None:
+            errors.append(FieldError(_repetition(*repeated, after[-1][name]), pointer=f"/{name}"))
+    if errors:
+        raise Invalid(errors=errors)
+
+
+def _repetition(period: Period, later: Period, number_format: str) -> str:
+    instead = "another text before {number}"
+    if "{year}" in number_format and later.parts.get("fiscal_year") != later.parts.get("year"):
+        instead = f"{{fiscal_year}}, which is {later.parts['fiscal_year']}, in the place of {{year}}"
+    days = f" ({later.first_day} to {later.last_day})" if later.last_day < date.max else ""
+    return f"would write the numbers of {period.label} once more in {later.label}{days}; write {instead}."
+
+
+def _claim(db: Db, asked: Asked, shop: Shop, *, before: Shop | None) -> None:
+    """Claim what the newest rule of a shop writes, and note that it is claimed; raises Invalid."""
+    newest = shop["rules"][-1]
+    wanted = rules.patterns_of(shop["shop"], [{**newest, "former": []}])
+    _claim_others(db, asked, shop, wanted)
+    met = claims.take(_claiming(db, shop, before=before, now=asked.now), wanted)
+    if met:
+        raise Invalid(errors=[FieldError(_met(one, shop), pointer=f"/{FORMAT_BY_KIND[one.kind]}") for one in met])
+    newest["claimed"] = True
+
+
+def _met(meeting: Meeting, shop: Shop) -> str:
+    whose = "this shop" if meeting.other == shop["shop"] else f"the shop '{meeting.other}'"
+    written = shop["rules"][-1][FORMAT_BY_KIND[meeting.kind]]
+    instead = "write another text before {number}" if "{shop}" in written else "it must hold {shop}"
+    kinds = meeting.other_kind.replace("_", " ")
+    return f"would write numbers that {whose} writes for its {kinds}s, as {meeting.pattern}; {instead}."
+
+
+def _claim_others(db: Db, asked: Asked, shop: Shop, wanted: Iterable[Written]) -> None:
+    """Claim what those shops write that were set up before there were claims, where it looks like what is wanted."""
+    shapes = {shape_of(pattern) for _kind, pattern in wanted}
+    for other in store.list_shops(db, tenant=shop["tenant"]):
+        if other["shop"] == shop["shop"] or all(rule.get("claimed") for rule in other["rules"]):
+            continue
+        if any(shape_of(pattern) in shapes for _kind, pattern in rules.patterns_of(other["shop"], other["rules"])):
+            _claim_standing(db, other, now=asked.now)
+
+
+def _claim_standing(db: Db, shop: Shop, *, now: datetime) -> list[Meeting]:
+    """Claim what each rule of a stored shop writes, note it in the rules, and return and log what can't be claimed."""
+    met: list[Meeting] = []
+    for rule in shop["rules"]:
+        if not rule.get("claimed"):
+            found = claims.take(_claiming(db, shop, before=shop, now=now), rules.patterns_of(shop["shop"], [rule]))
+            if not found:
+                rule["claimed"] = True
+            met += found
+    for one in met:
+        log.warning(
+            "Shop %s of %s writes its %ss as %s does its %ss; where both come to the same number, it is given once and "
+            "refused then. Change one of the two formats.",
+            *(shop["shop"], shop["tenant"], one.kind, one.other, one.other_kind),
+        )
+    return met
+
+
+def _claiming(db: Db, shop: Shop, *, before: Shop | None, now: datetime) -> Claiming:
+    stored = rules.patterns_of(before["shop"], before["rules"]) if before else ()
+    keeps = rules.patterns_of(shop["shop"], shop["rules"])
+    return Claiming(db, shop["tenant"], shop["shop"], now, stored, keeps)
 
 
 def _changes(before: Mapping[str, object], after: Mapping[str, object], names: Iterable[str]) -> dict[str, Any]:
@@ -132,11 +251,3 @@ def _rule(settings: Settings) -> Rule:
 
 def _chosen(settings: Mapping[str, object], names: Iterable[str]) -> dict[str, Any]:
     return {name: settings[name] for name in names}
-
-
-def _rules_after(rules: list[Rule], rule: Rule, *, replaced_on: str) -> list[Rule]:
-    """Return the rules with `rule` as the newest; where only its formats differ, no other periods begin."""
-    *earlier, newest = rules
-    if (newest["reset"], newest["fiscal_year_start_month"]) == (rule["reset"], rule["fiscal_year_start_month"]):
-        return [*earlier, rule]
-    return [*earlier, {**newest, "replaced_on": replaced_on}, rule]

@@ -54,7 +54,7 @@ def test_the_fiscal_year_turns_in_april_at_the_shops_midnight(app: Client) -> No
 
 def test_after_9999_comes_10000_where_the_length_allows_it(app: Client) -> None:
     app.put_shop("s1", max_length=30)
-    app.put_shop("dkr1")  # FAC-DKR1-202611-0001 has 20 characters, so 9999 is its last
+    app.put_shop("dkr1", max_length=20)  # FAC-DKR1-202611-0001 has 20 characters, so 9999 is its last
     for shop in ("s1", "dkr1"):
         issued(app.issue(shop))
         app.db.invoices.update_one(
@@ -105,7 +105,7 @@ def test_days_that_can_not_be(app: Client) -> None:
         return answer.json["errors"][0]["pointer"]
 
     assert pointer(issued_on="1999-12-31") == "/issued_on"
-    assert pointer(issued_on="2027-01-22") == "/issued_on"  # 63 days ahead
+    assert pointer(issued_on="2026-11-22") == "/issued_on"  # the day after tomorrow
     assert pointer(issued_on="2026-11-31") == "/issued_on"
     assert pointer(due_on="2026-11-19") == "/due_on"
     assert pointer(issued_on="2026-11-01", due_on="9999-12-31") == "/due_on"
@@ -113,23 +113,25 @@ def test_days_that_can_not_be(app: Client) -> None:
 
 
 def test_a_series_with_numbers_keeps_its_format_until_its_period_ends(app: Client) -> None:
-    app.put_shop()
+    app.put_shop(issue_ahead_days=62)
     issued(app.issue())
-    assert app.put_shop(invoice_format="F-{shop}-{year}{month}-{number:03}").status_code == 200
+    changed = app.put_shop(invoice_format="F-{shop}-{year}{month}-{number:03}", issue_ahead_days=62)
+    assert changed.status_code == 200
     assert issued(app.issue())[0] == "FAC-PAR-202611-0002"
-    assert issued(app.issue(issued_on="2026-12-01"))[0] == "F-PAR-202612-001"
+    assert issued(app.issue(issued_on="2026-12-01", role="accountant"))[0] == "F-PAR-202612-001"
     assert issued(app.issue(issued_on="2026-10-01"))[0] == "F-PAR-202610-001"  # had no numbers yet
-    app.put_shop()
-    assert issued(app.issue(issued_on="2026-12-01"))[0] == "F-PAR-202612-002"
+    app.put_shop(issue_ahead_days=62)
+    assert issued(app.issue(issued_on="2026-12-01", role="accountant"))[0] == "F-PAR-202612-002"
     assert issued(app.issue())[0] == "FAC-PAR-202611-0003"
 
 
 def test_a_change_of_the_reset_waits_for_the_next_period(app: Client) -> None:
     app.put_shop()
     issued(app.issue())
-    assert app.put_shop(reset="year", invoice_format="F-{shop}-{year}-{number:04}").status_code == 200
+    yearly = {"reset": "year", "invoice_format": "F-{shop}-{year}-{number:04}", "issue_ahead_days": 62}
+    assert app.put_shop(**yearly).status_code == 200
     assert issued(app.issue())[0] == "FAC-PAR-202611-0002"
-    assert issued(app.issue(issued_on="2026-12-01"))[0] == "F-PAR-2026-0001"
+    assert issued(app.issue(issued_on="2026-12-01", role="accountant"))[0] == "F-PAR-2026-0001"
     app.later(days=11)
     assert issued(app.issue())[0] == "F-PAR-2026-0002"
     assert issued(app.issue(issued_on="2026-11-30"))[0] == "FAC-PAR-202611-0003"
@@ -154,8 +156,8 @@ def test_an_invoice_is_answered_again_whatever_changed_since(app: Client) -> Non
 
 
 def test_a_credit_note_is_never_dated_before_its_invoice_nor_before_the_one_before_it(app: Client) -> None:
-    app.put_shop()
-    ahead = issued(app.issue(issued_on="2026-11-25"))[0]
+    app.put_shop(issue_ahead_days=62)
+    ahead = issued(app.issue(issued_on="2026-11-25", role="accountant"))[0]
     app.call("POST", f"/invoices/{ahead}/cancel", json={"reason": "wrong"})
     earlier = issued(app.issue(issued_on="2026-10-01"))[0]
     app.call("POST", f"/invoices/{earlier}/cancel", json={"reason": "wrong"})
@@ -166,13 +168,20 @@ def test_a_credit_note_is_never_dated_before_its_invoice_nor_before_the_one_befo
     ]
 
 
-def test_a_number_that_another_shop_wrote_is_a_conflict(app: Client) -> None:
-    app.put_shop("par", invoice_format="F-{year}{month}-{number}")
-    assert app.put_shop("lyo", invoice_format="F-{year}{month}-{number}").status_code == 422
-    issued(app.issue("par"))
-    app.put_shop("lyo", invoice_format="F-{year}{month}-{number:1}")  # the same in another spelling
-    taken = app.issue("lyo")
-    assert (taken.status_code, taken.json["code"]) == (409, "number_taken_elsewhere")
+def test_a_client_dates_tomorrow_at_most_and_accountants_as_far_as_the_shop_says(app: Client) -> None:
+    assert app.put_shop(timezone="Asia/Tokyo").json["issue_ahead_days"] == 1
+    app.now = datetime(2026, 11, 20, 16, tzinfo=UTC)  # the 21st in Tokyo
+    assert app.issue(issued_on="2026-11-23").json["errors"] == [
+        {"pointer": "/issued_on", "detail": "must be from 2000-01-01 to 2026-11-22."}
+    ]
+    assert app.issue(issued_on="2026-11-23", role="accountant").status_code == 422
+    assert issued(app.issue(issued_on="2026-11-22"))[1] == "2026-11-22"
+    assert app.put_shop(timezone="Asia/Tokyo", issue_ahead_days=30).json["issue_ahead_days"] == 30
+    assert app.issue(issued_on="2026-11-23").status_code == 422
+    assert app.issue(issued_on="2026-12-22", role="accountant").status_code == 422
+    assert issued(app.issue(issued_on="2026-12-21", role="accountant"))[1] == "2026-12-21"
+    app.put_shop(timezone="Asia/Tokyo", issue_ahead_days=0)
+    assert app.issue(issued_on="2026-11-22").status_code == 422
 
 
 def test_a_sequence_with_a_hole_is_shown_as_not_whole(app: Client) -> None:

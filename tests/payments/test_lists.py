@@ -12,11 +12,13 @@ from finance import database
 from finance.config import Config
 from finance.paging import position_of
 from finance.payments import store
-from finance.payments.model import ORDER_BY_SORT, SORTS
+from finance.payments.model import ORDER_BY_SORT
+from finance.payments.model import SORTS as ALL_SORTS
 from tests.clients import Client
 from tests.databases import new_name
 
 TENANT = "lists"
+SORTS = [sort for sort in ALL_SORTS if not sort.endswith("amount")]  # that one needs a currency
 COUNT = 600
 
 
@@ -34,7 +36,7 @@ def listed(mongodb_uri: str) -> Iterator[Client]:
 
 
 def _payment(tenant: str, seq: int) -> dict[str, Any]:
-    year = 2025 + seq % 2
+    year, number = 2025 + seq % 2, f"FAC-{seq % 40}"
     optional = {
         "customer_code": "CUST-000001" if seq % 50 == 0 else None,
         "reference": f"REF {seq // 10}" if seq % 5 == 0 else None,
@@ -60,6 +62,23 @@ def _payment(tenant: str, seq: int) -> dict[str, Any]:
         "created_at": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=seq // 7),
         "created_by": "key",
         **{name: value for name, value in optional.items() if value is not None},
+        **_allocated(seq, number),
+    }
+
+
+def _allocated(seq: int, invoice_number: str) -> dict[str, Any]:
+    """Return what the payment gave: as it is stored today, as an earlier version stored it, and nothing."""
+    entry = {"invoice_number": invoice_number, "amount_minor": seq * 100 - (seq % 2)}
+    if seq % 7 == 0:
+        return {"claim": f"claim-{seq}", "allocations": [entry]}
+    if seq % 7 != 1:
+        return {}
+    state = {0: "settled", 1: "released"}[seq % 2] if seq % 3 else "settled"
+    kept = entry["amount_minor"] if state == "settled" else 0
+    return {
+        "allocations": [{**entry, "claim": f"claim-{seq}", "state": state, "on": "2026-11-01", "since": 0}],
+        "allocated_minor": kept,
+        **({"fully_allocated_on": "2026-11-01"} if kept == seq * 100 else {}),
     }
 
 
@@ -80,6 +99,12 @@ FILTERS = {
     "paid_from=2025-03-15&paid_to=2025-05-15": lambda p: "2025-03-15" <= p["paid_on"] <= "2025-05-15",
     "currency=EUR&min_amount=100.00&max_amount=200.00": lambda p: (
         p["currency"] == "EUR" and 100 <= float(p["amount"]) <= 200
+    ),
+    "direction=incoming": lambda p: p["direction"] == "incoming",
+    "invoice_number=FAC-7": lambda p: "FAC-7" in [part["invoice_number"] for part in p["allocations"]],
+    "unallocated=true": lambda p: p["unallocated"] not in ("0.00", "0"),
+    "unallocated=true&direction=outgoing&method=card": lambda p: (
+        (p["direction"], p["method"]) == ("outgoing", "card") and p["unallocated"] not in ("0.00", "0")
     ),
     "status=voided&direction=outgoing&currency=EUR": lambda p: (
         (p["status"], p["direction"], p["currency"]) == ("voided", "outgoing", "EUR")
@@ -108,6 +133,19 @@ def test_pages_show_everything_once_and_in_order(listed: Client, sort: str, quer
     values = [(p["payment_number"][3:7], p["payment_number"]) if name == "payment_number" else p[name] for p in found]
     assert values == sorted(values, reverse=sort.startswith("-"))
     assert sorted(p["id"] for p in found) == sorted(p["id"] for p in expected)
+
+
+@pytest.mark.parametrize("sort", ["amount", "-amount"])
+@pytest.mark.parametrize("query", ["", "&method=upi", "&payer=elodie", "&unallocated=true"])
+def test_the_order_by_amount_is_of_one_currency(listed: Client, sort: str, query: str) -> None:
+    found = _walk(listed, f"currency=EUR{query}&sort={sort}&limit=37")
+
+    amounts = [float(payment["amount"]) for payment in found]
+    assert amounts == sorted(amounts, reverse=sort.startswith("-"))
+    expected = _walk(listed, f"currency=EUR{query}&limit=200")
+    assert sorted(p["id"] for p in found) == sorted(p["id"] for p in expected)
+    refused = listed.get(f"/payments?sort={sort}", tenant=TENANT)
+    assert (refused.status_code, refused.json["errors"][0]["parameter"]) == (422, "sort")
 
 
 def test_the_newest_number_comes_first_by_default(listed: Client) -> None:
@@ -158,7 +196,7 @@ def test_a_cursor_of_other_filters_is_refused(listed: Client) -> None:
 
 def test_duplicates_from_older_systems_are_all_shown(db) -> None:
     db.payments.drop_index("payment_number_unique")
-    db.payments.insert_many([_payment("acme", 7) | {"idempotency_key": f"d-{i}"} for i in range(5)])
+    db.payments.insert_many([_payment("acme", 11) | {"idempotency_key": f"d-{i}"} for i in range(5)])
     client = Client(db, Config())
 
     found = _walk(client, "limit=2", tenant="acme")
@@ -195,12 +233,14 @@ STORE_FILTERS: dict[str, dict[str, Any]] = {
     "previous": {"previous_number": "OLD300"},
     "key": {"idempotency_key": "key-77"},
     "amount": {"currency": "EUR", "min_amount": 5000, "max_amount": 6000},
+    "invoice": {"invoice_number": "FAC-7"},
+    "unallocated": {"unallocated": "true"},
 }
 
 
-@pytest.mark.parametrize(("name", "sort"), list(itertools.product(STORE_FILTERS, SORTS)))
+@pytest.mark.parametrize(("name", "sort"), list(itertools.product(STORE_FILTERS, ALL_SORTS)))
 def test_every_filter_and_sort_uses_an_index(listed: Client, name: str, sort: str) -> None:
-    filters = STORE_FILTERS[name]
+    filters = ({"currency": "EUR"} if sort.endswith("amount") else {}) | STORE_FILTERS[name]
     order = ORDER_BY_SORT[sort.removeprefix("-")]
     middle = position_of(_payment(TENANT, COUNT // 2), order=order)
     bare = position_of({"_id": ObjectId()}, order=order)  # of a document that lacks all that is sorted by
@@ -212,11 +252,18 @@ def test_every_filter_and_sort_uses_an_index(listed: Client, name: str, sort: st
             assert "COLLSCAN" not in stages
             assert "IXSCAN" in stages or stages == {"EOF"}
             examined = plan["executionStats"]["totalDocsExamined"]
+            if name == "unallocated" and sort.removeprefix("-") == "payment_number":
+                assert "SORT" not in stages
+                assert examined <= 50 * 3  # of an earlier version, or voided: read and left out
             if name in ("none", "recorded"):
                 assert "SORT" not in stages  # the order itself comes from the index
                 assert examined <= 50 * 2
-            if name in ("customer", "reference", "previous", "key"):
-                assert examined <= listed.db.payments.count_documents(store.query_of(TENANT, filters)) + 1
+            if name in ("customer", "reference", "previous", "key", "invoice"):
+                # Of an invoice also what was released or voided; of all, what is of another currency.
+                named = store.query_of(TENANT, STORE_FILTERS[name])
+                if name == "invoice":
+                    named = {"tenant": TENANT, "allocations.invoice_number": "FAC-7"}
+                assert examined <= listed.db.payments.count_documents(named) + 1
 
 
 def _stages(plan: dict[str, Any]) -> Iterator[str]:
