@@ -23,7 +23,7 @@ from finance.database import Db
 from finance.edge import cors, cursors, exports, frames, limits, lists, openapi, probes, problems, replies
 from finance.edge.application import Application
 from finance.encryption import FieldCipher
-from finance.errors import own
+from finance.errors import Unavailable, own
 from finance.invoices import issuing
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -36,6 +36,8 @@ from finance.payments import allocations
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
 from finance.payments import service as payments
+from finance.receivables import completing
+from finance.receivables import routes as receivables_routes
 from finance.shops import routes as shops_routes
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         invoices_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
+        receivables_routes.blueprint,
         audit_events_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
@@ -106,22 +109,25 @@ def build_indexes(app: Flask) -> None:
 
     Any number of processes may do so at the same time. Tried again for as long as MongoDB is away.
     """
-    protect = app.extensions[context.EXTENSION].protect
-    Thread(target=_build_until_done, args=(protect,), name="indexes", daemon=True).start()
+    shared = app.extensions[context.EXTENSION]
+    Thread(target=_build_until_done, args=(shared.protect, shared.db), name="indexes", daemon=True).start()
 
 
-def _build_until_done(protect: Callable[[], None]) -> None:
+def _build_until_done(protect: Callable[[], None], db: Db) -> None:
+    """Build what is missing, and complete what an earlier version stored."""
     for pause_s in itertools.chain(BUILD_PAUSES_S, itertools.repeat(BUILD_PAUSES_S[-1])):
         try:
             with database.deadline(BUILD_S):
                 protect()
             log.info("The unique indexes stand.")
+            with database.deadline(BUILD_S):
+                completing.complete_all(db)
             return
         except DatabaseNotOurs as not_ours:
             log.error(not_ours.detail)
         except database.IndexesMissing as missing:
             log.error("The unique indexes do not stand: %s", missing.detail)
-        except database.DriverError as error:
+        except (database.DriverError, Unavailable) as error:
             log.warning("The indexes can't be built yet: %s", type(error).__name__)
         time.sleep(pause_s)
 

@@ -77,6 +77,34 @@ INDEXES: tuple[Index, ...] = (
     index("payments", "customer_code", "tenant customer_code? number_year number_seq _id"),
     index("payments", "reference", "tenant reference? _id"),
     index("payments", "previous_numbers", "tenant previous_numbers?"),
+    # A statement sums from these alone, and has its lines in their order. Crossings: allocations between customers.
+    index(
+        "payments",
+        "statement",
+        "tenant customer_code? currency paid_on number_seq payment_number status direction amount_minor",
+    ),
+    index(
+        "invoices", "statement", "tenant customer_code? currency issued_on shop number_seq invoice_number total_minor"
+    ),
+    index(
+        "credit_notes",
+        "statement",
+        "tenant customer_code? currency issued_on shop number_seq credit_note_number total_minor",
+    ),
+    *(
+        index(collection, "crossed", "tenant customer_code currency", where={"crossed": True})
+        for collection in ("payments", "invoices", "credit_notes")
+    ),
+    # What is open: no day in their third field, or a later one.
+    index("payments", "ageing", "tenant currency fully_allocated_on customer_code? paid_on"),
+    index("invoices", "ageing", "tenant currency closed_on customer_code issued_on"),
+    index("credit_notes", "ageing", "tenant currency fully_allocated_on customer_code issued_on"),
+    # What an earlier version stored and lacks something yet: receivables/completing.py. Else there is nothing in them.
+    index("payments", "uncompleted", "tenant _id", where={"claim": {"$gt": ""}, "allocated_minor": None}),
+    index("invoices", "uncompleted_entries", "tenant _id", where={"allocations.on": None}),
+    index("invoices", "uncompleted_cancellation", "tenant _id", where={"status": "cancelled", "closed_on": None}),
+    index("invoices", "uncompleted_words", "tenant _id", where={"customer_name": {"$gt": ""}, "customer_folded": None}),
+    index("credit_notes", "uncompleted", "tenant _id", where={"allocations": None}),
     unique("invoices", "invoice_number_unique", "tenant invoice_number"),
     # Also what shows that a sequence is whole, and the page of one shop in its order.
     unique("invoices", "invoice_series_unique", "tenant shop period number_seq"),

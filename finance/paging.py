@@ -104,7 +104,7 @@ def page_queries(
     `order` ends in a field that makes it total. Raises Invalid where `after` is no position of this order.
     """
     sort = [(field, -1 if descending else 1) for field in order]
-    places = iter([{}]) if after is None else _beyond(order, _values(order, after), descending=descending)
+    places = iter([{}]) if after is None else _beyond(order, values_at(order, after), descending=descending)
     for place in places:
         yield collection.find({"$and": [query, place]}, projection).sort(sort)
 
@@ -128,8 +128,8 @@ def _shown(field: str, value: Any) -> Any:
     return str(value) if isinstance(value, ObjectId) else value.isoformat() if isinstance(value, date) else value
 
 
-def _values(order: Sequence[str], after: Sequence[Any]) -> list[Any]:
-    """Return a position's values with the types they have in the database."""
+def values_at(order: Sequence[str], after: Sequence[Any]) -> list[Any]:
+    """Return a position's values with the types they have in the database; raises Invalid where it isn't one."""
     try:
         return [_value(field, value) for field, value in zip(order, after, strict=True)]
     # OverflowError: an offset at the years 1 and 9999.

@@ -60,10 +60,18 @@ class Turns:
                 self._by_tenant[tenant] = (semaphore, count - 1)
 
 
-def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[[T], dict[str, Any]]) -> Response:
+def list_reply(
+    query: Mapping[str, Any],
+    list_page: ListPage[T],
+    dump: Callable[[T], dict[str, Any]],
+    *,
+    rows_name: str = "data",
+    beside: Callable[[Any], Mapping[str, Any]] = lambda page: {},
+) -> Response:
     """Return the page that `list_page` finds, with the address of the next one in a Link header (RFC 8288).
 
-    Raises Invalid where the cursor isn't one of ours, or of another list.
+    `beside` gives what stands beside the rows, of the page as it was found. Raises Invalid where the cursor isn't one
+    of ours, or of another list.
     """
     ours: Cursors = current_app.extensions[cursors.EXTENSION]
     # The guard, above this layer, has set the caller.
@@ -73,7 +81,7 @@ def list_reply(query: Mapping[str, Any], list_page: ListPage[T], dump: Callable[
         page = list_page(wanted=PageWanted(query.get("sort", ""), after, query["limit"]))
         rows, position = _rows_in_bounds(page, dump)
     next_cursor = ours.encode(position, **this_list) if position else None
-    body = {"data": rows, "has_more": next_cursor is not None, "next_cursor": next_cursor}
+    body = {**beside(page), rows_name: rows, "has_more": next_cursor is not None, "next_cursor": next_cursor}
     if next_cursor is None or request.method == "POST":  # of a POST the cursor goes into the next body
         return reply(body)
     return reply(body, headers={"Link": _link_to_next(next_cursor)})

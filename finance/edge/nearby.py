@@ -21,7 +21,12 @@ def nearest_address(path: str, *, other_than: Rule | None = None) -> str | None:
     segments = [segment for segment in path.split("/", _SEGMENTS_MAX) if segment]
     if tuple(segments[:2]) != _BASE:
         segments = [*_BASE, *(segment for segment in segments if not _OTHER_BASE.fullmatch(segment))]
-    rules = (rule for rule in current_app.url_map.iter_rules() if other_than is None or rule.rule != other_than.rule)
+    # One with as many names in it as that of the request has is asked for with the same words, in vain.
+    rules = (
+        rule
+        for rule in current_app.url_map.iter_rules()
+        if other_than is None or len(rule.arguments) < len(other_than.arguments)
+    )
     candidates = (rule for rule in rules if _is_near(_segments(rule), segments))
     best = min(candidates, key=lambda rule: len(rule.arguments), default=None)
     return None if best is None else _shown(best)

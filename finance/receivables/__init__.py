@@ -1,0 +1,1 @@
+"""What customers owe: their statements, and the ageing of all. Read from invoices, credit notes and payments alone."""
