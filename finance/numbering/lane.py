@@ -39,8 +39,9 @@ ANSWER_S = 1.0  # between the deadline for MongoDB and that of the answer
 STUCK_S = 20.0  # twice what a request may take
 COMMIT_S = 4.0  # what a batch has at least: who has less time left when its turn comes has waited too long
 
-# A lane's `submit` with its deadline: what a service needs to have its document numbered and stored.
+# A lane's `submit` with its deadline: what a service needs to have its document numbered and stored; and several.
 Submit = Callable[[Draft], Stored | Taken]
+SubmitMany = Callable[[Sequence[Draft]], list[Outcome]]
 
 
 class _Ticket:
@@ -79,8 +80,15 @@ class Lane:
     `commit` takes drafts and returns one outcome each; where it raises, the outcome of all of them is unknown.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Draft]], list[Outcome]], *, kind: str) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Draft]], list[Outcome]],
+        *,
+        kind: str,
+        batch_size_max: int = BATCH_SIZE_MAX,
+    ) -> None:
         self._commit = commit
+        self._batch_size_max = batch_size_max
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
         self._pending_by_tenant: Counter[str] = Counter()
@@ -96,19 +104,27 @@ class Lane:
         Raises TooBusy, what the commit raised or gave for this draft, or OutcomeUnknown after `deadline_s` seconds, or
         a second after the request's own deadline for MongoDB.
         """
+        [outcome] = self.submit_many([draft], deadline_s=deadline_s)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def submit_many(self, drafts: Sequence[Draft], *, deadline_s: float) -> list[Outcome]:
+        """Wait until the drafts of one tenant are stored, and return what became of each, in their order.
+
+        Raises TooBusy, or NothingStored while there is no database: then none of them was tried.
+        """
         began = monotonic()
         remaining_s = database.remaining_s()
         if remaining_s is not None:
             deadline_s = min(deadline_s, remaining_s + ANSWER_S)
-        ticket = self._admit(draft)
+        until, commit_s = began + deadline_s, min(COMMIT_S, deadline_s / 2)
+        tickets = self._admit(drafts)
         try:
-            outcome = self._see_through(ticket, until=began + deadline_s, commit_s=min(COMMIT_S, deadline_s / 2))
+            return [self._see_through(ticket, until=until, commit_s=commit_s) for ticket in tickets]
         finally:
-            self._leave(ticket)
+            self._leave(tickets)
             self._wait_seconds.observe(monotonic() - began)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
 
     def is_stuck(self) -> bool:
         """Return whether a commit goes on though every deadline that it has is over."""
@@ -116,28 +132,30 @@ class Lane:
             begun_at = min(self._begun_at.values(), default=None)
         return begun_at is not None and monotonic() - begun_at > STUCK_S
 
-    def _admit(self, draft: Draft) -> _Ticket:
-        """Let a request wait; raises TooBusy where too many do, and NothingStored while there is no database.
+    def _admit(self, drafts: Sequence[Draft]) -> list[_Ticket]:
+        """Let a request wait with its drafts.
+
+        Raises TooBusy where too many do, and NothingStored while there is no database.
 
         A tenant may have as many as there is room left beside them, so that the crowd of one doesn't shut out another.
         """
-        tenant = draft.series.tenant
+        tenant, count = drafts[0].series.tenant, len(drafts)
         with self._lock:
             if self._is_away and self._begun_at:  # one looks whether it is back
                 raise NothingStored
-            if self._pending_by_tenant[tenant] >= PENDING_MAX - self._pending:
+            if self._pending_by_tenant[tenant] + count > PENDING_MAX - self._pending:
                 raise TooBusy
-            self._pending += 1
-            self._pending_by_tenant[tenant] += 1
-            ticket = _Ticket(draft)
-            self._waiting.append(ticket)
-        return ticket
+            self._pending += count
+            self._pending_by_tenant[tenant] += count
+            tickets = [_Ticket(draft) for draft in drafts]
+            self._waiting.extend(tickets)
+        return tickets
 
-    def _leave(self, ticket: _Ticket) -> None:
-        tenant = ticket.draft.series.tenant
+    def _leave(self, tickets: Sequence[_Ticket]) -> None:
+        tenant, count = tickets[0].draft.series.tenant, len(tickets)
         with self._lock:
-            self._pending -= 1
-            self._pending_by_tenant[tenant] -= 1
+            self._pending -= count
+            self._pending_by_tenant[tenant] -= count
             if not self._pending_by_tenant[tenant]:
                 del self._pending_by_tenant[tenant]
 
@@ -161,7 +179,7 @@ class Lane:
         with self._lock:
             if self._begun_at and (len(self._begun_at) >= COMMITS_MAX or now - max(self._begun_at.values()) < LATE_S):
                 return []
-            batch = [self._waiting.popleft() for _ticket in range(min(len(self._waiting), BATCH_SIZE_MAX))]
+            batch = [self._waiting.popleft() for _ticket in range(min(len(self._waiting), self._batch_size_max))]
             if batch:
                 self._begun_at[id(batch)] = now
         return batch

@@ -46,3 +46,5 @@ VOIDED = PAYMENT | {
     ],
 }
 PAYMENTS = page(PAYMENT)
+NEW_PAYMENTS = {"payments": [{name: value for name, value in NEW_PAYMENT.items() if name != "allocations"}]}
+RECORDED = {"data": [PAYMENT | {"allocations": []}]}

@@ -1,25 +1,31 @@
 """`/payments`: each view loads, calls and dumps."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, current_app
+from flask_smorest.utils import deepupdate
 
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers import service as customers
 from finance.customers.changes import CustomerErased
 from finance.customers.service import CustomerNotFound
+from finance.edge import headers
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
-from finance.edge.lists import list_reply
-from finance.edge.openapi import LOCATION
+from finance.edge.lists import Turns, list_reply
+from finance.edge.openapi import LOCATION, NEEDS_KEY
 from finance.edge.replies import reply
+from finance.edge.rows import Rows, rows_reply
+from finance.errors import Invalid
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
-from finance.payments import allocations, examples, service
+from finance.payments import allocations, bulk, examples, service
+from finance.payments.bulk_schemas import BODY_BYTES_MAX, BulkPaymentsSchema, BulkSchema
 from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
@@ -34,6 +40,9 @@ from finance.payments.schemas import (
     filters_of,
 )
 from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentHistoryFull, PaymentNotFound
+
+BULK_TURNS = "finance-bulk-turns"
+BULKS_AT_ONCE = 3  # in one process, each with some ten megabytes; one of a tenant
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
 of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
@@ -61,6 +70,44 @@ def record_payment(posted: dict[str, Any]) -> Response:
     answer = service.record_payment(shared.db, now_asked, submit=shared.submit_payment, posted=posted, today=today)
     location = f"/api/v1/payments/{answer.document['payment_number']}"
     return reply(dump_payment(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
+
+
+def in_turn(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Have a view wait for its turn before it reads its body, and refuse what has no Idempotency-Key."""
+
+    @functools.wraps(view)
+    def taking_turns(*args: Any, **kwargs: Any) -> Response:
+        if headers.idempotency_key() is None:
+            raise Invalid.parameter("Idempotency-Key", "is required here: with it a repeat completes what is missing.")
+        turns: Turns = current_app.extensions[BULK_TURNS]
+        with turns.turn(caller().tenant):
+            return view(*args, **kwargs)
+
+    known = getattr(view, "_apidoc", {})
+    taking_turns._apidoc = deepupdate(known, {"manual_doc": {NEEDS_KEY: True}})  # type: ignore[attr-defined]
+    return taking_turns
+
+
+@blueprint.route("/bulk", methods=["POST"])
+@requires("client")
+@fails(bulk.BulkIncomplete, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@in_turn
+@blueprint.arguments(
+    BulkSchema(), load=Rows(BulkSchema(), bytes_max=BODY_BYTES_MAX).load, example=examples.NEW_PAYMENTS
+)
+@blueprint.response(201, BulkPaymentsSchema(), example=examples.RECORDED)
+def record_payments(rows: list[dict[str, Any]]) -> Response:
+    """Record up to 5,000 payments, all or none: a repeat with the same key stores what is missing, nothing twice"""
+    shared, now_asked = parts(), asked()
+    answer = bulk.record_payments(
+        shared.db,
+        now_asked,
+        key=now_asked.key or "",
+        submit=shared.submit_payments,
+        rows=rows,
+        day_of=lambda at: at.astimezone(shared.config.timezone).date(),
+    )
+    return rows_reply(answer.document, dump_payment, status=201, replayed=answer.replayed)
 
 
 @blueprint.route("/<payment_number>", methods=["GET"])

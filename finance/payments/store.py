@@ -19,6 +19,7 @@ from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment
 from finance.text import beginning
 
 FOREIGN_BATCH = 1_000
+KEYS_BATCH = 100  # read and made into objects at a time, while others wait
 
 
 def _payments(db: Db) -> Collection[Payment]:
@@ -105,6 +106,12 @@ def find_payment_by_claim(db: Db, *, tenant: str, claim: str) -> Payment | None:
 
 def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
     return _payments(db).find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+
+
+def each_of_keys(db: Db, *, tenant: str, first: str, before: str) -> Iterator[Payment]:
+    """Yield the payments whose idempotency key is from `first` to the one before `before`, in the order of the keys."""
+    wanted = {"tenant": tenant, "idempotency_key": {"$gte": first, "$lt": before}}
+    yield from _payments(db).find(wanted, sort=[("idempotency_key", 1)], batch_size=KEYS_BATCH)
 
 
 def find_imported(db: Db, *, tenant: str, keys: Sequence[str], numbers: Sequence[str]) -> list[Payment]:

@@ -108,7 +108,11 @@ def ask(world: Client, name: str, made: dict[str, Any]) -> Any:
     path, method, operation = BY_ID[name]
     places = {parameter["name"]: parameter["example"] for parameter in DOCUMENT["paths"][path].get("parameters", [])}
     body = operation["requestBody"]["content"]["application/json"]["example"] if "requestBody" in operation else None
-    answer = world.call(method.upper(), path.format_map(places | made), role="admin", json=body)
+    needs_key = any(
+        given["name"] == "Idempotency-Key" and given["required"] for given in operation.get("parameters", [])
+    )
+    key = name if needs_key else None
+    answer = world.call(method.upper(), path.format_map(places | made), role="admin", key=key, json=body)
     assert answer.status_code < 300, answer.text
     return answer
 

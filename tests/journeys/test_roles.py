@@ -64,6 +64,7 @@ EXAMPLES: dict[str, Example] = {
     "POST /keys": Example("admin", 201, lambda: {"role": "client"}),
     "DELETE /keys/<key_id>": Example("admin", 204),
     "POST /payments": Example("client", 201, lambda: PAYMENT),
+    "POST /payments/bulk": Example("client", 422, lambda: {"payments": [PAYMENT]}),  # without an Idempotency-Key
     "GET /payments": Example("accountant"),
     "GET /payments/<payment_number>": Example("client"),
     "PATCH /payments/<payment_number>": Example("accountant", 200, lambda: {"note": "corrected"}),
