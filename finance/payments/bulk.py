@@ -22,16 +22,17 @@ from finance.errors import FieldError, FinanceError, Invalid, Unavailable
 from finance.history import as_of
 from finance.numbering.drafts import Draft, Outcome, Stored
 from finance.numbering.lane import SubmitMany
+from finance.numbering.side_by_side import side_by_side
 from finance.once import Answer, RefusedByForeignIndex, require_same_request
 from finance.payments import store
 from finance.payments.model import Payment, draft_of, hash_of, new_payment
 from finance.payments.service import REPEAT_FIELDS, require_possible_day
 
 ROWS_MAX = 5_000
-PART_SIZE = 64  # rows that are stored together: others' batches wait for no more than that
+PART_SIZE = 128  # rows that are stored together
 PART_S = 1.5  # what a part has at least: without that much time left none is begun
 ERRORS_MAX = 100
-AT_ONCE = 64  # rows between two turns of the others
+AT_ONCE = 32  # rows between two turns of the others
 # Clients' own keys have no space, so that none can meet one of these; nor can the keys of two bulks.
 KEY = "bulk {key} {position:04}"
 
@@ -50,7 +51,10 @@ class BulkIncomplete(Unavailable):
 
 @dataclass(frozen=True)
 class _Bulk:
-    """The rows of one request; `asked.key` is the key of the whole, `digest` what tells it from another."""
+    """The rows of one request; `key` is the key of the whole, `digest` what tells it from another.
+
+    `asked` is without a key: no row has that of the whole.
+    """
 
     asked: Asked
     key: str
@@ -70,19 +74,18 @@ def record_payments(
     taken where a row names none. Raises Invalid (a day, a customer) with nothing stored, IdempotencyKeyReused,
     BulkIncomplete, or what storing the first of them does.
     """
-    bulk = _Bulk(asked, key, rows, _digest(rows))
+    bulk = _Bulk(replace(asked, key=None), key, rows, _digest(rows))
     stored = before_writing(partial(_find_stored, db, bulk))()
     new = 0
     if not stored:
         before_writing(partial(_require_possible, db, bulk, day_of(asked.now)))()
-        [first] = submit([_draft(bulk, 0, day_of(asked.now))])
+        [first] = submit(_drafts(bulk, [0], day_of(asked.now)))
         stored[0] = _payment_of(bulk, first)
         new += isinstance(first, Stored)
     # Where a row names no day, it is the day of the first request: a repeat on the next one changes nothing.
     today = day_of(stored[0]["created_at"])
     new += _store_others(bulk, stored, submit=submit, today=today)
-    payments = [as_of(stored[position], history_length=0) for position in range(len(rows))]
-    return Answer(payments, replayed=not new)
+    return Answer([_as_first_answered(stored[position]) for position in range(len(rows))], replayed=not new)
 
 
 def _digest(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -133,32 +136,50 @@ def _store_others(bulk: _Bulk, stored: dict[int, Payment], *, submit: SubmitMany
     """Store what is missing, add it to `stored`, and return how many payments that were; raises BulkIncomplete."""
     new = 0
     missing = [position for position in range(len(bulk.rows)) if position not in stored]
-    for start in range(0, len(missing), PART_SIZE):
+    parts = [missing[start : start + PART_SIZE] for start in range(0, len(missing), PART_SIZE)]
+    drafts: Any = _drafts(bulk, parts[0], today) if parts else []
+    for part, following in zip(parts, [*parts[1:], []], strict=True):
         _require_time(bulk, stored)
-        part = missing[start : start + PART_SIZE]
-        try:
-            outcomes = submit([_draft(bulk, position, today) for position in part])
-        except FinanceError as failed:  # no room, no database
-            raise _incomplete(bulk, stored, part[0], failed) from failed
-        failures: dict[int, FinanceError] = {}
-        for position, outcome in zip(part, outcomes, strict=True):
-            try:
-                stored[position] = _payment_of(bulk, outcome)
-                new += isinstance(outcome, Stored)
-            except FinanceError as refused:
-                failures[position] = refused
-        for position, failure in failures.items():
-            raise _incomplete(bulk, stored, position, failure) from failure
-        time.sleep(0)  # lets others run
+        # The next part is made while MongoDB stores this one.
+        calls: list[Callable[[], Any]] = [partial(submit, drafts), partial(_drafts, bulk, following, today)]
+        outcomes, drafts = side_by_side(calls)
+        new += _note_outcomes(bulk, stored, part, outcomes)
+        if isinstance(drafts, Exception):
+            raise drafts
     return new
 
 
-def _draft(bulk: _Bulk, position: int, today: date) -> Draft:
-    row = bulk.rows[position]
-    payment = new_payment(row, replace(bulk.asked, key=None), paid_on=row.get("paid_on") or today)
-    payment["idempotency_key"] = bulk.key_of(position)
-    payment["request_hash"] = bulk.digest
-    return draft_of(payment)
+def _note_outcomes(
+    bulk: _Bulk, stored: dict[int, Payment], part: Sequence[int], outcomes: Sequence[Outcome] | Exception
+) -> int:
+    """Add what was stored to `stored`, and return how much of it is new; raises BulkIncomplete after what failed."""
+    if isinstance(outcomes, FinanceError):  # no room, no database
+        raise _incomplete(bulk, stored, part[0], outcomes) from outcomes
+    if isinstance(outcomes, Exception):
+        raise outcomes
+    failures: list[tuple[int, FinanceError]] = []
+    for position, outcome in zip(part, outcomes, strict=True):
+        try:
+            stored[position] = _payment_of(bulk, outcome)
+        except FinanceError as refused:
+            failures.append((position, refused))
+    if failures:
+        raise _incomplete(bulk, stored, *failures[0]) from failures[0][1]
+    return sum(isinstance(outcome, Stored) for outcome in outcomes)
+
+
+def _drafts(bulk: _Bulk, positions: Sequence[int], today: date) -> list[Draft]:
+    """Return the payments of these rows as they wait for their numbers."""
+    drafts = []
+    for position in positions:
+        row = bulk.rows[position]
+        payment = new_payment(row, bulk.asked, paid_on=row.get("paid_on") or today)
+        payment["idempotency_key"] = bulk.key_of(position)
+        payment["request_hash"] = bulk.digest
+        drafts.append(draft_of(payment))
+        if len(drafts) % AT_ONCE == 0:
+            time.sleep(0)  # lets others run
+    return drafts
 
 
 def _payment_of(bulk: _Bulk, outcome: Outcome) -> Payment:
@@ -170,6 +191,10 @@ def _payment_of(bulk: _Bulk, outcome: Outcome) -> Payment:
             raise RefusedByForeignIndex.on("payments", outcome.fields)
         require_same_request(outcome.document.get("request_hash"), bulk.digest)
     return cast(Payment, outcome.document)
+
+
+def _as_first_answered(payment: Payment) -> Payment:
+    return as_of(payment, history_length=0) if payment.get("history") else payment
 
 
 def _require_time(bulk: _Bulk, stored: Mapping[int, Payment]) -> None:
