@@ -32,7 +32,7 @@ from finance.numbering.drafts import Draft, Outcome
 from finance.numbering.lane import Lane
 from finance.once import NothingStored
 from finance.ownership import DatabaseNotOurs
-from finance.payments import allocations
+from finance.payments import allocations, summary
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
 from finance.payments import service as payments
@@ -60,6 +60,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         partial(lane.submit, deadline_s=config.commit_deadline_s)
         for lane in (lanes[payments_model.KIND], lanes[invoices_model.KIND])
     )
+    app.extensions[payments_routes.KEPT_TOTALS] = summary.Kept()
     app.extensions[payments_routes.BULK_TURNS] = lists.Turns(of_tenant=1, in_all=payments_routes.BULKS_AT_ONCE)
     app.extensions[context.EXTENSION] = Parts(
         config=config,

@@ -17,6 +17,7 @@ from finance.edge import headers
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
+from finance.edge.lists import EXTENSION as LIST_TURNS
 from finance.edge.lists import Turns, list_reply
 from finance.edge.openapi import LOCATION, NEEDS_KEY
 from finance.edge.replies import reply
@@ -24,7 +25,7 @@ from finance.edge.rows import Rows, rows_reply
 from finance.errors import Invalid
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
-from finance.payments import allocations, bulk, examples, service
+from finance.payments import allocations, bulk, examples, service, summary
 from finance.payments.bulk_schemas import BODY_BYTES_MAX, BulkPaymentsSchema, BulkSchema
 from finance.payments.model import Payment
 from finance.payments.schemas import (
@@ -40,7 +41,9 @@ from finance.payments.schemas import (
     filters_of,
 )
 from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentHistoryFull, PaymentNotFound
+from finance.payments.summary_schemas import PaymentSummaryFiltersSchema, PaymentSummarySchema
 
+KEPT_TOTALS = "finance-kept-totals"
 BULK_TURNS = "finance-bulk-turns"
 BULKS_AT_ONCE = 3  # in one process, each with some ten megabytes; one of a tenant
 
@@ -127,6 +130,21 @@ def get_payment(payment_number: str) -> Response:
 def list_payments(query: dict[str, Any]) -> Response:
     """List payments, the newest number first"""
     return _page(query, filters_of(query))
+
+
+@blueprint.route("/summary", methods=["GET"])
+@requires("accountant")
+@fails(summary.SummaryTakesTooLong)
+@blueprint.arguments(PaymentSummaryFiltersSchema(), location="query")
+@blueprint.response(200, PaymentSummarySchema(), example=examples.SUMMARY)
+def summarize_payments(query: dict[str, Any]) -> Response:
+    """Show what the payments of a list come to, per currency, direction, status and month"""
+    shared, tenant = parts(), caller().tenant
+    kept: summary.Kept = current_app.extensions[KEPT_TOTALS]
+    turns: Turns = current_app.extensions[LIST_TURNS]
+    with turns.turn(tenant):
+        found = summary.summarize(shared.db, kept, tenant=tenant, filters=filters_of(query), now=shared.clock())
+    return reply({"as_of": found.as_of, "data": found.data, "totals": found.totals})
 
 
 @exported(blueprint, "/export", EXPORTED, dump_payment)

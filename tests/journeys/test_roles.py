@@ -67,6 +67,7 @@ EXAMPLES: dict[str, Example] = {
     "POST /payments/bulk": Example("client", 422, lambda: {"payments": [PAYMENT]}),  # without an Idempotency-Key
     "GET /payments": Example("accountant"),
     "GET /payments/<payment_number>": Example("client"),
+    "GET /payments/summary": Example("accountant"),
     "PATCH /payments/<payment_number>": Example("accountant", 200, lambda: {"note": "corrected"}),
     "POST /payments/<payment_number>/void": Example("accountant", 200, lambda: {"reason": MARK}),
     "GET /payments/export.csv": Example("accountant"),
