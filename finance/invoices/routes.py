@@ -12,10 +12,11 @@ from finance.customers.changes import CustomerErased
 from finance.edge.blueprints import Blueprint
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
-from finance.edge.lists import list_reply
+from finance.edge.lists import EXTENSION as LIST_TURNS
+from finance.edge.lists import Turns, list_reply
 from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
-from finance.invoices import cancelling, credit_notes, examples, issuing, sequences, service
+from finance.invoices import cancelling, credit_notes, examples, issuing, sequences, service, summary
 from finance.invoices.answers import (
     CreditNotePageSchema,
     CreditNoteSchema,
@@ -40,6 +41,7 @@ from finance.invoices.schemas import (
 )
 from finance.invoices.sequences import IssuedOnBeforeLast
 from finance.invoices.settling import InvoiceNotFound, Settling
+from finance.invoices.summary_schemas import InvoiceSummaryFiltersSchema, InvoiceSummarySchema
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.shops.service import ShopNotFound
@@ -94,6 +96,24 @@ def list_invoices(query: dict[str, Any]) -> Response:
         service.list_invoices, parts().db, tenant=caller().tenant, filters=filters_of(query), settling=_settling()
     )
     return list_reply(query, list_page, dump_invoice)
+
+
+@blueprint.route("/invoices/summary", methods=["GET"])
+@requires("accountant")
+@fails(summary.SummaryTakesTooLong)
+@blueprint.arguments(InvoiceSummaryFiltersSchema(), location="query")
+@blueprint.response(200, InvoiceSummarySchema(), example=examples.SUMMARY)
+def summarize_invoices(query: dict[str, Any]) -> Response:
+    """Show what the invoices of a list come to, and net and tax by month and rate, for a VAT return"""
+    shared, tenant = parts(), caller().tenant
+    now = shared.clock()
+    today = now.astimezone(shared.config.timezone).date()
+    turns: Turns = current_app.extensions[LIST_TURNS]
+    with turns.turn(tenant):
+        found = summary.summarize(
+            shared.db, tenant=tenant, filters=filters_of(query), settling=_settling(), now=now, today=today
+        )
+    return reply({"as_of": found.as_of, "data": found.data, "taxes": found.taxes})
 
 
 @exported(blueprint, "/invoices/export", EXPORTED, dump_invoice)

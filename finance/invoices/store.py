@@ -247,6 +247,11 @@ def _states_other_than_settled() -> Document:
     return {"$map": {"input": "$allocations", "in": {"$ne": ["$$this.state", "settled"]}}}
 
 
+def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
+    """Return the MongoDB filter of a tenant's documents that a list's filters mean."""
+    return {"tenant": tenant, **_query(filters)}
+
+
 def _query(filters: Mapping[str, Any]) -> Document:
     """Return the MongoDB filter of the list's filters."""
     names = ("shop", "status", "currency", "customer_code", "invoice_number", "idempotency_key", "period")

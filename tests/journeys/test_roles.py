@@ -58,6 +58,7 @@ EXAMPLES: dict[str, Example] = {
     "GET /invoices": Example("accountant"),
     "GET /invoices/<invoice_number>": Example("client"),
     "POST /invoices/<invoice_number>/cancel": Example("accountant", 200, lambda: {"reason": MARK}),
+    "GET /invoices/summary": Example("accountant"),
     "GET /invoices/export.csv": Example("accountant"),
     "GET /invoices/export.xlsx": Example("accountant"),
     "GET /keys": Example("admin"),
