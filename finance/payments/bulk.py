@@ -138,8 +138,10 @@ def _store_others(bulk: _Bulk, stored: dict[int, Payment], *, submit: SubmitMany
     missing = [position for position in range(len(bulk.rows)) if position not in stored]
     parts = [missing[start : start + PART_SIZE] for start in range(0, len(missing), PART_SIZE)]
     drafts: Any = _drafts(bulk, parts[0], today) if parts else []
-    for part, following in zip(parts, [*parts[1:], []], strict=True):
-        _require_time(bulk, stored)
+    for place, part in enumerate(parts):
+        if place:  # one at least: each repeat comes further
+            _require_time(bulk, stored)
+        following = parts[place + 1] if part is not parts[-1] else []
         # The next part is made while MongoDB stores this one.
         calls: list[Callable[[], Any]] = [partial(submit, drafts), partial(_drafts, bulk, following, today)]
         outcomes, drafts = side_by_side(calls)

@@ -237,12 +237,12 @@ def test_two_equal_bulks_at_the_same_time_store_each_row_once(serve_api: Callabl
     api = serve_api(workers=2, PAYMENT_NUMBERING=numbering)
     clients = [HttpClient(api) for _ in range(4)]
 
-    answers = at_once(4, lambda n: post(clients[n], some(300)))
+    answers = at_once(4, lambda n: post(clients[n], some(200)))
 
     assert [answer.status_code for answer in answers] == [201] * 4
     numbers = [[payment["payment_number"] for payment in answer.json()["data"]] for answer in answers]
     assert numbers[1:] == numbers[:1] * 3
-    assert references(api.db) == sorted(f"row {n}" for n in range(300))
+    assert references(api.db) == sorted(f"row {n}" for n in range(200))
 
 
 def test_of_two_different_bulks_with_one_key_only_one_is_stored(serve_api: Callable[..., Api]) -> None:
@@ -264,7 +264,7 @@ def test_of_two_different_bulks_with_one_key_only_one_is_stored(serve_api: Calla
 def test_a_bulk_whose_process_is_killed_halfway_is_completed_by_a_repeat(
     serve_api: Callable[..., Api], numbering: str
 ) -> None:
-    rows = 3_000
+    rows = 2_000
     api = serve_api(workers=1, PAYMENT_NUMBERING=numbering)
     client = HttpClient(api)
     sending = threading.Thread(target=lambda: _ignoring_the_end(lambda: post(client, some(rows))))
@@ -294,19 +294,19 @@ def _ignoring_the_end(send: Callable[[], Any]) -> None:
 def test_a_bulk_that_time_ends_says_how_far_it_came_and_a_repeat_goes_on(db: Db) -> None:
     short = Client(db, Config(database_deadline_s=1.7))  # a part needs 1.5 of it
 
-    answer, body = None, some(1_500)
+    answer, body = None, some(1_000)
     for _attempt in range(20):
         answer = post(short, body)
         if answer.status_code == 201:
             break
         assert (answer.status_code, answer.json["code"]) == (503, "bulk_incomplete")
-        assert int(answer.json["stored"]) == db.payments.count_documents({}) == 1_500 - int(answer.json["missing"])
+        assert int(answer.json["stored"]) == db.payments.count_documents({}) == 1_000 - int(answer.json["missing"])
         assert "same Idempotency-Key" in answer.json["detail"]
         assert answer.headers["Retry-After"] == "1"
     else:
         pytest.fail("it never came to an end")
     assert _attempt > 0, "it was not ended by the time"
-    assert references(db) == sorted(f"row {n}" for n in range(1_500))
+    assert references(db) == sorted(f"row {n}" for n in range(1_000))
 
 
 # --- Reading it row by row ----------------------------------------------------------------------------------------
@@ -315,55 +315,54 @@ def test_a_bulk_that_time_ends_says_how_far_it_came_and_a_repeat_goes_on(db: Db)
 LARGE = " " * edge_rows.SMALL_BYTES
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "",
-        " ",
-        "{}",
-        "[]",
-        "7",
-        '{"payments"}',
-        '{"payments": }',
-        '{"payments": 7}',
-        '{"payments": []}',
-        '{"payments": [ ]}',
-        '{"payments": [,]}',
-        '{"payments": [ROW,]}',
-        '{"payments": [ROW ROW]}',
-        '{"payments": [ROW}',
-        '{"payments": [ROW]',
-        '{"payments": [ROW]} x',
-        '{"payments": [ROW], }',
-        '{"payments": [ROW], "other": 1}',
-        '{"other": 1, "payments": [ROW]}',
-        '{"payments": [ROW], "payments": [ROW]}',
-        '{"payments": [ROW, null, 7, [], {}]}',
-        '{"payments": [ROW, {"metadata": {"a": "1", "a": "2"}}]}',
-        '{"payments": [ROW, {"amount": NaN}]}',
-        '{"payments": [ROW, {"payer": "\\ud800"}]}',
-        '{"payments": [ROW, {"payer": "half]}',
-        '{"payments": [ROW, ' + "[" * 40 + "]" * 40 + "]}",
-        '{"payments": [ROW, {"metadata": {' + ",".join(f'"{n}": "1"' for n in range(101)) + "}}]}",
-        '{"payments": [ROW, {"note": "' + "x" * 300_000 + '"}]}',
-        "{1: 2}",
-    ],
-)
-def test_a_large_body_is_refused_as_a_small_one_is(client: Client, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Row by row or at once: the same status, the same code, the same pointers; and nothing is stored."""
-    answers = []
-    for small_bytes in (edge_rows.SMALL_BYTES * 100, -1):
-        monkeypatch.setattr(edge_rows, "SMALL_BYTES", small_bytes)
-        headers = {"Content-Type": "application/json"}
-        sent = body.replace("ROW", json.dumps(ROW))
-        answers.append(client.post("/payments/bulk", role="client", key="k", data=sent, headers=headers))
+BAD_BODIES = [
+    "",
+    " ",
+    "{}",
+    "[]",
+    "7",
+    '{"payments"}',
+    '{"payments": }',
+    '{"payments": 7}',
+    '{"payments": []}',
+    '{"payments": [ ]}',
+    '{"payments": [,]}',
+    '{"payments": [ROW,]}',
+    '{"payments": [ROW ROW]}',
+    '{"payments": [ROW}',
+    '{"payments": [ROW]',
+    '{"payments": [ROW]} x',
+    '{"payments": [ROW], }',
+    '{"payments": [ROW], "other": 1}',
+    '{"other": 1, "payments": [ROW]}',
+    '{"payments": [ROW], "payments": [ROW]}',
+    '{"payments": [ROW, null, 7, [], {}]}',
+    '{"payments": [ROW, {"metadata": {"a": "1", "a": "2"}}]}',
+    '{"payments": [ROW, {"amount": NaN}]}',
+    '{"payments": [ROW, {"payer": "\\ud800"}]}',
+    '{"payments": [ROW, {"payer": "half]}',
+    '{"payments": [ROW, ' + "[" * 40 + "]" * 40 + "]}",
+    '{"payments": [ROW, {"metadata": {' + ",".join(f'"{n}": "1"' for n in range(101)) + "}}]}",
+    '{"payments": [ROW, {"note": "' + "x" * 300_000 + '"}]}',
+    "{1: 2}",
+]
 
-    at_once_, row_by_row = answers
-    assert 400 <= at_once_.status_code < 500
-    assert row_by_row.status_code < 500
-    if body.strip()[:1] in ("{", ""):
-        assert row_by_row.status_code == at_once_.status_code or "x" * 99 in body
-        assert _pointers(row_by_row) == _pointers(at_once_) or "x" * 99 in body
+
+def test_a_large_body_is_refused_as_a_small_one_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row by row or at once: the same status, and the same pointers; and nothing is stored."""
+    for body in BAD_BODIES:
+        answers = []
+        for small_bytes in (edge_rows.SMALL_BYTES * 100, -1):
+            monkeypatch.setattr(edge_rows, "SMALL_BYTES", small_bytes)
+            headers = {"Content-Type": "application/json"}
+            sent = body.replace("ROW", json.dumps(ROW))
+            answers.append(client.post("/payments/bulk", role="client", key="k", data=sent, headers=headers))
+
+        at_once_, row_by_row = answers
+        assert 400 <= row_by_row.status_code < 500, body[:99]
+        if body.strip()[:1] in ("{", "") and len(body) < max(edge_rows.ROW_CHARACTERS):
+            assert row_by_row.status_code == at_once_.status_code, body[:99]
+            assert _pointers(row_by_row) == _pointers(at_once_), body[:99]
     assert client.db.payments.count_documents({}) == 0
 
 

@@ -212,43 +212,44 @@ ODD_AMOUNTS = [
 ]
 
 
-@pytest.mark.parametrize("query", ["", "method=card", "currency=EUR"])
-def test_amounts_that_cannot_be_read_stand_in_a_row_of_their_own_without_a_total(client: Client, query: str) -> None:
+def test_amounts_that_cannot_be_read_stand_in_a_row_of_their_own_without_a_total(client: Client) -> None:
     client.db.payments.insert_many([document(seq) for seq in range(1, 4)])
     client.db.payments.insert_many([document(10 + n, amount_minor=odd) for n, odd in enumerate(ODD_AMOUNTS)])
 
-    answer = client.get(f"/payments/summary?{query}").json
-
-    assert [(row["count"], row["total"]) for row in answer["data"]] == [(3, "0.06"), (len(ODD_AMOUNTS), None)]
-    assert [(row["count"], row["total"]) for row in answer["totals"]] == [(3, "0.06"), (len(ODD_AMOUNTS), None)]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"currency": None},
-        {"currency": "EURO"},
-        {"currency": 7},
-        {"direction": None},
-        {"status": ["voided"]},
-        {"paid_on": None},
-        {"paid_on": "yesterday"},
-        {"paid_on": "2026-13-01"},
-        {"paid_on": "1"},
-        {"paid_on": "2026-01-1é"},
-        {"paid_on": datetime(2026, 1, 1, tzinfo=UTC)},
-        {"paid_on": {"a": 1}},
-    ],
-)
-def test_a_damaged_payment_hides_nothing_and_is_counted(client: Client, changes: dict[str, Any]) -> None:
-    client.db.payments.insert_many([document(1), document(2, paid_on="2026-03-01"), document(3, **changes)])
-
-    for query in ("", "payer=ada"):
+    for query in ("", "method=card", "currency=EUR"):
         answer = client.get(f"/payments/summary?{query}").json
         for rows in (answer["data"], answer["totals"]):
-            assert sum(row["count"] for row in rows) == 3
-        sound = [row for row in answer["data"] if row["month"] in ("2026-01", "2026-03") and row["currency"] == "EUR"]
-        assert sum(Decimal(row["total"] or 0) for row in sound) >= Decimal("0.03")
+            assert [(row["count"], row["total"]) for row in rows] == [(3, "0.06"), (len(ODD_AMOUNTS), None)], query
+
+
+DAMAGED: list[dict[str, Any]] = [
+    {"currency": None},
+    {"currency": "EURO"},
+    {"currency": 7},
+    {"direction": None},
+    {"status": ["voided"]},
+    {"paid_on": None},
+    {"paid_on": "yesterday"},
+    {"paid_on": "2026-13-01"},
+    {"paid_on": "1"},
+    {"paid_on": "2026-01-1é"},
+    {"paid_on": datetime(2026, 1, 1, tzinfo=UTC)},
+    {"paid_on": {"a": 1}},
+]
+
+
+def test_a_damaged_payment_hides_nothing_and_is_counted(client: Client) -> None:
+    for number, changes in enumerate(DAMAGED):
+        tenant = f"t{number}"
+        sound = [document(1, tenant=tenant), document(2, tenant=tenant, paid_on="2026-03-01")]
+        client.db.payments.insert_many([*sound, document(3, tenant=tenant, **changes)])
+
+        for query in ("", "payer=ada"):
+            answer = client.get(f"/payments/summary?{query}", tenant=tenant).json
+            for rows in (answer["data"], answer["totals"]):
+                assert sum(row["count"] for row in rows) == 3, changes
+            totals = [Decimal(row["total"]) for row in answer["data"] if row["total"] is not None]
+            assert sum(totals) in (Decimal("0.03"), Decimal("0.06")), changes
 
 
 def test_it_holds_what_was_answered_before_it_was_asked_for(serve_api: Callable[..., Any]) -> None:
