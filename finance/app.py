@@ -32,10 +32,11 @@ from finance.numbering.drafts import Draft, Outcome
 from finance.numbering.lane import Lane
 from finance.once import NothingStored
 from finance.ownership import DatabaseNotOurs
-from finance.payments import allocations
+from finance.payments import allocations, summary
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
 from finance.payments import service as payments
+from finance.payments.bulk import PART_SIZE
 from finance.receivables import completing
 from finance.receivables import routes as receivables_routes
 from finance.shops import routes as shops_routes
@@ -43,6 +44,7 @@ from finance.shops import routes as shops_routes
 log = logging.getLogger(__name__)
 
 BUILD_S = 3_600.0  # how long indexes may take to build, on a database that holds millions of payments already
+BULK = "payments in bulk"
 LOOK_AGAIN_S = 5.0  # where the database was another software's, or MongoDB away
 BUILD_PAUSES_S = (0.5, 1, 2, 5, 10, 30)  # and then the last one, until they stand
 
@@ -60,11 +62,14 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         partial(lane.submit, deadline_s=config.commit_deadline_s)
         for lane in (lanes[payments_model.KIND], lanes[invoices_model.KIND])
     )
+    app.extensions[payments_routes.KEPT_TOTALS] = summary.Kept()
+    app.extensions[payments_routes.BULK_TURNS] = lists.Turns(of_tenant=1, in_all=payments_routes.BULKS_AT_ONCE)
     app.extensions[context.EXTENSION] = Parts(
         config=config,
         db=db,
         clock=clock,
         submit_payment=submit_payment,
+        submit_payments=partial(lanes[BULK].submit_many, deadline_s=config.commit_deadline_s),
         submit_invoice=submit_invoice,
         cipher=_field_cipher(db, config),
         protect=protect,
@@ -203,4 +208,7 @@ def _lanes(db: Db, *, config: Config, clock: Clock, protect: Callable[[], None])
             return [NothingStored.because_of(error) for _draft in drafts]
         return commit(drafts, now=clock())
 
-    return {kind: Lane(partial(protected, commit), kind=kind) for kind, commit in commits.items()}
+    lanes = {kind: Lane(partial(protected, commit), kind=kind) for kind, commit in commits.items()}
+    # Beside the lane of single payments, so that these never wait for a part of a bulk to be stored.
+    bulk = partial(protected, commits[payments_model.KIND])
+    return lanes | {BULK: Lane(bulk, kind=payments_model.KIND, batch_size_max=PART_SIZE)}

@@ -9,7 +9,7 @@ from flask import current_app
 from finance.config import Config
 from finance.database import Db
 from finance.encryption import FieldCipher
-from finance.numbering.lane import Submit
+from finance.numbering.lane import Submit, SubmitMany
 
 EXTENSION = "finance"
 
@@ -28,6 +28,7 @@ class Parts:
     db: Db
     clock: Clock
     submit_payment: Submit
+    submit_payments: SubmitMany
     submit_invoice: Submit
     cipher: FieldCipher
     protect: Callable[[], None]

@@ -74,6 +74,8 @@ INDEXES: tuple[Index, ...] = (
     index("payments", "currency_amount", "tenant currency amount_minor _id"),
     index("payments", "payer", "tenant payer_folded _id"),
     index("payments", "voided", "tenant status number_year number_seq _id", where={"status": "voided"}),
+    # How many of a month are voided, for the totals: only voided payments cost it.
+    index("payments", "voided_paid_on", "tenant status paid_on", where={"status": "voided"}),
     index("payments", "customer_code", "tenant customer_code? number_year number_seq _id"),
     index("payments", "reference", "tenant reference? _id"),
     index("payments", "previous_numbers", "tenant previous_numbers?"),

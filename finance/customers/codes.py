@@ -20,7 +20,7 @@ def reserve_code(db: Db, *, tenant: str) -> str:
     for _attempt in range(ATTEMPTS_MAX):
         (number_seq,) = counters.reserve(db, series, 1)
         code = series.format(number_seq)
-        if not store.has_code(db, tenant=tenant, customer_code=code):
+        if store.find_status(db, tenant=tenant, customer_code=code) is None:
             return code
         counters.raise_to(db, series, store.end_of_run(db, tenant=tenant, number_seq=number_seq))
     raise NumbersExhausted

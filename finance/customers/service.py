@@ -1,6 +1,6 @@
 """Onboarding customers, reading them, and what others may ask about them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -45,6 +45,13 @@ class CustomerCodeTaken(Conflict):
     extra_members = {"suggested_code": "A fresh code, kept for this form."}
 
 
+_REFUSAL_BY_STATUS: Mapping[Status | None, str] = {
+    None: "no customer has this code.",
+    "erased": "is that of a customer that was erased.",
+    "inactive": "the customer of this code is deactivated.",
+}
+
+
 def require_customer(db: Db, *, tenant: str, customer_code: str) -> None:
     """Raise Invalid, or CustomerErased, unless the tenant has an active customer of this code."""
     require_active(store.find_status(db, tenant=tenant, customer_code=customer_code))
@@ -52,18 +59,26 @@ def require_customer(db: Db, *, tenant: str, customer_code: str) -> None:
 
 def require_active(status: Status | None) -> None:
     """Raise Invalid, or CustomerErased, unless this is an active customer's status; None where no customer is."""
-    if status is None:
-        raise Invalid.field("customer_code", "no customer has this code.")
+    refusal = _REFUSAL_BY_STATUS.get(status)
+    if refusal is None:
+        return
     if status == "erased":
-        raise CustomerErased(errors=[FieldError("is that of a customer that was erased.", pointer="/customer_code")])
-    if status != "active":
-        raise Invalid.field("customer_code", "the customer of this code is deactivated.")
+        raise CustomerErased(errors=[FieldError(refusal, pointer="/customer_code")])
+    raise Invalid.field("customer_code", refusal)
+
+
+def refused_codes(db: Db, *, tenant: str, customer_codes: Iterable[str]) -> dict[str, str]:
+    """Return those of the codes that are not of an active customer, and why; all are looked up together."""
+    codes = sorted(set(customer_codes))
+    statuses = store.find_statuses(db, tenant=tenant, customer_codes=codes) if codes else {}
+    refusals = {code: _REFUSAL_BY_STATUS.get(statuses.get(code)) for code in codes}
+    return {code: refusal for code, refusal in refusals.items() if refusal is not None}
 
 
 def get_code(db: Db, *, tenant: str, customer_code: str) -> str:
     """Return the code as it is stored; raises CustomerNotFound where no customer has it."""
     code = parse_code(customer_code)
-    if code is None or not store.has_code(db, tenant=tenant, customer_code=code):
+    if code is None or store.find_status(db, tenant=tenant, customer_code=code) is None:
         raise CustomerNotFound.named(customer_code)
     return code
 

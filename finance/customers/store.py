@@ -92,13 +92,14 @@ def find_customer_by_action_key(book: Book, *, tenant: str, action_key: str) -> 
 
 
 def find_status(db: Db, *, tenant: str, customer_code: str) -> Status | None:
-    """Return the status of the customer of this code, None where there is none."""
-    found = _customers(db).find_one({"tenant": tenant, "customer_code": customer_code}, {"status": True})
-    return status_of(found) if found else None
+    return find_statuses(db, tenant=tenant, customer_codes=[customer_code]).get(customer_code)
 
 
-def has_code(db: Db, *, tenant: str, customer_code: str) -> bool:
-    return find_status(db, tenant=tenant, customer_code=customer_code) is not None
+def find_statuses(db: Db, *, tenant: str, customer_codes: Sequence[str]) -> dict[str, Status]:
+    """Return the status of each customer that there is of these codes."""
+    wanted = {"tenant": tenant, "customer_code": {"$in": customer_codes}}
+    found = _customers(db).find(wanted, {"_id": False, "customer_code": True, "status": True})
+    return {customer["customer_code"]: status_of(customer) for customer in found}
 
 
 def find_active_with_identity(

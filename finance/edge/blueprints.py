@@ -23,9 +23,14 @@ class Blueprint(flask_smorest.Blueprint):
     What it says of a route is flask-smorest's; what is done at a request is in here, without the layers of webargs.
     """
 
-    def arguments(self, schema: Schema, *, location: str = "json", **documented: Any) -> Decorator:
-        """Return a decorator: what `schema` makes of the body (or the query) is an argument of the view."""
-        load = Arguments(schema, location=location).load
+    def arguments(
+        self, schema: Schema, *, location: str = "json", load: Callable[[], Any] | None = None, **documented: Any
+    ) -> Decorator:
+        """Return a decorator: what `schema` makes of the body (or the query) is an argument of the view.
+
+        `load` does that instead, for a body that has to be read in another way (edge/rows.py).
+        """
+        load = load or Arguments(schema, location=location).load
 
         def decorate(view: View) -> View:
             @functools.wraps(view)

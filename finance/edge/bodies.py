@@ -4,7 +4,6 @@ Whoever sends a body isn't known to be harmless. So nothing here goes back over 
 for each of its items, no pattern can be tried from every place, and what is too much is refused where it is met.
 """
 
-import codecs
 import gc
 import json
 import re
@@ -39,8 +38,22 @@ class UnsupportedMediaType(FinanceError):
 def read_json_object() -> dict[str, Any]:
     """Return the request's body. Numbers with a point come as Decimal, with the digits that were written.
 
-    Raises NotParseable, LengthRequired, BodyTooLarge, UnsupportedMediaType, RequestTimeout, or Invalid where it isn't
-    an object.
+    Raises what `read_body` and `parse_json` do, or Invalid where it isn't an object.
+    """
+    return require_object(parse_json(read_body()))
+
+
+def require_object(body: Any) -> dict[str, Any]:
+    """Return a body that is an object; raises Invalid."""
+    if not isinstance(body, dict):
+        raise Invalid("The body must be a JSON object.", errors=[FieldError("must be a JSON object.", pointer="")])
+    return body
+
+
+def read_body(*, bytes_max: int | None = None) -> bytes:
+    """Return the whole of the request's body, of at most `bytes_max`: as many as any may have, unless it is given.
+
+    Raises NotParseable, LengthRequired, BodyTooLarge, UnsupportedMediaType or RequestTimeout.
     """
     asked = request._get_current_object()  # type: ignore[attr-defined]  # once, not at every look
     environ = asked.environ
@@ -48,7 +61,7 @@ def read_json_object() -> dict[str, Any]:
         raise UnsupportedMediaType
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() not in ("identity", ""):
         raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
-    length, length_max = asked.content_length, asked.max_content_length
+    length, length_max = asked.content_length, bytes_max or asked.max_content_length
     if length is None:
         raise LengthRequired
     if length_max is not None and length > length_max:
@@ -57,10 +70,7 @@ def read_json_object() -> dict[str, Any]:
         raw = _read(environ, length)
     if len(raw) != length:
         raise NotParseable("The body ended before its Content-Length.")
-    body = parse_json(raw)
-    if not isinstance(body, dict):
-        raise Invalid("The body must be a JSON object.", errors=[FieldError("must be a JSON object.", pointer="")])
-    return body
+    return raw
 
 
 def _read(environ: WSGIEnvironment, length: int) -> bytes:
@@ -83,36 +93,61 @@ def parse_json(raw: bytes) -> Any:
     # four times as long with it. A JSON value has no cycles that it could find.
     gc.disable()
     try:
-        return _parse(raw)
+        return _parse(as_text(raw))
     finally:
         gc.enable()
 
 
-def _not_json(raw: bytes, error: json.JSONDecodeError) -> str:
-    if not raw.strip():
-        return "The body is empty; send a JSON object."
-    if raw.startswith(codecs.BOM_UTF8):
-        return "The body begins with a byte order mark; send JSON in UTF-8 without one."
-    where = f"at line {error.lineno}, column {error.colno}"
-    return f"The body is not JSON: {error.msg.removesuffix(' at')} {where}."
-
-
-def _parse(raw: bytes) -> Any:
+def as_text(raw: bytes) -> str:
+    """Return a body as text; raises NotParseable."""
     try:
-        value = _DECODER.decode(raw.decode("utf-8"))
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
         raise NotParseable("The body is not UTF-8.") from None
-    except json.JSONDecodeError as error:
-        raise NotParseable(_not_json(raw, error)) from None
+
+
+def not_json(text: str, error: json.JSONDecodeError) -> NotParseable:
+    """Return what is said of a body that isn't JSON."""
+    if not text.strip():
+        return NotParseable("The body is empty; send a JSON object.")
+    if text.startswith("\ufeff"):
+        return NotParseable("The body begins with a byte order mark; send JSON in UTF-8 without one.")
+    where = f"at line {error.lineno}, column {error.colno}"
+    return NotParseable(f"The body is not JSON: {error.msg.removesuffix(' at')} {where}.")
+
+
+def parse_value(text: str, *, at: int = 0) -> tuple[Any, int]:
+    """Return the value that begins at a place of a text, and where it ends.
+
+    Raises json.JSONDecodeError, NotParseable on what is JSON and yet not plain and unambiguous, and Invalid where an
+    object has too many members.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
     except ValueError:  # an integer of thousands of digits
         raise NotParseable("The body holds a number that is too long.") from None
     except RecursionError:  # hundreds of levels
         raise NotParseable(_TOO_DEEP) from None
-    could_exceed = raw.count(b"[") + raw.count(b"{") > NESTING_MAX or raw.count(b":") > MEMBERS_MAX
+    could_exceed = text.count("[", at, end) + text.count("{", at, end) > NESTING_MAX or (
+        text.count(":", at, end) > MEMBERS_MAX
+    )
     if could_exceed and isinstance(value, dict | list):
         _refuse_excess(value)
-    if b"\\u" in raw:  # the only way to write a NUL or half a surrogate pair
+    if text.find("\\u", at, end) >= 0:  # the only way to write a NUL or half a surrogate pair
         _refuse_unstorable_text(value)
+    return value, end
+
+
+def _parse(text: str) -> Any:
+    try:
+        value, end = parse_value(text, at=_after_space(text, 0))
+        end = _after_space(text, end)
+        if end != len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
+    except json.JSONDecodeError as error:
+        raise not_json(text, error) from None
     return value
 
 
@@ -131,6 +166,11 @@ def _refuse_constant(text: str) -> NoReturn:
     raise NotParseable(f"{text} is not JSON.")
 
 
+def _after_space(text: str, at: int) -> int:
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing at all, too
+
+
+_SPACE = re.compile(r"[ \t\n\r]*+")
 _TOO_DEEP = f"The JSON is nested more than {NESTING_MAX} levels deep."
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 

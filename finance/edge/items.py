@@ -18,14 +18,17 @@ class Items(fields.List):
     def __init__(self, schema: Schema, length_max: int, *, length_min: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("metadata", {}).update(minItems=length_min, maxItems=length_max)
         super().__init__(fields.Nested(schema), error_messages=_REQUIRED, **kwargs)
-        self._lengths = (length_min, length_max)
+        self.length_min, self.length_max = length_min, length_max
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
-        length_min, length_max = self._lengths
+    def check_length(self, value: Any) -> None:
+        """Raise ValidationError unless it is a list, and not too long or too short."""
         if not isinstance(value, list):
             raise ValidationError("must be a list.")
-        if not length_min <= len(value) <= length_max:
-            raise ValidationError(f"must hold {length_min} to {length_max} items.")
+        if not self.length_min <= len(value) <= self.length_max:
+            raise ValidationError(f"must hold {self.length_min} to {self.length_max} items.")
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        self.check_length(value)
         loaded: list[Any] = []
         errors: dict[int, Any] = {}
         collected = 0
@@ -34,7 +37,7 @@ class Items(fields.List):
                 loaded.append(self.inner.deserialize(item, **kwargs))
             except ValidationError as refused:
                 errors[position] = refused.messages
-                collected += _count(refused.messages)
+                collected += count_messages(refused.messages)
                 if collected >= ERRORS_MAX:
                     break
         if errors:
@@ -42,7 +45,8 @@ class Items(fields.List):
         return loaded
 
 
-def _count(messages: Any) -> int:
+def count_messages(messages: Any) -> int:
+    """Return how many errors these are."""
     if isinstance(messages, Mapping):
-        return sum(map(_count, messages.values()))
+        return sum(map(count_messages, messages.values()))
     return len(messages) if isinstance(messages, list) else 1

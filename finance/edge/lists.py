@@ -26,9 +26,13 @@ WAIT_S = 8.0
 
 
 class Turns:
-    """Who reads a page now. The others of the same tenant wait, in the time that their request has."""
+    """Who reads a page now, or does other long work. The others of the same tenant wait, in the time that their
+    request has; where `in_all` is given, no more than that many go on at a time, of whatever tenant.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_tenant: int = READ_AT_ONCE, in_all: int | None = None) -> None:
+        self._of_tenant = of_tenant
+        self._all = None if in_all is None else threading.Semaphore(in_all)
         self._lock = threading.Lock()
         self._by_tenant: dict[str, tuple[threading.Semaphore, int]] = {}  # and how many have it or wait for it
 
@@ -37,19 +41,14 @@ class Turns:
         """Wait for a turn; raises TooBusy where none comes in time."""
         semaphore = self._enter(tenant)
         try:
-            remaining_s = database.remaining_s()
-            if not semaphore.acquire(timeout=WAIT_S if remaining_s is None else max(remaining_s, 0.001)):
-                raise TooBusy
-            try:
+            with _held(semaphore), _held(self._all):
                 yield
-            finally:
-                semaphore.release()
         finally:
             self._leave(tenant)
 
     def _enter(self, tenant: str) -> threading.Semaphore:
         with self._lock:
-            semaphore, count = self._by_tenant.get(tenant) or (threading.Semaphore(READ_AT_ONCE), 0)
+            semaphore, count = self._by_tenant.get(tenant) or (threading.Semaphore(self._of_tenant), 0)
             self._by_tenant[tenant] = (semaphore, count + 1)
         return semaphore
 
@@ -58,6 +57,19 @@ class Turns:
             semaphore, count = self._by_tenant.pop(tenant)
             if count > 1:
                 self._by_tenant[tenant] = (semaphore, count - 1)
+
+
+@contextmanager
+def _held(semaphore: threading.Semaphore | None) -> Iterator[None]:
+    remaining_s = database.remaining_s()
+    wait_s = WAIT_S if remaining_s is None else max(remaining_s, 0.001)
+    if semaphore is not None and not semaphore.acquire(timeout=wait_s):
+        raise TooBusy
+    try:
+        yield
+    finally:
+        if semaphore is not None:
+            semaphore.release()
 
 
 def list_reply(

@@ -20,6 +20,7 @@ Send `Authorization: Bearer <key>`. Send an `Idempotency-Key` with every POST: a
 answered with the first result and `Idempotent-Replayed: true`; with another body it is 422 `idempotency_key_reused`.
 Every error is `application/problem+json` with a `code` that programs can rely on."""
 
+NEEDS_KEY = "x-needs-key"  # of an operation, until its parameters are made of it: an Idempotency-Key is required
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -89,7 +90,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     for method, operation in operations_of(document):
         operation.setdefault("responses", {}).pop("422", None)  # flask-smorest's own: ours follow
         if method == "post":
-            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            required = {"required": operation.pop(NEEDS_KEY, False)}
+            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY | required)
         _add_conditions(method, operation)
         _add_headers(method, operation)
     _add_path_examples(document)

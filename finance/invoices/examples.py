@@ -81,6 +81,35 @@ CANCELLED = INVOICE | {
     ],
 }
 INVOICES = page(PARTLY_PAID | _MASKED)
+SUMMARY = {
+    "as_of": AT,
+    "data": [
+        {
+            "currency": "EUR",
+            "count": 1,
+            "total_net": "1000.00",
+            "total_tax": "180.00",
+            "total": "1180.00",
+            "amount_paid": "180.00",
+            "amount_credited": "0.00",
+            "outstanding": "1000.00",
+            "overdue": "0.00",
+        }
+    ],
+    "taxes": [
+        {
+            "month": "2026-11",
+            "currency": "EUR",
+            "rate": "18",
+            "net_invoiced": "1000.00",
+            "tax_invoiced": "180.00",
+            "net_credited": "0.00",
+            "tax_credited": "0.00",
+            "net": "1000.00",
+            "tax": "180.00",
+        }
+    ],
+}
 _TO_ITS_INVOICE = {"invoice_number": "FAC-DKR1-202611-0001", "payment_number": None, "amount": "180.00"}
 CREDITED = _ISSUED | {
     "credit_note_number": "AV-DKR1-202611-0001",

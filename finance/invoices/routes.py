@@ -17,13 +17,24 @@ from finance.edge.blueprints import Blueprint
 from finance.edge.conditions import asked_condition, tag_of, tagged_reply
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
-from finance.edge.lists import list_reply
+from finance.edge.lists import EXTENSION as LIST_TURNS
+from finance.edge.lists import Turns, list_reply
 from finance.edge.openapi import ETAG, LOCATION
 from finance.edge.replies import reply
 from finance.encryption import EncryptionKeyWrong, EncryptionNotConfigured
 from finance.errors import PreconditionFailed
 from finance.events import NotRecorded
-from finance.invoices import cancelling, credit_notes, crediting, examples, issuing, note_giving, sequences, service
+from finance.invoices import (
+    cancelling,
+    credit_notes,
+    crediting,
+    examples,
+    issuing,
+    note_giving,
+    sequences,
+    service,
+    summary,
+)
 from finance.invoices.answers import (
     CreditNotePageSchema,
     CreditNoteSchema,
@@ -60,6 +71,7 @@ from finance.invoices.schemas import (
 )
 from finance.invoices.sequences import IssuedOnBeforeLast
 from finance.invoices.settling import InvoiceNotFound, Settling
+from finance.invoices.summary_schemas import InvoiceSummaryFiltersSchema, InvoiceSummarySchema
 from finance.invoices.tax_numbers import GSTIN, TAX_NUMBERS, opened, record_read
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
@@ -132,6 +144,24 @@ def list_invoices(query: dict[str, Any]) -> Response:
         settling=_settling(),
     )
     return list_reply(query, list_page, _masked_invoice)
+
+
+@blueprint.route("/invoices/summary", methods=["GET"])
+@requires("accountant")
+@fails(summary.SummaryTakesTooLong)
+@blueprint.arguments(InvoiceSummaryFiltersSchema(), location="query")
+@blueprint.response(200, InvoiceSummarySchema(), example=examples.SUMMARY)
+def summarize_invoices(query: dict[str, Any]) -> Response:
+    """Show what the invoices of a list come to, and net and tax by month and rate, for a VAT return"""
+    shared, tenant = parts(), caller().tenant
+    now = shared.clock()
+    today = now.astimezone(shared.config.timezone).date()
+    turns: Turns = current_app.extensions[LIST_TURNS]
+    with turns.turn(tenant):
+        found = summary.summarize(
+            shared.db, tenant=tenant, filters=filters_of(query), settling=_settling(), now=now, today=today
+        )
+    return reply({"as_of": found.as_of, "data": found.data, "taxes": found.taxes})
 
 
 @exported(blueprint, "/invoices/export", EXPORTED, dump_invoice)

@@ -165,6 +165,11 @@ def find_newest(db: Db, *, kind: str, tenant: str, shop: str, period: str, numbe
     return collection.find_one({"tenant": tenant, "shop": shop, "period": period, "number_seq": number_seq})
 
 
+def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
+    """Return the MongoDB filter of a tenant's documents that a list's filters mean."""
+    return {"tenant": tenant, **_query(filters)}
+
+
 def _query(filters: Mapping[str, Any]) -> Document:
     """Return the MongoDB filter of the list's filters."""
     names = ("shop", "status", "currency", "customer_code", "invoice_number", "idempotency_key", "period")

@@ -39,18 +39,19 @@ ANSWER_S = 1.0  # between the deadline for MongoDB and that of the answer
 STUCK_S = 20.0  # twice what a request may take
 COMMIT_S = 4.0  # what a batch has at least: who has less time left when its turn comes has waited too long
 
-# A lane's `submit` with its deadline: what a service needs to have its document numbered and stored.
+# A lane's `submit` with its deadline: what a service needs to have its document numbered and stored; and several.
 Submit = Callable[[Draft], Stored | Taken]
+SubmitMany = Callable[[Sequence[Draft]], Sequence[Outcome]]
 
 
 class _Ticket:
-    """A request in the lane. Its lock is held until there is something to see: its outcome, or that it may lead."""
+    """A request in the lane. Its lock is held until there is something to see: its outcomes, or that it may lead."""
 
-    __slots__ = ("_is_signalled", "_lock", "draft", "outcome")
+    __slots__ = ("_is_signalled", "_lock", "drafts", "outcomes")
 
-    def __init__(self, draft: Draft) -> None:
-        self.draft = draft
-        self.outcome: Outcome | None = None
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        self.drafts = drafts
+        self.outcomes: Sequence[Outcome] | None = None
         self._is_signalled = False
         self._lock = threading.Lock()
         self._lock.acquire()
@@ -79,8 +80,15 @@ class Lane:
     `commit` takes drafts and returns one outcome each; where it raises, the outcome of all of them is unknown.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Draft]], list[Outcome]], *, kind: str) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Draft]], list[Outcome]],
+        *,
+        kind: str,
+        batch_size_max: int = BATCH_SIZE_MAX,
+    ) -> None:
         self._commit = commit
+        self._batch_size_max = batch_size_max
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
         self._pending_by_tenant: Counter[str] = Counter()
@@ -96,19 +104,26 @@ class Lane:
         Raises TooBusy, what the commit raised or gave for this draft, or OutcomeUnknown after `deadline_s` seconds, or
         a second after the request's own deadline for MongoDB.
         """
+        [outcome] = self.submit_many((draft,), deadline_s=deadline_s)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def submit_many(self, drafts: Sequence[Draft], *, deadline_s: float) -> Sequence[Outcome]:
+        """Wait until some drafts of one tenant are stored, together, and return what became of each, in their order.
+
+        Raises TooBusy, or NothingStored while there is no database: then none of them was tried.
+        """
         began = monotonic()
         remaining_s = database.remaining_s()
         if remaining_s is not None:
             deadline_s = min(deadline_s, remaining_s + ANSWER_S)
-        ticket = self._admit(draft)
+        ticket = self._admit(drafts)
         try:
-            outcome = self._see_through(ticket, until=began + deadline_s, commit_s=min(COMMIT_S, deadline_s / 2))
+            return self._see_through(ticket, until=began + deadline_s, commit_s=min(COMMIT_S, deadline_s / 2))
         finally:
             self._leave(ticket)
             self._wait_seconds.observe(monotonic() - began)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
 
     def is_stuck(self) -> bool:
         """Return whether a commit goes on though every deadline that it has is over."""
@@ -116,12 +131,12 @@ class Lane:
             begun_at = min(self._begun_at.values(), default=None)
         return begun_at is not None and monotonic() - begun_at > STUCK_S
 
-    def _admit(self, draft: Draft) -> _Ticket:
+    def _admit(self, drafts: Sequence[Draft]) -> _Ticket:
         """Let a request wait; raises TooBusy where too many do, and NothingStored while there is no database.
 
         A tenant may have as many as there is room left beside them, so that the crowd of one doesn't shut out another.
         """
-        tenant = draft.series.tenant
+        tenant = drafts[0].series.tenant
         with self._lock:
             if self._is_away and self._begun_at:  # one looks whether it is back
                 raise NothingStored
@@ -129,39 +144,43 @@ class Lane:
                 raise TooBusy
             self._pending += 1
             self._pending_by_tenant[tenant] += 1
-            ticket = _Ticket(draft)
+            ticket = _Ticket(drafts)
             self._waiting.append(ticket)
         return ticket
 
     def _leave(self, ticket: _Ticket) -> None:
-        tenant = ticket.draft.series.tenant
+        tenant = ticket.drafts[0].series.tenant
         with self._lock:
             self._pending -= 1
             self._pending_by_tenant[tenant] -= 1
             if not self._pending_by_tenant[tenant]:
                 del self._pending_by_tenant[tenant]
 
-    def _see_through(self, ticket: _Ticket, *, until: float, commit_s: float) -> Outcome:
+    def _see_through(self, ticket: _Ticket, *, until: float, commit_s: float) -> Sequence[Outcome]:
         turn_until = until - commit_s
-        while ticket.outcome is None:
+        while ticket.outcomes is None:
             now = monotonic()
             batch = self._take(now)
             if batch:
                 self._store(batch, deadline_s=max(until - now, commit_s))
             elif now >= turn_until and self._withdraw(ticket):
-                return TooBusy()
+                return [TooBusy() for _draft in ticket.drafts]
             elif now >= until:
-                return OutcomeUnknown()
+                return [OutcomeUnknown() for _draft in ticket.drafts]
             else:
                 ticket.wait(min(LATE_S, (turn_until if now < turn_until else until) - now))
-        return ticket.outcome
+        return ticket.outcomes
 
     def _take(self, now: float) -> list[_Ticket]:
         """Return those to store now, the longest waiting first: none where a commit is under way that isn't late."""
         with self._lock:
             if self._begun_at and (len(self._begun_at) >= COMMITS_MAX or now - max(self._begun_at.values()) < LATE_S):
                 return []
-            batch = [self._waiting.popleft() for _ticket in range(min(len(self._waiting), BATCH_SIZE_MAX))]
+            batch: list[_Ticket] = []
+            room = self._batch_size_max
+            while self._waiting and (not batch or len(self._waiting[0].drafts) <= room):
+                batch.append(self._waiting.popleft())
+                room -= len(batch[-1].drafts)
             if batch:
                 self._begun_at[id(batch)] = now
         return batch
@@ -176,14 +195,14 @@ class Lane:
 
     def _store(self, batch: list[_Ticket], *, deadline_s: float) -> None:
         """Store a batch, and tell each of its requests; whatever happens, each gets an answer and the next goes on."""
-        self._batch_size.observe(len(batch))
+        drafts = [draft for ticket in batch for draft in ticket.drafts]
+        self._batch_size.observe(len(drafts))
         outcomes: Sequence[Outcome] = ()
         try:
             # In a context of its own: the deadline and the id of this request are not those of all others.
-            drafts = [ticket.draft for ticket in batch]
             outcomes = contextvars.Context().run(self._commit_or_explain, drafts, deadline_s)
         finally:
-            self._tell(batch, outcomes or [OutcomeUnknown() for _ticket in batch])
+            self._tell(batch, outcomes or [OutcomeUnknown() for _draft in drafts])
 
     def _tell(self, batch: list[_Ticket], outcomes: Sequence[Outcome]) -> None:
         with self._lock:
@@ -191,12 +210,13 @@ class Lane:
             self._is_away = all(_is_away(outcome) for outcome in outcomes)
             if self._is_away:  # those who wait would find the same, one batch after the other
                 batch = [*batch, *self._waiting]
-                outcomes = [*outcomes, *(NothingStored() for _ticket in self._waiting)]
+                outcomes = [*outcomes, *(NothingStored() for ticket in self._waiting for _draft in ticket.drafts)]
                 self._waiting.clear()
             if self._waiting:
                 self._waiting[0].signal()
-            for ticket, outcome in zip(batch, outcomes, strict=True):
-                ticket.outcome = outcome
+            each = iter(outcomes)
+            for ticket in batch:
+                ticket.outcomes = [next(each) for _draft in ticket.drafts]
                 ticket.signal()
 
     def _commit_or_explain(self, drafts: Sequence[Draft], deadline_s: float) -> Sequence[Outcome]:

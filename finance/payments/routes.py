@@ -1,10 +1,12 @@
 """`/payments`: each view loads, calls and dumps."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, current_app
+from flask_smorest.utils import deepupdate
 
 from finance.allocations.model import LATER_FAILURES, AllocationsFull, NothingAllocated
 from finance.auth.guard import asked, caller, requires
@@ -12,17 +14,22 @@ from finance.context import parts
 from finance.customers import service as customers
 from finance.customers.changes import CustomerErased
 from finance.customers.service import CustomerNotFound
+from finance.edge import headers
 from finance.edge.blueprints import Blueprint
 from finance.edge.conditions import asked_condition, tagged_reply
 from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
-from finance.edge.lists import list_reply
-from finance.edge.openapi import ETAG, LOCATION
-from finance.errors import PreconditionFailed
+from finance.edge.lists import EXTENSION as LIST_TURNS
+from finance.edge.lists import Turns, list_reply
+from finance.edge.openapi import ETAG, LOCATION, NEEDS_KEY
+from finance.edge.replies import reply
+from finance.edge.rows import Rows, rows_reply
+from finance.errors import Invalid, PreconditionFailed
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
-from finance.payments import allocating, allocations, examples, service
+from finance.payments import allocating, allocations, bulk, examples, service, summary
 from finance.payments.answers import PaymentPageSchema, PaymentSchema, dump_payment
+from finance.payments.bulk_schemas import BODY_BYTES_MAX, BulkPaymentsSchema, BulkSchema
 from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
@@ -37,6 +44,11 @@ from finance.payments.schemas import (
     filters_of,
 )
 from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentHistoryFull, PaymentNotFound
+from finance.payments.summary_schemas import PaymentSummaryFiltersSchema, PaymentSummarySchema
+
+KEPT_TOTALS = "finance-kept-totals"
+BULK_TURNS = "finance-bulk-turns"
+BULKS_AT_ONCE = 3  # in one process, each with some ten megabytes; one of a tenant
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
 of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
@@ -77,6 +89,44 @@ def record_payment(posted: dict[str, Any], query: dict[str, str]) -> Response:
     )
 
 
+def in_turn(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Have a view wait for its turn before it reads its body, and refuse what has no Idempotency-Key."""
+
+    @functools.wraps(view)
+    def taking_turns(*args: Any, **kwargs: Any) -> Response:
+        if headers.idempotency_key() is None:
+            raise Invalid.parameter("Idempotency-Key", "is required here: with it a repeat completes what is missing.")
+        turns: Turns = current_app.extensions[BULK_TURNS]
+        with turns.turn(caller().tenant):
+            return view(*args, **kwargs)
+
+    known = getattr(view, "_apidoc", {})
+    taking_turns._apidoc = deepupdate(known, {"manual_doc": {NEEDS_KEY: True}})  # type: ignore[attr-defined]
+    return taking_turns
+
+
+@blueprint.route("/bulk", methods=["POST"])
+@requires("client")
+@fails(bulk.BulkIncomplete, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@in_turn
+@blueprint.arguments(
+    BulkSchema(), load=Rows(BulkSchema(), bytes_max=BODY_BYTES_MAX).load, example=examples.NEW_PAYMENTS
+)
+@blueprint.response(201, BulkPaymentsSchema(), example=examples.RECORDED)
+def record_payments(rows: list[dict[str, Any]]) -> Response:
+    """Record up to 5,000 payments, all or none: a repeat with the same key stores what is missing, nothing twice"""
+    shared, now_asked = parts(), asked()
+    answer = bulk.record_payments(
+        shared.db,
+        now_asked,
+        key=now_asked.key or "",
+        submit=shared.submit_payments,
+        rows=rows,
+        day_of=lambda at: at.astimezone(shared.config.timezone).date(),
+    )
+    return rows_reply(answer.document, dump_payment, status=201, replayed=answer.replayed)
+
+
 @blueprint.route("/<payment_number>", methods=["GET"])
 @requires("client")
 @fails(PaymentNotFound)
@@ -94,6 +144,21 @@ def get_payment(payment_number: str) -> Response:
 def list_payments(query: dict[str, Any]) -> Response:
     """List payments, the newest number first"""
     return _page(query, filters_of(query))
+
+
+@blueprint.route("/summary", methods=["GET"])
+@requires("accountant")
+@fails(summary.SummaryTakesTooLong)
+@blueprint.arguments(PaymentSummaryFiltersSchema(), location="query")
+@blueprint.response(200, PaymentSummarySchema(), example=examples.SUMMARY)
+def summarize_payments(query: dict[str, Any]) -> Response:
+    """Show what the payments of a list come to, per currency, direction, status and month"""
+    shared, tenant = parts(), caller().tenant
+    kept: summary.Kept = current_app.extensions[KEPT_TOTALS]
+    turns: Turns = current_app.extensions[LIST_TURNS]
+    with turns.turn(tenant):
+        found = summary.summarize(shared.db, kept, tenant=tenant, filters=filters_of(query), now=shared.clock())
+    return reply({"as_of": found.as_of, "data": found.data, "totals": found.totals})
 
 
 @exported(blueprint, "/export", EXPORTED, dump_payment)

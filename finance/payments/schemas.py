@@ -161,7 +161,7 @@ class VoidSchema(Schema):
 
 
 # What a list is often asked for, and how it is asked here.
-_ASKED_OTHERWISE = (
+ASKED_OTHERWISE = (
     dict.fromkeys(
         ("paid_on", "date", "day", "payment_date"),
         "is not a parameter here; paid_from and paid_to say from which day to which, the same in both for one day.",
@@ -220,7 +220,7 @@ class PaymentFiltersSchema(FiltersSchema):
 
 
 class PaymentExportSchema(PaymentFiltersSchema):
-    fixed = OF_EXPORTS | _ASKED_OTHERWISE
+    fixed = OF_EXPORTS | ASKED_OTHERWISE
 
     sort = Choice(SORTS, name="PaymentSort", load_default="payment_number")
 
@@ -228,7 +228,7 @@ class PaymentExportSchema(PaymentFiltersSchema):
 class PaymentListSchema(PaymentFiltersSchema):
     """The filters, the order and the place of one page."""
 
-    fixed = OF_LISTS | _ASKED_OTHERWISE
+    fixed = OF_LISTS | ASKED_OTHERWISE
 
     sort = Choice(SORTS, name="PaymentSort", load_default="-payment_number")
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)

@@ -6,9 +6,10 @@ from typing import Any, cast
 from bson import Decimal128, ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from finance.allocations.derived import unallocated
 from finance.database import Db, Document
@@ -20,6 +21,10 @@ from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment
 from finance.text import beginning
 
 FOREIGN_BATCH = 1_000
+INTEGERS = ("int", "long")
+# SnapshotTooOld, SnapshotUnavailable; and what a server says that is in no replica set.
+NO_SNAPSHOT = (239, 246, 20, 72, 123)
+KEYS_BATCH = 100  # read and made into objects at a time, while others wait
 
 
 def _payments(db: Db) -> Collection[Payment]:
@@ -106,8 +111,66 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     return query
 
 
+def find_first_and_last_day(db: Db, *, tenant: str, filters: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the first and the last `paid_on` that is a text, in the days of the filters; None where there is none."""
+    days = {name: filters[name] for name in ("paid_from", "paid_to") if name in filters}
+    query = query_of(tenant, {"paid_from": "", **days})
+    ends = [
+        _payments(db).find_one(query, {"paid_on": True}, sort=[("paid_on", direction), ("number_seq", direction)])
+        for direction in (1, -1)
+    ]
+    return (ends[0]["paid_on"], ends[1]["paid_on"]) if ends[0] and ends[1] else None
+
+
+def count_of_days(db: Db, *, tenant: str, days: Document, status: str | None = None) -> int:
+    """Return how many payments there are of these days, in all or of a status; by counting the keys of an index."""
+    query: Document = {"tenant": tenant, "paid_on": days} | ({} if status is None else {"status": status})
+    return int(db.command("count", "payments", query=query, readConcern={"level": "majority"})["n"])
+
+
+def group_totals(db: Db, query: Document) -> list[Document]:
+    """Return count and total by day, currency, direction, status and type of the amount; the total of what isn't an
+    integer is none.
+
+    MongoDB adds integers exactly and gives a floating point number where the sum is more than one can be; then they are
+    added as decimals. All is of one moment where MongoDB keeps it (a replica set does for five minutes).
+    """
+    try:
+        with db.client.start_session(snapshot=True) as moment:
+            return _group_totals(db, query, moment)
+    except OperationFailure as error:
+        if error.code not in NO_SNAPSHOT:
+            raise
+        return _group_totals(db, query, None)
+
+
+def _group_totals(db: Db, query: Document, moment: ClientSession | None) -> list[Document]:
+    groups = list(db.payments.aggregate(_totals_pipeline(query, "$amount_minor"), session=moment))
+    if any(isinstance(group["total"], float) for group in groups if group["_id"]["type"] in INTEGERS):
+        is_number = {"$isNumber": "$amount_minor"}
+        amount = {"$cond": [is_number, {"$toDecimal": "$amount_minor"}, 0]}
+        groups = list(db.payments.aggregate(_totals_pipeline(query, amount), session=moment))
+    for group in groups:
+        total = group["total"]
+        exact = int(total.to_decimal()) if isinstance(total, Decimal128) else total
+        group["total"] = exact if group["_id"]["type"] in INTEGERS else None
+    return groups
+
+
+def _totals_pipeline(query: Document, amount: Any) -> list[Document]:
+    by = {"day": "$paid_on", "currency": "$currency", "direction": "$direction", "status": "$status"}
+    key = {**by, "type": {"$type": "$amount_minor"}}
+    return [{"$match": query}, {"$group": {"_id": key, "count": {"$sum": 1}, "total": {"$sum": amount}}}]
+
+
 def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
     return _payments(db).find_one({"tenant": tenant, "idempotency_key": idempotency_key})
+
+
+def each_of_keys(db: Db, *, tenant: str, first: str, before: str) -> Iterator[Payment]:
+    """Yield the payments whose idempotency key is from `first` to the one before `before`, in the order of the keys."""
+    wanted = {"tenant": tenant, "idempotency_key": {"$gte": first, "$lt": before}}
+    yield from _payments(db).find(wanted, sort=[("idempotency_key", 1)], batch_size=KEYS_BATCH)
 
 
 def find_imported(db: Db, *, tenant: str, keys: Sequence[str], numbers: Sequence[str]) -> list[Payment]:

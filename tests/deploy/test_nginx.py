@@ -128,6 +128,18 @@ def test_a_body_that_is_too_large_is_refused_where_the_api_refuses_it(nginx: Ngi
     _assert_problem(larger, "body_too_large")
 
 
+def test_5000_payments_in_one_body_reach_the_api(nginx: Nginx) -> None:
+    headers = nginx.api.headers("client", "nginx") | {"Idempotency-Key": "large"}
+    path = f"{PAYMENTS}/bulk"
+
+    large = nginx.ask("POST", path, headers=headers, body=b" " * (2 * BODY_BYTES_MAX))
+    larger = nginx.ask("POST", path, headers=headers | {"Content-Length": str(4 * BODY_BYTES_MAX + 1)})
+
+    assert large.status == 400  # the API's word on spaces
+    assert larger.status == 413
+    _assert_problem(larger, "body_too_large")
+
+
 def test_a_chunked_body_reaches_the_api_with_its_length(nginx: Nginx) -> None:
     body = json.dumps(a_payment()).encode()
     key = nginx.api.headers("client", "nginx")["Authorization"]

@@ -111,10 +111,13 @@ def ask(world: Client, name: str, made: dict[str, Any]) -> Any:
     path, method, operation = BY_ID[name]
     places = {parameter["name"]: parameter["example"] for parameter in DOCUMENT["paths"][path].get("parameters", [])}
     body = operation["requestBody"]["content"]["application/json"]["example"] if "requestBody" in operation else None
-    required = (given for given in operation.get("parameters", []) if given["in"] == "query" and given.get("required"))
+    parameters = operation.get("parameters", [])
+    required = (given for given in parameters if given["in"] == "query" and given.get("required"))
     query = {given["name"]: given["schema"]["example"] for given in required}
+    needs_key = any(given["name"] == "Idempotency-Key" and given["required"] for given in parameters)
+    key = name if needs_key else None
     address = path.format_map(places | made)
-    answer = world.call(method.upper(), address, role="admin", json=body, query_string=query)
+    answer = world.call(method.upper(), address, role="admin", key=key, json=body, query_string=query)
     assert answer.status_code < 300, answer.text
     return answer
 

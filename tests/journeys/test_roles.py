@@ -72,14 +72,17 @@ EXAMPLES: dict[str, Example] = {
         "accountant", 201, lambda: {"reason": MARK, "lines": LINES}
     ),
     "POST /invoices/<invoice_number>/cancel": Example("accountant", 200, lambda: {"reason": MARK}),
+    "GET /invoices/summary": Example("accountant"),
     "GET /invoices/export.csv": Example("accountant"),
     "GET /invoices/export.xlsx": Example("accountant"),
     "GET /keys": Example("admin"),
     "POST /keys": Example("admin", 201, lambda: {"role": "client"}),
     "DELETE /keys/<key_id>": Example("admin", 204),
     "POST /payments": Example("client", 201, lambda: PAYMENT),
+    "POST /payments/bulk": Example("client", 422, lambda: {"payments": [PAYMENT]}),  # without an Idempotency-Key
     "GET /payments": Example("accountant"),
     "GET /payments/<payment_number>": Example("client"),
+    "GET /payments/summary": Example("accountant"),
     "PATCH /payments/<payment_number>": Example("accountant", 200, lambda: {"note": "corrected"}),
     "POST /payments/<payment_number>/void": Example("accountant", 200, lambda: {"reason": MARK}),
     "POST /payments/<payment_number>/allocations": Example(

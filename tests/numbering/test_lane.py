@@ -119,9 +119,8 @@ def test_a_commit_beyond_every_deadline_is_seen(
     assert not lane.is_stuck()
 
 
-def test_a_batch_has_a_limit(gate: Gate, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane_module, "BATCH_SIZE_MAX", 8)
-    lane = Lane(gate.commit, kind="test")
+def test_a_batch_has_a_limit(gate: Gate, pool: ThreadPoolExecutor) -> None:
+    lane = Lane(gate.commit, kind="test", batch_size_max=8)
     _occupy(lane, gate, pool)
     waiting = [pool.submit(lane.submit, _draft(str(position)), deadline_s=LONG_S) for position in range(20)]
     poll(lambda: len(lane._waiting) == 20, within_s=LONG_S)
@@ -130,6 +129,23 @@ def test_a_batch_has_a_limit(gate: Gate, pool: ThreadPoolExecutor, monkeypatch: 
 
     assert all(future.result().document["stored"] for future in waiting)
     assert sorted(len(batch) for batch in gate.batches[1:]) == [4, 8, 8]
+
+
+def test_drafts_that_are_submitted_together_are_stored_together_and_answered_in_their_order(
+    gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    lane = Lane(gate.commit, kind="test", batch_size_max=8)
+    _occupy(lane, gate, pool)
+    parts = [[_draft(f"{part}-{place}") for place in range(5)] for part in range(3)]
+    waiting = [pool.submit(lane.submit_many, part, deadline_s=LONG_S) for part in parts]
+    poll(lambda: len(lane._waiting) == 3, within_s=LONG_S)
+
+    gate.let_through(4)
+
+    for part, future in zip(parts, waiting, strict=True):
+        outcomes = future.result()
+        assert [outcome.document["name"] for outcome in outcomes] == [draft.document["name"] for draft in part]
+    assert [len(batch) for batch in gate.batches[1:]] == [5, 5, 5]  # two of them would be more than 8
 
 
 def test_a_withdrawn_request_is_never_stored(gate: Gate, pool: ThreadPoolExecutor) -> None:

@@ -1,0 +1,305 @@
+"""What the payments of a list come to: the same that a reader of the whole list would add up, always."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from bson import Decimal128, Int64, ObjectId
+
+from finance.database import Db
+from finance.payments import store, summary
+from tests.clients import NOVEMBER, Client, at_once
+from tests.commands import Commands
+from tests.invoices.test_store import stages_of
+
+Row = tuple[Any, ...]
+FILTERS = [
+    "",
+    "paid_from=2026-02-01",
+    "paid_to=2026-01-31",
+    "paid_from=2025-12-15&paid_to=2026-02-14",
+    "paid_from=2026-01-10&paid_to=2026-01-10",
+    "paid_from=2027-01-01",
+    "currency=EUR",
+    "direction=outgoing&paid_from=2026-01-05",
+    "status=voided",
+    "status=recorded&currency=JPY&paid_to=2026-02-20",
+    "method=card",
+    "method=card&status=voided&paid_from=2026-01-05",
+    "customer_code=CUST-000001",
+    "payer=ada",
+    "currency=EUR&min_amount=5.00&max_amount=900.00",
+    "reference=R3",
+]
+
+
+@pytest.fixture(autouse=True)
+def keep_every_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "KEPT_COUNT_MIN", 1)
+
+
+def document(seq: int, **changes: Any) -> dict[str, Any]:
+    found = {
+        "_id": ObjectId(),
+        "tenant": "acme",
+        "payment_number": f"PAY2026{seq:04}",
+        "number_year": 2026,
+        "number_seq": seq,
+        "amount_minor": seq,
+        "currency": "EUR",
+        "payer": "Ada",
+        "payer_folded": ["ada"],
+        "method": "card",
+        "direction": "incoming",
+        "paid_on": "2026-01-10",
+        "status": "recorded",
+        "history": [],
+        "created_at": datetime(2026, 1, 10, tzinfo=UTC),
+        **changes,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def seed(db: Db, count: int = 300) -> None:
+    chance = random.Random(7)
+    db.payments.insert_many(
+        document(
+            seq,
+            tenant=chance.choice(["acme", "acme", "other"]),
+            amount_minor=chance.randrange(1, 10**6),
+            currency=chance.choice(["EUR", "EUR", "JPY", "KWD"]),
+            direction=chance.choice(["incoming", "outgoing"]),
+            method=chance.choice(["card", "cash"]),
+            status=chance.choice(["recorded", "recorded", "voided"]),
+            customer_code=chance.choice(["CUST-000001", None]),
+            reference=chance.choice(["R3", None]),
+            paid_on=f"{chance.choice(['2025-12', '2026-01', '2026-02'])}-{chance.randrange(1, 29):02}",
+        )
+        for seq in range(1, count + 1)
+    )
+
+
+def added_up(client: Client, query: str) -> dict[Row, tuple[int, Decimal]]:
+    """Return what somebody finds who reads the whole list."""
+    counts: Counter[Row] = Counter()
+    totals: dict[Row, Decimal] = {}
+    cursor = ""
+    while True:
+        page = client.get(f"/payments?limit=200&{query}{cursor}").json
+        for row in page["data"]:
+            key = (row["currency"], row["direction"], row["status"], row["paid_on"][:7])
+            counts[key] += 1
+            totals[key] = totals.get(key, Decimal(0)) + Decimal(row["amount"])
+        if not page["has_more"]:
+            return {key: (counts[key], totals[key]) for key in counts}
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+def summed(client: Client, query: str = "") -> dict[Row, tuple[int, Decimal]]:
+    answer = client.get(f"/payments/summary?{query}")
+    assert answer.status_code == 200, answer.text
+    rows = answer.json["data"]
+    found = {
+        (row["currency"], row["direction"], row["status"], row["month"]): (row["count"], Decimal(row["total"]))
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    totals: dict[Row, tuple[int, Decimal]] = {}
+    for (*key, _month), (count, total) in found.items():
+        before = totals.get(tuple(key), (0, Decimal(0)))
+        totals[tuple(key)] = (before[0] + count, before[1] + total)
+    assert totals == {
+        (row["currency"], row["direction"], row["status"]): (row["count"], Decimal(row["total"]))
+        for row in answer.json["totals"]
+    }
+    return found
+
+
+def test_it_is_what_the_list_comes_to_at_any_filter(client: Client) -> None:
+    seed(client.db)
+    for _kept in range(2):
+        for query in FILTERS:
+            assert summed(client, query) == added_up(client, query), query
+
+
+def test_it_shows_as_of_when_and_amounts_as_payments_do(db: Db) -> None:
+    client = Client(db, now=NOVEMBER)
+    client.pay("1250.50", paid_on="2026-11-20")
+
+    assert client.get("/payments/summary").json == {
+        "as_of": "2026-11-20T12:00:00Z",
+        "data": [
+            {
+                "currency": "EUR",
+                "direction": "incoming",
+                "status": "recorded",
+                "month": "2026-11",
+                "count": 1,
+                "total": "1250.50",
+            }
+        ],
+        "totals": [{"currency": "EUR", "direction": "incoming", "status": "recorded", "count": 1, "total": "1250.50"}],
+    }
+
+
+def test_nothing_comes_to_nothing(client: Client) -> None:
+    answer = client.get("/payments/summary").json
+    assert (answer["data"], answer["totals"]) == ([], [])
+
+
+def test_a_kept_month_is_read_again_after_a_payment_and_after_a_void(client: Client) -> None:
+    seed(client.db, 50)
+    before = summed(client)
+    number = client.pay("7.00", paid_on="2026-01-10").json["payment_number"]
+    key = ("EUR", "incoming", "recorded", "2026-01")
+
+    assert summed(client)[key] == (before[key][0] + 1, before[key][1] + 7)
+
+    client.post(f"/payments/{number}/void", json={"reason": "twice"})
+
+    after = summed(client)
+    assert after[key] == before[key]
+    assert after == added_up(client, "")
+
+
+def test_a_month_that_did_not_change_is_counted_and_not_added_up_again(watched: Db, commands: Commands) -> None:
+    seed(watched)
+    client = Client(watched)
+    first = summed(client)
+    commands.names.clear()
+
+    assert summed(client) == first
+    assert commands.names.count("count") == 6
+    assert commands.names.count("aggregate") == 1  # of what is in no month
+
+
+def test_what_somebody_changed_by_hand_is_seen_after_an_hour(db: Db) -> None:
+    client = Client(db, now=NOVEMBER)
+    client.pay("1.00", paid_on="2026-01-10")
+    summed(client)
+    db.payments.update_one({}, {"$set": {"amount_minor": 200}})
+
+    client.later(hours=1, seconds=1)
+
+    assert list(summed(client).values()) == [(1, Decimal(2))]
+
+
+def test_sums_beyond_64_bits_are_exact(client: Client) -> None:
+    largest = 9_999_999_999_999_999  # 13 digits and two decimals are 15; three decimals are 16
+    client.db.payments.insert_many([document(seq, amount_minor=Int64(largest)) for seq in range(1, 1_001)])
+    client.db.payments.insert_one(document(1_001, amount_minor=Decimal128("1.5")))
+
+    for query in ("", "method=card"):
+        rows = client.get(f"/payments/summary?{query}").json["data"]
+        assert [(row["count"], row["total"]) for row in rows] == [(1_000, "99999999999999990.00"), (1, None)]
+
+
+ODD_AMOUNTS = [
+    None,
+    "12.50",
+    12.5,
+    float("nan"),
+    Decimal128("12.5"),
+    True,
+    [1, 2],
+    {"a": 1},
+    datetime(2026, 1, 1, tzinfo=UTC),
+]
+
+
+def test_amounts_that_cannot_be_read_stand_in_a_row_of_their_own_without_a_total(client: Client) -> None:
+    client.db.payments.insert_many([document(seq) for seq in range(1, 4)])
+    client.db.payments.insert_many([document(10 + n, amount_minor=odd) for n, odd in enumerate(ODD_AMOUNTS)])
+
+    for query in ("", "method=card", "currency=EUR"):
+        answer = client.get(f"/payments/summary?{query}").json
+        for rows in (answer["data"], answer["totals"]):
+            assert [(row["count"], row["total"]) for row in rows] == [(3, "0.06"), (len(ODD_AMOUNTS), None)], query
+
+
+DAMAGED: list[dict[str, Any]] = [
+    {"currency": None},
+    {"currency": "EURO"},
+    {"currency": 7},
+    {"direction": None},
+    {"status": ["voided"]},
+    {"paid_on": None},
+    {"paid_on": "yesterday"},
+    {"paid_on": "2026-13-01"},
+    {"paid_on": "1"},
+    {"paid_on": "2026-01-1é"},
+    {"paid_on": datetime(2026, 1, 1, tzinfo=UTC)},
+    {"paid_on": {"a": 1}},
+]
+
+
+def test_a_damaged_payment_hides_nothing_and_is_counted(client: Client) -> None:
+    for number, changes in enumerate(DAMAGED):
+        tenant = f"t{number}"
+        sound = [document(1, tenant=tenant), document(2, tenant=tenant, paid_on="2026-03-01")]
+        client.db.payments.insert_many([*sound, document(3, tenant=tenant, **changes)])
+
+        for query in ("", "payer=ada"):
+            answer = client.get(f"/payments/summary?{query}", tenant=tenant).json
+            for rows in (answer["data"], answer["totals"]):
+                assert sum(row["count"] for row in rows) == 3, changes
+            totals = [Decimal(row["total"]) for row in answer["data"] if row["total"] is not None]
+            assert sum(totals) in (Decimal("0.03"), Decimal("0.06")), changes
+
+
+def test_it_holds_what_was_answered_before_it_was_asked_for(serve_api: Callable[..., Any]) -> None:
+    """While others post and void, each answer counts every payment once."""
+    from tests.clients import HttpClient
+
+    api = serve_api(workers=2)
+    clients = [HttpClient(api) for _ in range(4)]
+
+    def act(n: int) -> list[int]:
+        client = clients[n]
+        if n:
+            for _payment in range(6):
+                number = client.pay("1.00", paid_on="2026-01-10").json()["payment_number"]
+                client.post(f"/payments/{number}/void", json={"reason": "x"})
+            return []
+        seen = []
+        for _look in range(6):
+            rows = client.get("/payments/summary").json()["data"]
+            assert all(Decimal(row["total"]) == row["count"] for row in rows)
+            seen.append(sum(row["count"] for row in rows))
+        return seen
+
+    seen = at_once(4, act)[0]
+    assert seen == sorted(seen)
+    assert [(row["status"], row["count"]) for row in clients[0].get("/payments/summary").json()["data"]] == [
+        ("voided", 18)
+    ]
+
+
+def test_months_are_counted_by_the_keys_of_an_index(client: Client) -> None:
+    seed(client.db)
+    days = {"$gte": "2026-01", "$lt": "2026-02"}
+    for query in ({"paid_on": days}, {"paid_on": days, "status": "voided"}):
+        command = {"count": "payments", "query": {"tenant": "acme", **query}}
+        plan = client.db.command("explain", command, verbosity="queryPlanner")
+        assert stages_of(plan) == ["COUNT", "COUNT_SCAN"], query
+
+
+def test_what_is_in_no_month_is_found_by_an_index(client: Client) -> None:
+    seed(client.db)
+    query = {"tenant": "acme", "paid_on": {"$not": {"$gte": ""}}}
+    command = {"aggregate": "payments", "pipeline": store._totals_pipeline(query, "$amount_minor"), "cursor": {}}
+    plan = client.db.command("explain", command, verbosity="executionStats")
+    assert "COLLSCAN" not in str(plan)
+    [examined] = re.findall(r"'totalKeysExamined': (\d+)", str(plan))[:1]
+    assert int(examined) <= 2, "of three hundred"
+
+
+def test_an_accountant_of_another_tenant_sees_nothing_of_it(client: Client) -> None:
+    seed(client.db)
+    summed(client)
+    assert client.get("/payments/summary", tenant="nobody").json["data"] == []
