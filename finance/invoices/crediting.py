@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
-from finance.allocations.model import ENTRIES_MAX, InvoiceBusy, InvoiceIsCancelled
+from finance.allocations.legacy import filled_in
+from finance.allocations.model import ENTRIES_MAX, INVOICE, InvoiceBusy, InvoiceIsCancelled
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
@@ -22,6 +23,9 @@ from finance.invoices.totals import computed
 from finance.money import format_amount
 from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
 from finance.shops import service as shops
+
+# How long the lists of an invoice may become.
+_MOST = {"history": HISTORY_MAX, "allocations": ENTRIES_MAX, "credits": credits.CREDITS_MAX}
 
 
 class MoreThanInvoiced(Conflict):
@@ -44,6 +48,7 @@ def credit_invoice(
     def credit() -> Answer[CreditNote] | None:
         invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
         wanted = _checked(db, asked, invoice, posted)
+        filled_in(db, dict(invoice), INVOICE)
         decided = credits.decide(db, invoice, wanted)
         if decided is None:
             return repeat()
@@ -54,41 +59,38 @@ def credit_invoice(
 
 def _checked(db: Db, asked: Asked, invoice: Invoice, posted: Mapping[str, Any]) -> Credit:
     """Return what would be credited; raises why it can't be, as things are now."""
-    number = invoice["invoice_number"]
-    if invoice.get("status") == "cancelled":
-        raise InvoiceIsCancelled(f"{number} is cancelled: its credit note takes back the whole of it.")
+    _require_creditable(invoice)
     totals = computed(posted, invoice["currency"])
-    if totals["total_minor"] == 0:
-        raise Invalid.field("lines", "come to nothing, so there is nothing to credit.")
     _require_left(invoice, totals["total_minor"])
-    lists_full = [
-        len(documents_in(invoice.get(name))) >= longest
-        for name, longest in (
-            ("history", HISTORY_MAX),
-            ("allocations", ENTRIES_MAX),
-            ("credits", credits.CREDITS_MAX),
-        )
-    ]
-    if any(lists_full):
-        raise InvoiceHistoryFull
     note = crediting_note(invoice, asked, totals=totals, reason=posted["reason"], claim=uuid4().hex)
     shop = shops.get_shop(db, tenant=asked.tenant, shop=invoice["shop"])
     draft = sequences.note_draft(applied(note, 0), shop, not_before=invoice["issued_on"])
     sequences.require_numberable(db, draft)
     credit: Credit = {"claim": note["claim"], "total_minor": totals["total_minor"], "note": note}
     if asked.key is not None:
-        credit |= {"idempotency_key": asked.key, "request_hash": _hash_of(invoice_number=number, posted=posted)}
+        credit |= {"idempotency_key": asked.key, "request_hash": _hash_of(invoice["invoice_number"], posted)}
     return credit
 
 
+def _require_creditable(invoice: Invoice) -> None:
+    if invoice.get("status") == "cancelled":
+        raise InvoiceIsCancelled(
+            f"{invoice['invoice_number']} is cancelled: its credit note takes back the whole of it."
+        )
+    if any(len(documents_in(invoice.get(name))) >= most for name, most in _MOST.items()):
+        raise InvoiceHistoryFull
+
+
 def _require_left(invoice: Invoice, total_minor: int) -> None:
-    credited_minor = sum(credit["total_minor"] for credit in documents_in(invoice.get("credits")))
-    left_minor = invoice["total_minor"] - credited_minor
+    """Raise MoreThanInvoiced where less is left to credit, Invalid where there is nothing to credit."""
+    if total_minor == 0:
+        raise Invalid.field("lines", "come to nothing, so there is nothing to credit.")
+    currency = invoice["currency"]
+    left_minor = invoice["total_minor"] - sum(credit["total_minor"] for credit in documents_in(invoice.get("credits")))
     if total_minor > left_minor:
-        left, currency = format_amount(left_minor, invoice["currency"]), invoice["currency"]
+        left, wanted = format_amount(left_minor, currency), format_amount(total_minor, currency)
         raise MoreThanInvoiced(
-            f"{left} {currency} is left to credit of {invoice['invoice_number']}; these lines come to "
-            f"{format_amount(total_minor, currency)} {currency}.",
+            f"{left} {currency} is left to credit of {invoice['invoice_number']}; these lines come to {wanted}.",
             extra={"left_to_credit": left},
         )
 
@@ -105,7 +107,7 @@ def _find_repeat(
     if invoice["invoice_number"] != invoice_number:
         raise IdempotencyKeyReused
     credit = next(one for one in invoice["credits"] if one.get("idempotency_key") == asked.key)
-    require_same_request(credit.get("request_hash"), _hash_of(invoice_number=invoice_number, posted=posted))
+    require_same_request(credit.get("request_hash"), _hash_of(invoice_number, posted))
     return Answer(as_credited(finish_credit(db, invoice, credit, settling.submit)), replayed=True)
 
 
@@ -113,7 +115,7 @@ def _credit_of(invoice: Invoice, claim: str) -> Credit:
     return next(credit for credit in invoice["credits"] if credit["claim"] == claim)
 
 
-def _hash_of(*, invoice_number: str, posted: Mapping[str, Any]) -> str:
+def _hash_of(invoice_number: str, posted: Mapping[str, Any]) -> str:
     """Return the digest by which a repeat is known; totals sent to be compared are no part of it."""
     asked_for = {name: value for name, value in posted.items() if name != "sent_totals"}
-    return request_hash(cast(dict[str, Any], {"invoice": invoice_number, **asked_for}))
+    return request_hash({"invoice": invoice_number, **asked_for})

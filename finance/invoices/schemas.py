@@ -193,7 +193,7 @@ class CreditNoteListSchema(FiltersSchema):
     invoice_number = Text(100)
     customer_code = CustomerCode()
     currency = CurrencyCode()
-    unallocated = Choice(("true",), name="OnlyUnallocated", metadata={"description": "Those with a rest to give."})
+    unallocated = Choice(("true",), metadata={"description": "Those with a rest to give."})
     issued_from = Day(metadata={"description": "The first day, inclusive."})
     issued_to = Day(metadata={"description": "The last day, inclusive."})
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)

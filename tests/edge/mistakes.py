@@ -229,7 +229,7 @@ ADDRESSES: list[tuple[str, str, int, str]] = [
         "/invoices/F-1/void",
         404,
         "There is nothing at this address. /api/v1/invoices/{invoice_number} takes GET, and below it "
-        "POST /api/v1/invoices/{invoice_number}/cancel.",
+        "POST /api/v1/invoices/{invoice_number}/cancel, POST /api/v1/invoices/{invoice_number}/credit-notes.",
     ),
     ("GET", "/zebra/1/2", 404, "There is nothing at this address."),
     ("GET", "/zebra", 404, "There is nothing at this address."),
@@ -237,9 +237,16 @@ ADDRESSES: list[tuple[str, str, int, str]] = [
         "DELETE",
         "/payments/PAY1",
         405,
-        "Possible: GET, PATCH, and below it POST /api/v1/payments/{payment_number}/void.",
+        "Possible: GET, PATCH, and below it POST /api/v1/payments/{payment_number}/void, "
+        "POST /api/v1/payments/{payment_number}/allocations, POST /api/v1/payments/{payment_number}/release.",
     ),
-    ("PUT", "/invoices/F-1", 405, "Possible: GET, and below it POST /api/v1/invoices/{invoice_number}/cancel."),
+    (
+        "PUT",
+        "/invoices/F-1",
+        405,
+        "Possible: GET, and below it POST /api/v1/invoices/{invoice_number}/cancel, "
+        "POST /api/v1/invoices/{invoice_number}/credit-notes.",
+    ),
     ("GET", "/payments/PAY1/void", 405, "Possible: POST."),
     ("PATCH", "/payments/export.csv", 405, "Possible at this address: GET."),
 ]

@@ -201,6 +201,19 @@ def test_a_credit_note_of_an_earlier_version_took_its_invoice_back_whole(db: Any
     assert now["allocations"] == [{"invoice_number": number, "payment_number": None, "amount": "1000.00"}]
 
 
+def test_an_invoice_that_an_earlier_version_saw_paid_keeps_the_day_on_which_it_was(db: Any) -> None:
+    app = Client(db, now=NOVEMBER)
+    app.put_shop()
+    number = app.issue().json["invoice_number"]
+    assert app.pay_invoices([number], "1000.00", paid_on="2026-12-24").status_code == 201
+    (entry,) = db.invoices.find_one()["allocations"]
+    legacy = [{name: entry[name] for name in ("claim", "amount_minor", "state")}]
+    db.invoices.update_one({}, {"$set": {"allocations": legacy}, "$unset": {"closed_on": 1, "credited_minor": 1}})
+    assert credit(app, number, "1.00").json["unallocated"] == "1.00"
+    stored = db.invoices.find_one()
+    assert (stored["closed_on"], stored["paid_minor"], stored["credited_minor"]) == ("2026-12-24", 100_000, 0)
+
+
 def test_a_cancellation_that_an_earlier_version_left_half_done_finds_its_credit_note(db: Any) -> None:
     app = Client(db, now=NOVEMBER)
     app.put_shop()
