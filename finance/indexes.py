@@ -68,7 +68,7 @@ INDEXES: tuple[Index, ...] = (
     index("payments", "outgoing", "tenant direction number_year number_seq _id", where={"direction": "outgoing"}),
     # Null for all of which something may be left; those of earlier versions are told apart by their entries.
     index("payments", "unallocated", "tenant fully_allocated_on number_year number_seq _id"),
-    index("payments", "paid_invoice", "tenant allocations.invoice_number? number_year number_seq _id"),
+    index("payments", "paid_invoice", "tenant allocations.invoice_number? _id"),
     index("payments", "currency_amount", "tenant currency amount_minor _id"),
     index("payments", "payer", "tenant payer_folded _id"),
     index("payments", "voided", "tenant status number_year number_seq _id", where={"status": "voided"}),

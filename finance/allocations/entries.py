@@ -43,7 +43,7 @@ def live_minor(entries: Iterable[Mapping[str, Any]]) -> int:
 
 def allocated_minor(document: Mapping[str, Any]) -> int | None:
     """Return what is allocated of a payment or a credit note; None where its amount isn't known."""
-    kind = PAYMENT if "paid_on" in document else CREDIT_NOTE
+    kind = _kind_of(document)
     amount_minor = document.get(kind.amount_field)
     if not is_whole(amount_minor):
         return None
@@ -59,7 +59,7 @@ def unallocated_minor(document: Mapping[str, Any]) -> int | None:
         return None
     if document.get("status") == "voided":
         return 0
-    return int(document[(PAYMENT if "paid_on" in document else CREDIT_NOTE).amount_field]) - allocated
+    return int(document[_kind_of(document).amount_field]) - allocated
 
 
 def shown_allocations(document: Mapping[str, Any]) -> list[tuple[str, str, int | None]]:
@@ -160,6 +160,10 @@ def source_as_of(document: T, *, history_length: int) -> T:
     if isinstance(document.get("allocations"), list):
         earlier["allocations"] = then
     return cast(T, earlier)
+
+
+def _kind_of(source: Mapping[str, Any]) -> MoneyKind:
+    return CREDIT_NOTE if CREDIT_NOTE.number_field in source else PAYMENT
 
 
 def _sum_minor(entries: Iterable[Mapping[str, Any]]) -> int:

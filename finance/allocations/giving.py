@@ -34,7 +34,7 @@ from finance.database import Db
 from finance.errors import FinanceError, Unavailable
 from finance.history import changed
 from finance.money import format_amount
-from finance.once import Answer, IdempotencyKeyReused, request_hash, require_same_request
+from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,22 @@ def give(
     IdempotencyKeyReused, or Unavailable with nothing allocated.
     """
     asked_hash = _hash(parts)
-    repeated = _find_repeat(db, asked, source, asked_hash)
-    if repeated is not None:
-        return repeated
+    repeat = partial(_find_repeat, db, asked, source, asked_hash)
+    # A twin of this request may succeed while this one looks: what it is refused for then is what that one did.
+    attempt = partial(_give, db, asked, source, parts, require_customers, follow, asked_hash)
+    repeated = repeat()
+    return first_result(attempt, repeat) if repeated is None else repeated
+
+
+def _give(
+    db: Db,
+    asked: Asked,
+    source: Source,
+    parts: Sequence[Part],
+    require_customers: RequireCustomers,
+    follow: Follow,
+    asked_hash: str,
+) -> Answer[Stored]:
     document = dict(source.find())
     source.require_open(document)
     document = filled_in(db, document, source.kind)

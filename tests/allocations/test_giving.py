@@ -167,6 +167,14 @@ def test_twenty_requests_with_one_key_allocate_once(ledger: Any) -> None:
     assert ledger.shown(payment)["allocated"] == "50.00"
 
 
+def test_a_double_click_that_allocates_all_is_no_conflict(ledger: Any) -> None:
+    for _time in range(5):
+        payment, invoice = ledger.payment("1000.00"), ledger.invoice()
+        answers = at_once(6, lambda _n: ledger.allocate(payment, (invoice, "1000.00"), key=f"all-{payment}"))  # noqa: B023
+        assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+        assert sum(is_replayed(answer) for answer in answers) == 5
+
+
 def test_a_payment_without_a_customer_becomes_that_of_what_it_pays(ledger: Any) -> None:
     customer = ledger.customer()
     invoice = ledger.invoice(customer_code=customer)
