@@ -7,7 +7,7 @@ request, and it goes one way only:
     config.py       Config and from_env(): the only reader of the environment
     uri_warnings.py what the driver warns of in the URI
     database.py     the client, deadlines, building the indexes
-    indexes.py      the one list of indexes, a line each
+    indexes.py      the one list of indexes, a line each; obsolete.py, those of earlier versions that have to go
     ownership.py    whose database is this? another software's is left as it is (below database)
     errors.py       Invalid, NotFound, Conflict, …: no HTTP here
     asked.py        who asks for a change, when, under which Idempotency-Key
@@ -30,15 +30,17 @@ request, and it goes one way only:
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     audit_events/   the list of who did what, for admins
-    customers/ invoices/ payments/
+    customers/
     shops/          also patterns (what a format writes), claims (whose that is), rules (which one numbers a day)
+    allocations/    what payments and credit notes give to invoices and to each other: claim, decide, follow, release
+    invoices/ payments/
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB
     commands/       what is started from a command line: the server and its gunicorn, keys, imports
 
 Who may import whom, left from right (import-linter holds it):
 
-    commands > app > maintenance > payments > invoices > shops > (customers | audit_events) > auth > context
-        > (edge | numbering) > (paging | tables) > (encryption | events) > (database | history)
+    commands > app > maintenance > payments > invoices > allocations > shops > (customers | audit_events) > auth
+        > context > (edge | numbering) > (paging | tables) > (encryption | events) > (database | history)
         > (money | config | metrics | logs | text | indexes | asked | once | contention) > errors
 """
 

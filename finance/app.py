@@ -69,7 +69,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     )
     app.extensions[invoices_routes.EXTENSION] = invoice_settling.Settling(
         submit=submit_invoice,
-        resolve_claim=lambda claim: allocations.resolve_claim(db, claim, submit=submit_payment, now=clock()),
+        follow=lambda sink, claim: allocations.follow(db, sink, claim, submit=submit_payment, now=clock()),
         clock=clock,
     )
     app.extensions[cursors.EXTENSION] = cursors.Cursors(

@@ -21,6 +21,7 @@ from finance import uri_warnings
 from finance.config import Config, ConfigError
 from finance.errors import Unavailable
 from finance.indexes import INDEXES, Index
+from finance.obsolete import drop_obsolete
 from finance.once import NothingStored
 from finance.ownership import DatabaseNotOurs, collections_of, find_not_ours
 
@@ -41,7 +42,6 @@ BUILD_ATTEMPTS_MAX = 50  # longer than a request may take, which its own deadlin
 BUILD_PAUSE_S = 0.2
 INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _NAMESPACE_NOT_FOUND = 26
-
 
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
@@ -145,7 +145,7 @@ def shared_secret(db: Db, *, name: str, fresh: bytes) -> bytes:
 
 
 def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
-    """Build every index that is missing; where all stand this is one quick command a collection.
+    """Build every index that is missing, then drop the obsolete; quick where all stand.
 
     A unique index over data that already holds duplicates is built with `prepareUnique` (MongoDB 6.0): it refuses new
     duplicates from then on, and scripts/repair_duplicates.py makes it unique. Raises IndexesMissing where an index of
@@ -173,6 +173,7 @@ def create_indexes(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
         for index in expected:
             if not _is_done(standing, index):
                 _create_index(db, index, has_duplicates=duplicated == [field for field, _direction in index.keys])
+    drop_obsolete(db, by_collection)
 
 
 def require_ours(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
@@ -183,13 +184,12 @@ def require_ours(db: Db, indexes: Iterable[Index] = INDEXES) -> None:
 def protect(db: Db) -> None:
     """Make sure that every unique index stands, building what is missing; raises IndexesMissing and DatabaseNotOurs.
 
-    A new database gets all its indexes here. Where a build takes longer than a request may, that request and those
-    after it are refused until it is done.
+    A new database gets all its indexes here. Where a build takes longer than requests may, they are refused meanwhile.
     """
-    if not find_unprotected(db):
-        return
     try:
-        create_indexes(db)
+        if find_unprotected(db):
+            create_indexes(db)
+        drop_obsolete(db, collections_of(INDEXES))
     except PyMongoError as error:
         if error.timeout:
             raise IndexesMissing("The unique indexes are being built; nothing was stored. A retry is safe.") from error

@@ -24,6 +24,7 @@ class HistoryEntry(TypedDict):
     # Where they apply: why it was done, which payment did it, and what a repeat of the request is known by.
     reason: NotRequired[str]
     payment_number: NotRequired[str]
+    credit_note_number: NotRequired[str]
     action_key: NotRequired[str | None]
     request_hash: NotRequired[str]
 

@@ -56,6 +56,9 @@ INDEXES: tuple[Index, ...] = (
     unique("payments", "void_idempotency_key_unique", "tenant void_idempotency_key?"),
     # Whoever completes an allocated payment stores it under its claim, so it is stored once.
     unique("payments", "claim_unique", "tenant claim?"),
+    # Who gave or took back something later is known by its key; the claim leads from an invoice to what pays it.
+    unique("payments", "allocation_keys_unique", "tenant allocation_keys?"),
+    index("payments", "allocation_claim", "tenant allocations.claim?"),
     unique("payment_intents", "intent_key_unique", "tenant idempotency_key?"),
     index("payments", "payment_number_order", "tenant number_year number_seq _id"),
     index("payments", "paid_on_order", "tenant paid_on number_seq _id"),
@@ -73,6 +76,7 @@ INDEXES: tuple[Index, ...] = (
     unique("invoices", "invoice_series_unique", "tenant shop period number_seq"),
     unique("invoices", "idempotency_key_unique", "tenant idempotency_key?"),
     unique("invoices", "cancel_idempotency_key_unique", "tenant cancel_idempotency_key?"),
+    unique("invoices", "credit_key_unique", "tenant credit_keys?"),
     index("invoices", "number_order", "tenant shop period number_seq _id"),
     index("invoices", "issued_on_order", "tenant issued_on shop number_seq _id"),
     index("invoices", "created_at_order", "tenant created_at _id"),
@@ -82,8 +86,18 @@ INDEXES: tuple[Index, ...] = (
     index("invoices", "unsettled", "tenant unsettled", where={"unsettled": True}),
     unique("credit_notes", "credit_note_number_unique", "tenant credit_note_number"),
     unique("credit_notes", "credit_note_series_unique", "tenant shop period number_seq"),
-    unique("credit_notes", "credit_note_invoice_unique", "tenant invoice_number"),
+    # Whoever finishes a credit stores its note under its claim, so it is stored once.
+    unique("credit_notes", "claim_unique", "tenant claim?"),
+    unique("credit_notes", "allocation_keys_unique", "tenant allocation_keys?"),
+    index("credit_notes", "allocation_claim", "tenant allocations.claim?"),
     index("credit_notes", "issued_on_order", "tenant issued_on shop number_seq _id"),
+    index("credit_notes", "invoice_number", "tenant invoice_number issued_on shop number_seq _id"),
+    index("credit_notes", "customer_code", "tenant customer_code? issued_on shop number_seq _id"),
+    index("credit_notes", "unsettled", "tenant unsettled", where={"unsettled": True}),
+    index("credit_notes", "currency", "tenant currency issued_on shop number_seq _id"),
+    index(
+        "credit_notes", "unallocated", "tenant unallocated issued_on shop number_seq _id", where={"unallocated": True}
+    ),
     unique("shops", "shop_unique", "tenant shop"),
     unique("customers", "customer_code_unique", "tenant customer_code"),
     unique("customers", "idempotency_key_unique", "tenant idempotency_key?"),

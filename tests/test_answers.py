@@ -43,7 +43,16 @@ def made(shared_client: Client) -> dict[str, str]:
     made("POST", f"/payments/{voided}/void", reason="bounced")
     cancelled = made("POST", "/invoices", **FULL_INVOICE)["invoice_number"]
     note = made("POST", f"/invoices/{cancelled}/cancel", reason="wrong")["credit_note_number"]
+    own, other = (made("POST", "/invoices", **FULL_INVOICE)["invoice_number"] for _ in range(2))
+    made("POST", "/payments", **PAYMENT, allocations=[{"invoice_number": own, "amount": "5.00"}])
+    path = f"/invoices/{own}/credit-notes"
+    credited = made("POST", path, reason="too much", lines=FULL_INVOICE["lines"])["credit_note_number"]
+    part = {"invoice_number": other, "amount": "4.00"}
+    made("POST", f"/credit-notes/{credited}/allocations", allocations=[part])
+    made("POST", f"/credit-notes/{credited}/release", **part | {"amount": "1.00"}, reason="mistaken")
     return {
+        "credited": credited,
+        "credited_invoice": own,
         "payment_number": payment["payment_number"],
         "voided": voided,
         "invoice_number": invoice,
@@ -65,6 +74,8 @@ def made(shared_client: Client) -> dict[str, str]:
         ("/invoices/{invoice_number}", "/invoices/{cancelled}"),
         ("/invoices", "/invoices"),
         ("/credit-notes/{credit_note_number}", "/credit-notes/{credit_note_number}"),
+        ("/credit-notes/{credit_note_number}", "/credit-notes/{credited}"),
+        ("/invoices/{invoice_number}", "/invoices/{credited_invoice}"),
         ("/credit-notes", "/credit-notes"),
         ("/shops/{shop}/sequences", "/shops/{shop}/sequences"),
         ("/shops/{shop}", "/shops/{shop}"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import fields
 
+from finance.allocations.entries import allocated_minor, shown_allocations, unallocated_minor
 from finance.damaged import documents_in, mapping_of
 from finance.database import Document
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
@@ -50,9 +51,18 @@ class _IssuedSchema(AnswerSchema):
 
 
 class InvoiceHistoryEntrySchema(HistoryEntrySchema):
-    """One change of an invoice; `payment_number` where a payment did it."""
+    """One change of an invoice, with the number of the payment or credit note that did it."""
 
     payment_number = fields.String(allow_none=True)
+    credit_note_number = fields.String(allow_none=True)
+
+
+class InvoiceAllocationSchema(AnswerSchema):
+    """What a payment pays of an invoice, or a credit note takes off it; those of earlier versions aren't named."""
+
+    payment_number = fields.String(allow_none=True)
+    credit_note_number = fields.String(allow_none=True)
+    amount = fields.String()
 
 
 class InvoiceSchema(_IssuedSchema):
@@ -61,17 +71,35 @@ class InvoiceSchema(_IssuedSchema):
     invoice_number = fields.String(metadata={"example": "FAC-DKR1-202611-0001"})
     due_on = fields.Date(allow_none=True)
     amount_paid = fields.String()
+    amount_credited = fields.String()
     outstanding = fields.String()
     notes = fields.String(allow_none=True)
     status = Choice(STATUSES, name="InvoiceStatus")
     cancel_reason = fields.String(allow_none=True)
     cancelled_at = fields.DateTime(allow_none=True)
-    credit_note_number = fields.String(allow_none=True)
+    credit_note_number = fields.String(allow_none=True, metadata={"description": "The one that cancelled it."})
+    credit_note_numbers = fields.List(fields.String(), metadata={"description": "All, the oldest first."})
+    allocations = fields.List(fields.Nested(InvoiceAllocationSchema))
     history = fields.List(fields.Nested(InvoiceHistoryEntrySchema))
 
 
 class InvoicePageSchema(PageSchema):
     data = fields.List(fields.Nested(InvoiceSchema))
+
+
+class NoteAllocationSchema(AnswerSchema):
+    """To which invoice a part of a credit note was given, or which outgoing payment paid it back."""
+
+    invoice_number = fields.String(allow_none=True)
+    payment_number = fields.String(allow_none=True)
+    amount = fields.String()
+
+
+class CreditNoteHistoryEntrySchema(HistoryEntrySchema):
+    """One change of a credit note; `allocations` where it gave something to invoices, or took it back."""
+
+    payment_number = fields.String(allow_none=True)
+    allocations = fields.List(fields.Nested(NoteAllocationSchema))
 
 
 class CreditNoteSchema(_IssuedSchema):
@@ -80,6 +108,10 @@ class CreditNoteSchema(_IssuedSchema):
     credit_note_number = fields.String(metadata={"example": "AV-DKR1-202611-0001"})
     invoice_number = fields.String()
     reason = fields.String()
+    allocations = fields.List(fields.Nested(NoteAllocationSchema), metadata={"description": "What took it up."})
+    allocated = fields.String()
+    unallocated = fields.String(metadata={"description": "What can be given to other invoices, or paid back."})
+    history = fields.List(fields.Nested(CreditNoteHistoryEntrySchema))
 
 
 class CreditNotePageSchema(PageSchema):
@@ -108,6 +140,8 @@ class SequenceListSchema(AnswerSchema):
 
 _INVOICE = tuple(InvoiceSchema().fields)
 _CREDIT_NOTE = tuple(CreditNoteSchema().fields)
+# What a history tells of sums, and what they are called where they are answered.
+_SUMS = {"paid_minor": "amount_paid", "credited_minor": "amount_credited", "allocated_minor": "allocated"}
 
 
 def dump_invoice(invoice: Invoice) -> dict[str, Any]:
@@ -115,14 +149,29 @@ def dump_invoice(invoice: Invoice) -> dict[str, Any]:
     get, currency = invoice.get, invoice.get("currency")
     shown = _dump_issued(invoice, _INVOICE)
     shown["amount_paid"] = shown_amount(get("paid_minor"), currency)
+    shown["amount_credited"] = shown_amount(get("credited_minor", 0), currency)
+    shown["allocations"] = [
+        {"payment_number": None, "credit_note_number": None, field: number, "amount": shown_amount(minor, currency)}
+        for field, number, minor in shown_allocations(invoice)
+    ]
     shown["outstanding"] = shown_amount(_outstanding_minor(invoice), currency)
+    shown["credit_note_numbers"] = _credit_note_numbers(invoice)
     shown["history"] = [_dump_entry(entry, currency) for entry in shown_history(get("history"))]
     return shown
 
 
 def dump_credit_note(note: CreditNote) -> dict[str, Any]:
     """Return a stored credit note as it is answered."""
-    return _dump_issued(note, _CREDIT_NOTE)
+    get, currency = note.get, note.get("currency")
+    shown = _dump_issued(note, _CREDIT_NOTE)
+    shown["allocations"] = [
+        _dump_given({field: number, "amount_minor": amount_minor}, currency)
+        for field, number, amount_minor in shown_allocations(note) or _taken_back_whole(note)
+    ]
+    shown["allocated"] = shown_amount(allocated_minor(note), currency)
+    shown["unallocated"] = shown_amount(unallocated_minor(note), currency)
+    shown["history"] = [_dump_note_entry(entry, currency) for entry in shown_history(get("history"))]
+    return shown
 
 
 def dump_sequence(sequence: Document) -> dict[str, Any]:
@@ -142,11 +191,25 @@ def dump_sequence(sequence: Document) -> dict[str, Any]:
     }
 
 
+def _credit_note_numbers(invoice: Invoice) -> list[Any]:
+    numbers = [credit.get("credit_note_number") for credit in documents_in(invoice.get("credits"))]
+    return [number for number in (*numbers, invoice.get("credit_note_number")) if number is not None]
+
+
+def _taken_back_whole(note: CreditNote) -> list[tuple[str, Any, Any]]:
+    """Return what a credit note of an earlier version is allocated to: all of it to the invoice that it took back."""
+    is_legacy = not isinstance(note.get("allocations"), list)
+    return [("invoice_number", note.get("invoice_number"), note.get("total_minor"))] if is_legacy else []
+
+
 def _outstanding_minor(invoice: Invoice) -> int | None:
     if invoice.get("status") == "cancelled":
         return 0
     total_minor, paid_minor = invoice.get("total_minor"), invoice.get("paid_minor")
-    return total_minor - paid_minor if is_whole(total_minor) and is_whole(paid_minor) else None
+    credited_minor = invoice.get("credited_minor", 0)
+    if is_whole(total_minor) and is_whole(paid_minor) and is_whole(credited_minor):
+        return total_minor - paid_minor - credited_minor
+    return None
 
 
 def _dump_issued(document: Invoice | CreditNote, names: Sequence[str]) -> dict[str, Any]:
@@ -190,9 +253,29 @@ def _with_decimals(number: object, currency: object) -> object:
 
 
 def _dump_entry(entry: Mapping[str, Any], currency: object) -> dict[str, Any]:
-    """Return a history entry with amounts as they are answered."""
+    """Return an entry of an invoice's history with amounts as they are answered."""
+    numbers = {name: entry.get(name) for name in ("payment_number", "credit_note_number")}
+    return {**entry, **numbers, "changes": _dump_changes(entry, currency)}
+
+
+def _dump_note_entry(entry: Mapping[str, Any], currency: object) -> dict[str, Any]:
+    """Return an entry of a credit note's history with amounts as they are answered."""
+    shown = {name: value for name, value in entry.items() if name != "claim"}
+    shown |= {"payment_number": entry.get("payment_number"), "changes": _dump_changes(entry, currency)}
+    if "allocations" in entry:
+        shown["allocations"] = [_dump_given(part, currency) for part in documents_in(entry["allocations"])]
+    return shown
+
+
+def _dump_given(part: Mapping[str, Any], currency: object) -> dict[str, Any]:
+    numbers = {name: part.get(name) for name in ("invoice_number", "payment_number")}
+    return {**numbers, "amount": shown_amount(part.get("amount_minor"), currency)}
+
+
+def _dump_changes(entry: Mapping[str, Any], currency: object) -> dict[str, Any]:
     changes = dict(mapping_of(entry.get("changes")))
-    if "paid_minor" in changes:
-        paid = mapping_of(changes.pop("paid_minor"))
-        changes["amount_paid"] = {end: shown_amount(minor, currency) for end, minor in paid.items()}
-    return {**entry, "payment_number": entry.get("payment_number"), "changes": changes}
+    for stored, name in _SUMS.items():
+        if stored in changes:
+            ends = mapping_of(changes.pop(stored))
+            changes[name] = {end: shown_amount(minor, currency) for end, minor in ends.items()}
+    return changes

@@ -3,13 +3,14 @@
 from functools import partial
 from typing import cast
 
+from finance.allocations.model import InvoiceBusy
 from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
 from finance.database import Db, Document
 from finance.errors import Conflict
 from finance.history import changed
-from finance.invoices import claims, sequences, store
+from finance.invoices import sequences, store
 from finance.invoices.model import HISTORY_MAX, Invoice
 from finance.invoices.service import get_invoice
 from finance.invoices.settling import Settling, settled, settled_or_as_it_is
@@ -22,7 +23,18 @@ class InvoiceAlreadyCancelled(Conflict):
 
 
 class InvoiceHasPayments(Conflict):
-    detail_default = "Payments are allocated to this invoice. Void them first; then it can be cancelled."
+    detail_default = (
+        "Something is allocated to this invoice, so it can't be cancelled any more. Credit it instead: "
+        "POST /api/v1/invoices/{invoice_number}/credit-notes, also over all of its lines. What was paid becomes the "
+        "credit note's to give to other invoices or to pay back."
+    )
+
+
+class InvoiceHasCreditNotes(Conflict):
+    detail_default = (
+        "A part of this invoice is credited already, so it can't be cancelled any more. Credit the rest: "
+        "POST /api/v1/invoices/{invoice_number}/credit-notes."
+    )
 
 
 class InvoiceHistoryFull(Conflict):
@@ -33,8 +45,8 @@ def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, se
     """Cancel an invoice of which nothing is paid, with a credit note over the whole of it.
 
     The change of the invoice decides; the credit note follows from it, at once or by whoever meets the invoice next.
-    Raises InvoiceAlreadyCancelled, InvoiceHasPayments, IdempotencyKeyReused; SeriesFull or NumberTakenElsewhere where
-    the credit note couldn't be numbered.
+    Raises InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHasCreditNotes, IdempotencyKeyReused; SeriesFull or
+    NumberTakenElsewhere where the credit note couldn't be numbered.
     """
     repeat = partial(_find_cancelled, db, asked, invoice_number, reason, settling)
 
@@ -44,12 +56,14 @@ def cancel_invoice(db: Db, asked: Asked, *, invoice_number: str, reason: str, se
         cancelled = _cancel(db, asked, invoice, reason)
         return repeat() if cancelled is None else Answer(_finished(db, cancelled, settling))
 
-    return until_unchanged_meanwhile(lambda: first_result(cancel, repeat), busy=claims.InvoiceBusy)
+    return until_unchanged_meanwhile(lambda: first_result(cancel, repeat), busy=InvoiceBusy)
 
 
 def _require_cancellable(invoice: Invoice) -> None:
     if invoice.get("status") == "cancelled":
         raise InvoiceAlreadyCancelled
+    if invoice.get("credits"):
+        raise InvoiceHasCreditNotes
     if any(allocation.get("state") != "claimed" for allocation in documents_in(invoice.get("allocations"))):
         raise InvoiceHasPayments
     if len(documents_in(invoice.get("history"))) >= HISTORY_MAX:

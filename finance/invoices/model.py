@@ -1,10 +1,10 @@
 """What an invoice and a credit note are: one document each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NotRequired, Protocol, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
+from finance.allocations.model import Entry
 from finance.asked import Asked
 from finance.database import Document
 from finance.history import HistoryEntry, created_by
@@ -17,12 +17,12 @@ KIND = "invoice"
 CREDIT_NOTE_KIND = "credit_note"
 _FOLLOWED_FIELDS = ("issued_on", "number_format")
 NUMBERED = NumberedKind(KIND, "invoices", "invoice_number", followed_fields=_FOLLOWED_FIELDS)
-# Each invoice has one credit note at most, so its number is the key.
+# Whoever finishes a credit stores its note under its claim, which is the key.
 CREDIT_NOTES_NUMBERED = NumberedKind(
     CREDIT_NOTE_KIND,
     "credit_notes",
     "credit_note_number",
-    key_field="invoice_number",
+    key_field="claim",
     followed_fields=_FOLLOWED_FIELDS,
 )
 STATUSES = ("issued", "partly_paid", "paid", "cancelled")
@@ -38,7 +38,6 @@ ISSUED_ON_MIN = date(2000, 1, 1)
 # accountants may is the shop's `issue_ahead_days`.
 CLIENT_AHEAD_DAYS_MAX = 1
 DUE_AFTER_DAYS_MAX = 3_660
-ALLOCATIONS_MAX = 1_000
 HISTORY_MAX = 2_000
 
 # As in payments: fields that a later version adds to what is posted, with their defaults. See once.request_hash.
@@ -73,12 +72,19 @@ class Totals(TypedDict):
     total_minor: int
 
 
-class Allocation(TypedDict):
-    """What a payment pays of the invoice. `state`: claimed, settled, returning."""
+class Credit(TypedDict):
+    """A part of an invoice that is credited. `note` is the credit note until that is stored; then its number is here.
+
+    `applied_minor` is what was free of the invoice then, and takes its part of the credit from the start.
+    """
 
     claim: str
-    amount_minor: int
-    state: str
+    total_minor: int
+    applied_minor: NotRequired[int]
+    note: NotRequired["CreditNote"]
+    credit_note_number: NotRequired[str]
+    idempotency_key: NotRequired[str]
+    request_hash: NotRequired[str]
 
 
 class _Issued(Totals):
@@ -103,11 +109,14 @@ class Invoice(_Issued):
 
     invoice_number: str
     due_on: str | None
-    paid_minor: int  # the sum of the allocations that are settled
+    paid_minor: int  # the sum of what payments pay; claimed ones don't count yet
+    credited_minor: NotRequired[int]  # the same of credit notes
     free_minor: int  # what no allocation has claimed yet
-    allocations: list[Allocation]
+    allocations: list[Entry]
     unsettled: bool  # something is on its way
     settling: NotRequired[dict[str, Any]]  # why that couldn't be finished, and when lists may try again
+    closed_on: NotRequired[str]  # since when nothing is outstanding
+    crossed: NotRequired[bool]  # something of it is paid by another customer
     status: str
     history: list[HistoryEntry]
     notes: NotRequired[str]
@@ -120,32 +129,29 @@ class Invoice(_Issued):
     cancel_idempotency_key: NotRequired[str]
     cancel_request_hash: NotRequired[str]
     credit_note_number: NotRequired[str]
+    credits: NotRequired[list[Credit]]
+    credit_keys: NotRequired[list[str]]  # the Idempotency-Keys of the credits
 
 
 class CreditNote(_Issued):
-    """A credit note as stored; it never changes."""
+    """A credit note as stored. Once it is issued, only what it gives to invoices, and what pays it back, changes.
+
+    One that an earlier version stored has no claim and nothing below it: it took its invoice back whole.
+    """
 
     credit_note_number: str
     invoice_number: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The claim of one payment on one invoice: `claim` is the id that the payment carries too."""
-
-    tenant: str
-    invoice_number: str
     claim: str
+    allocations: list[Entry]
+    allocated_minor: int
+    fully_allocated_on: NotRequired[str]
+    unallocated: NotRequired[bool]  # something of it is left
+    unsettled: NotRequired[bool]
+    history: list[HistoryEntry]
 
 
-class ResolveClaim(Protocol):
-    """Asks the payments, which invoices can't import, what became of a claim, and settles or drops it."""
-
-    def __call__(self, claim: Claim) -> None: ...
-
-
-_COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", "customer_code", "customer_name", *Totals.__annotations__))
+COPIED_TO_CREDIT_NOTE = frozenset(("tenant", "shop", "customer_code", "customer_name", *Totals.__annotations__))
 
 
 def invoice_series(tenant: str, shop: Shop, period: str, number_format: str) -> Series:
@@ -203,29 +209,10 @@ def hash_of(posted: Mapping[str, Any]) -> str:
     return request_hash(asked_for, later_defaults=LATER_DEFAULTS)
 
 
-def new_credit_note(invoice: Invoice, *, period: str, issued_on: date) -> CreditNote:
-    """Return the credit note that takes back the whole of a cancelled invoice. It follows from the invoice alone, so
-    that whoever completes a cancellation writes the same one.
-    """
-    note: Document = {
-        **{name: value for name, value in invoice.items() if name in _COPIED_TO_CREDIT_NOTE},
-        "credit_note_number": None,
-        "number_seq": None,
-        "period": period,
-        "invoice_number": invoice["invoice_number"],
-        "issued_on": issued_on.isoformat(),
-        "reason": invoice["cancel_reason"],
-        "created_at": invoice["cancelled_at"],
-        "created_by": invoice["cancelled_by"],
-    }
-    if invoice.get("cancelled_by_name") is not None:
-        note["created_by_name"] = invoice["cancelled_by_name"]
-    return cast(CreditNote, note)
-
-
 def as_issued(invoice: Invoice) -> Invoice:
     """Return the invoice as it was when it was issued: what a repeat of its request is answered with."""
-    added_since = ("cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_name", "credit_note_number")
+    cancelled = ("cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_name", "credit_note_number")
+    added_since = (*cancelled, "credits", "closed_on")
     issued: Document = {name: value for name, value in invoice.items() if name not in added_since}
     return cast(Invoice, issued | _nothing_paid(invoice["total_minor"]))
 

@@ -7,7 +7,17 @@ from typing import Any
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
 from finance.customers.schemas import CustomerCode
-from finance.edge.fields import Choice, Count, CurrencyCode, Day, ExactNumber, PageCursor, Text, TextWithoutKey
+from finance.edge.fields import (
+    AmountText,
+    Choice,
+    Count,
+    CurrencyCode,
+    Day,
+    ExactNumber,
+    PageCursor,
+    Text,
+    TextWithoutKey,
+)
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, FiltersSchema
 from finance.edge.hints import given_by_server
 from finance.edge.items import Items
@@ -17,6 +27,7 @@ from finance.numbering.series import SLUG
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 LINES_MAX = 500
+GIVEN_MAX = 100
 RATE_MAX = 100
 TOTALS = ("total_net", "total_tax", "total")
 
@@ -71,7 +82,23 @@ class LineSchema(Schema):
             raise ValidationError({"discount": ["must not be more than the line comes to."]})
 
 
-class NewInvoiceSchema(Schema):
+class _LinesSchema(Schema):
+    """Lines, and what they come to where the client says so."""
+
+    lines = Items(LineSchema(), LINES_MAX, length_min=1, required=True)
+    total_net = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
+    total_tax = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
+    total = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
+
+    @post_load
+    def _without_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        posted = {name: value for name, value in data.items() if value is not None and name not in TOTALS}
+        posted["lines"] = [{n: v for n, v in line.items() if v is not None} for line in posted["lines"]]
+        sent = {name: Fraction(data[name]) for name in TOTALS if data.get(name) is not None}
+        return {**posted, "sent_totals": sent} if sent else posted
+
+
+class NewInvoiceSchema(_LinesSchema):
     """An invoice as posted."""
 
     fixed = given_by_server(
@@ -84,23 +111,45 @@ class NewInvoiceSchema(Schema):
     issued_on = Day(allow_none=True, metadata={"description": "Default: today in the shop's time zone."})
     due_on = Day(allow_none=True)
     currency = CurrencyCode(allow_none=True, metadata={"description": "Default: the shop's."})
-    lines = Items(LineSchema(), LINES_MAX, length_min=1, required=True)
     notes = Text(2000, lines=True, allow_none=True)
-    total_net = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
-    total_tax = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
-    total = ExactNumber(digits_max=13, decimals_max=6, allow_none=True, metadata={"description": "Must agree."})
 
     @validates_schema(skip_on_field_errors=False)
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if not (data.get("customer_code") or data.get("customer_name")):
             raise ValidationError({"customer_name": ["is required where there is no customer_code."]})
 
-    @post_load
-    def _without_nulls(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        posted = {name: value for name, value in data.items() if value is not None and name not in TOTALS}
-        posted["lines"] = [{n: v for n, v in line.items() if v is not None} for line in posted["lines"]]
-        sent = {name: Fraction(data[name]) for name in TOTALS if data.get(name) is not None}
-        return {**posted, "sent_totals": sent} if sent else posted
+
+class NewCreditNoteSchema(_LinesSchema):
+    """What is credited of an invoice, as posted: the lines, in the invoice's currency, and why."""
+
+    fixed = given_by_server(
+        *("id", "shop", "period", "currency", "issued_on", "customer_code", "customer_name", "invoice_number"),
+        *("credit_note_number", "taxes", "allocations", "allocated", "unallocated", "history"),
+        *("created_at", "created_by"),
+    )
+    reason = TextWithoutKey(500, lines=True, required=True)
+
+
+class GivenPartSchema(Schema):
+    """What a credit note gives to one invoice."""
+
+    invoice_number = Text(100, required=True)
+    amount = AmountText(required=True)
+
+
+class GiveCreditNoteSchema(Schema):
+    allocations = Items(GivenPartSchema(), GIVEN_MAX, length_min=1, required=True)
+
+    @validates_schema
+    def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if len({part["invoice_number"] for part in data["allocations"]}) < len(data["allocations"]):
+            raise ValidationError({"allocations": ["must name each invoice once."]})
+
+
+class ReleaseCreditNoteSchema(Schema):
+    invoice_number = Text(100, required=True)
+    amount = AmountText(allow_none=True, metadata={"description": "Default: all that is allocated there."})
+    reason = TextWithoutKey(500, lines=True, required=True)
 
 
 class CancelSchema(Schema):
@@ -142,6 +191,9 @@ class CreditNoteListSchema(FiltersSchema):
 
     shop = ShopName()
     invoice_number = Text(100)
+    customer_code = CustomerCode()
+    currency = CurrencyCode()
+    unallocated = Choice(("true",), metadata={"description": "Those with a rest to give."})
     issued_from = Day(metadata={"description": "The first day, inclusive."})
     issued_to = Day(metadata={"description": "The last day, inclusive."})
     limit = Count(1, PAGE_SIZE_MAX, load_default=PAGE_SIZE)

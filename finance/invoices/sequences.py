@@ -10,7 +10,8 @@ from finance import metrics
 from finance.database import Db, Document
 from finance.errors import FieldError, FinanceError, Invalid
 from finance.invoices import store
-from finance.invoices.model import KIND, Invoice, credit_note_series, invoice_series, new_credit_note
+from finance.invoices.model import KIND, CreditNote, Invoice, credit_note_series, invoice_series
+from finance.invoices.notes import cancelling_note, give_day
 from finance.numbering import counters
 from finance.numbering.drafts import Draft, NumberTakenElsewhere
 from finance.numbering.following import find_refusal
@@ -68,20 +69,25 @@ def invoice_draft(invoice: Invoice, shop: Shop, rule: Rule, period: Period, late
 
 
 def credit_note_draft(invoice: Invoice, shop: Shop) -> Draft:
-    """Return the draft of the credit note over a cancelled invoice, dated when that was cancelled, or later where the
-    invoice is, or the newest credit note of its series.
+    """Return the draft of the credit note over a cancelled invoice."""
+    return note_draft(cancelling_note(invoice), shop, not_before=invoice["issued_on"])
+
+
+def note_draft(note: CreditNote, shop: Shop, *, not_before: str) -> Draft:
+    """Return the draft of a credit note, dated when it was asked for, or later where its invoice is (`not_before`) or
+    the newest credit note of its series.
     """
-    cancelled_on = invoice["cancelled_at"].astimezone(ZoneInfo(shop["timezone"])).date()
-    day = max(cancelled_on, date.fromisoformat(invoice["issued_on"]))
+    made_on = note["created_at"].astimezone(ZoneInfo(shop["timezone"])).date()
+    day = max(made_on, date.fromisoformat(not_before))
     rule, period = numbering_of(shop, day)
     wanted = format_of_period(rule["credit_note_format"], shop=shop["shop"], period=period)
-    note = new_credit_note(invoice, period=period.label, issued_on=day)
+    note["period"] = period.label
 
     def series(number_format: str) -> Series:
-        return credit_note_series(invoice["tenant"], shop, period.label, number_format)
+        return credit_note_series(note["tenant"], shop, period.label, number_format)
 
     def follow(newest: Document | None) -> Series | FinanceError:
-        note["issued_on"] = max(day.isoformat(), newest["issued_on"]) if newest else day.isoformat()
+        give_day(note, max(day.isoformat(), newest["issued_on"]) if newest else day.isoformat())
         note["number_format"] = _format_after(newest, rule, wanted)
         return series(note["number_format"])
 

@@ -1,4 +1,4 @@
-"""Finishing what a killed process left half done on an invoice: payments' claims, a cancellation's credit note.
+"""Finishing what a killed process left half done on an invoice: payments' claims, credit notes.
 
 What can't be finished now stops nothing: the invoice is shown as it is stored, the reason is logged, and lists try
 again after a while. Who looks at the one invoice tries at once.
@@ -9,14 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from finance.allocations.claiming import undecided_claims
+from finance.allocations.model import INVOICE, Follow, Place
+from finance.damaged import mapping_of
 from finance.database import Db, DriverError
 from finance.errors import FinanceError, NotFound
-from finance.invoices import claims, sequences, store
-from finance.invoices.model import Invoice, ResolveClaim
-from finance.numbering.drafts import Taken
+from finance.invoices import store
+from finance.invoices.finishing import finish_cancellation, finish_credits
+from finance.invoices.model import Invoice
 from finance.numbering.lane import Submit
-from finance.once import RefusedByForeignIndex
-from finance.shops import service as shops
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,12 @@ class InvoiceNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Settling:
-    """What it takes to finish what a killed process left half done: storing credit notes, asking the payments, and
+    """What it takes to finish what a killed process left half done: storing credit notes, letting claims follow, and
     what time it is.
     """
 
     submit: Submit
-    resolve_claim: ResolveClaim
+    follow: Follow
     clock: Callable[[], datetime]
 
 
@@ -65,10 +66,11 @@ def settled(db: Db, invoice: Invoice, settling: Settling) -> Invoice:
     """Return the invoice after finishing what is on its way; raises why it can't be finished."""
     if not invoice.get("unsettled"):
         return invoice
-    for claim in claims.unsettled_claims_of(invoice):
-        settling.resolve_claim(claim)
+    finish_credits(db, invoice, settling.submit)
+    for claim in undecided_claims(invoice):
+        settling.follow(Place(invoice["tenant"], INVOICE, invoice["invoice_number"]), claim)
     if invoice["status"] == "cancelled":
-        _issue_credit_note(db, invoice, settling)
+        finish_cancellation(db, invoice, settling.submit)
     return get_unsettled(db, invoice["tenant"], invoice["invoice_number"])
 
 
@@ -80,19 +82,11 @@ def get_unsettled(db: Db, tenant: str, invoice_number: str) -> Invoice:
     return invoice
 
 
-def _issue_credit_note(db: Db, invoice: Invoice, settling: Settling) -> None:
-    shop = shops.get_shop(db, tenant=invoice["tenant"], shop=invoice["shop"])
-    outcome = settling.submit(sequences.credit_note_draft(invoice, shop))
-    if isinstance(outcome, Taken) and outcome.document["invoice_number"] != invoice["invoice_number"]:
-        raise RefusedByForeignIndex.on("credit_notes", outcome.fields)
-    store.link_credit_note(db, invoice, credit_note_number=outcome.document["credit_note_number"])
-
-
 def _put_off(db: Db, invoice: Invoice, error: Exception, again_at: datetime) -> None:
     """Have lists leave the invoice alone for a while, and tell whoever runs the service, once for each reason."""
     known = isinstance(error, FinanceError)
     reason = error.code if isinstance(error, FinanceError) else type(error).__name__
-    if invoice.get("settling", {}).get("failed") != reason:
+    if mapping_of(invoice.get("settling")).get("failed") != reason:
         number = invoice["invoice_number"]
         told = error.detail if isinstance(error, FinanceError) else reason
         log.error("%s could not be settled: %s", number, told, exc_info=None if known else error)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, NotRequired, TypedDict, cast
 
+from finance.allocations.model import Entry
 from finance.asked import Asked
 from finance.database import Document
 from finance.history import HistoryEntry, created_by
@@ -34,13 +35,6 @@ NUMBER_DIGITS_MIN = 4
 LATER_DEFAULTS: Mapping[str, Any] = {}
 
 
-class Allocation(TypedDict):
-    """What a payment pays of one invoice."""
-
-    invoice_number: str
-    amount_minor: int
-
-
 class Payment(TypedDict):
     """A payment as stored. Days are YYYY-MM-DD, instants UTC datetimes, amounts minor units of the currency."""
 
@@ -67,8 +61,15 @@ class Payment(TypedDict):
     reference: NotRequired[str]
     note: NotRequired[str]
     metadata: NotRequired[dict[str, str]]
-    allocations: NotRequired[list[Allocation]]
-    claim: NotRequired[str]  # under which it claims its part of invoices
+    allocations: NotRequired[list[Entry]]
+    claim: NotRequired[str]  # under which it claimed what it was recorded with
+    # What follows from the allocations, where there are or were any.
+    allocated_minor: NotRequired[int]
+    fully_allocated_on: NotRequired[str]
+    unsettled: NotRequired[bool]
+    crossed: NotRequired[bool]
+    allocation_keys: NotRequired[list[str]]
+    revision: NotRequired[int]  # counts what was decided on its allocations
     idempotency_key: NotRequired[str]
     request_hash: NotRequired[str]
     void_reason: NotRequired[str]

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response
 
+from finance.allocations.model import LATER_FAILURES, AllocationsFull, NothingAllocated
 from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers import service as customers
@@ -19,18 +20,19 @@ from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
-from finance.payments import allocations, examples, service
+from finance.payments import allocating, allocations, examples, service
+from finance.payments.answers import PaymentPageSchema, PaymentSchema, dump_payment
 from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
+    AllocationsSchema,
+    ConfirmSchema,
     CustomerPaymentListSchema,
     PaymentEditSchema,
     PaymentExportSchema,
     PaymentListSchema,
-    PaymentPageSchema,
-    PaymentSchema,
+    ReleaseSchema,
     VoidSchema,
-    dump_payment,
     filters_of,
 )
 from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentHistoryFull, PaymentNotFound
@@ -42,10 +44,11 @@ EXPORTED = Table(
     name="payments",
     columns=(
         *("payment_number", "paid_on", "direction", "amount", "currency", "payer", "method", "customer_code"),
+        *("allocated", "unallocated"),
         *("reference", "note", "status", "void_reason", "voided_at", "previous_numbers", "created_at", "created_by"),
         *("created_by_name", "id"),
     ),
-    amounts=frozenset(("amount",)),
+    amounts=frozenset(("amount", "allocated", "unallocated")),
 )
 
 
@@ -53,12 +56,20 @@ EXPORTED = Table(
 @requires("client")
 @fails(CustomerErased, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES, *allocations.FAILURES)
 @blueprint.arguments(AllocatedPaymentSchema(), example=examples.NEW_PAYMENT)
+@blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(201, PaymentSchema(), example=examples.PAYMENT, headers=LOCATION)
-def record_payment(posted: dict[str, Any]) -> Response:
+def record_payment(posted: dict[str, Any], query: dict[str, str]) -> Response:
     """Record a payment under the next number of its year"""
     shared, now_asked = parts(), asked()
     today = now_asked.now.astimezone(shared.config.timezone).date()
-    answer = service.record_payment(shared.db, now_asked, submit=shared.submit_payment, posted=posted, today=today)
+    answer = service.record_payment(
+        shared.db,
+        now_asked,
+        submit=shared.submit_payment,
+        posted=posted,
+        today=today,
+        confirmed=_is_confirmed(query),
+    )
     location = f"/api/v1/payments/{answer.document['payment_number']}"
     return reply(dump_payment(answer.document), status=201, headers={"Location": location}, replayed=answer.replayed)
 
@@ -112,6 +123,45 @@ def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
     return reply(dump_payment(answer.document), replayed=answer.replayed)
 
 
+@blueprint.route("/<payment_number>/allocations", methods=["POST"])
+@requires("accountant")
+@fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
+@fails(IdempotencyKeyReused, *LATER_FAILURES)
+@blueprint.arguments(AllocationsSchema(), example=examples.ALLOCATE)
+@blueprint.arguments(ConfirmSchema(), location="query")
+@blueprint.response(200, PaymentSchema(), example=examples.ALLOCATED)
+def allocate_payment(posted: dict[str, Any], query: dict[str, str], payment_number: str) -> Response:
+    """Allocate more of a payment: to invoices, or an outgoing one to credit notes that it pays back"""
+    answer = allocating.allocate_payment(
+        parts().db,
+        asked(),
+        payment_number=payment_number,
+        wanted=posted["allocations"],
+        confirmed=_is_confirmed(query),
+        submit=parts().submit_payment,
+    )
+    return reply(dump_payment(answer.document), replayed=answer.replayed)
+
+
+@blueprint.route("/<payment_number>/release", methods=["POST"])
+@requires("accountant")
+@fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
+@fails(IdempotencyKeyReused, NothingAllocated, AllocationsFull)
+@blueprint.arguments(ReleaseSchema(), example=examples.RELEASE)
+@blueprint.response(200, PaymentSchema(), example=examples.RELEASED)
+def release_payment(posted: dict[str, Any], payment_number: str) -> Response:
+    """Take back what a payment gave to an invoice, or an outgoing one to a credit note: all of it, or a part"""
+    answer = allocating.release_payment(
+        parts().db,
+        asked(),
+        payment_number=payment_number,
+        sink=posted,
+        amount=posted.get("amount"),
+        reason=posted["reason"],
+    )
+    return reply(dump_payment(answer.document), replayed=answer.replayed)
+
+
 @of_customers.route("/<customer_code>/payments", methods=["GET"], tags=["payments"])
 @requires("accountant")
 @fails(CustomerNotFound)
@@ -121,6 +171,10 @@ def list_customer_payments(query: dict[str, Any], customer_code: str) -> Respons
     """List the payments of one customer, the newest number first"""
     code = customers.get_code(parts().db, tenant=caller().tenant, customer_code=customer_code)
     return _page(query, {**filters_of(query), "customer_code": code})
+
+
+def _is_confirmed(query: dict[str, str]) -> bool:
+    return query["confirm_other_customer"] == "true"
 
 
 def _page(query: dict[str, Any], filters: dict[str, Any]) -> Response:

@@ -1,23 +1,18 @@
 """Payments as they are posted, asked for and answered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow import Schema, ValidationError, post_load, validates_schema
 
-from finance import history
 from finance.customers.schemas import CustomerCode
-from finance.damaged import documents_in
-from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import (
     AmountText,
-    AnswerSchema,
     Choice,
     Count,
     CurrencyCode,
     Day,
     PageCursor,
-    PageSchema,
     Text,
     TextWithoutKey,
 )
@@ -26,10 +21,14 @@ from finance.edge.hints import given_by_server
 from finance.edge.items import Items
 from finance.edge.metadata import Metadata
 from finance.errors import Invalid
-from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, parse_amount, shown_amount
-from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES, Payment
+from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, parse_amount
+from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES
 from finance.text import fold
 
+_PAYS_BY_DIRECTION = {
+    "incoming": "an incoming payment pays invoices; name an invoice_number in each.",
+    "outgoing": "an outgoing payment pays credit notes back; name a credit_note_number in each.",
+}
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 ALLOCATIONS_MAX = 100
@@ -85,11 +84,48 @@ class NewPaymentSchema(PaymentEditSchema):
         return posted
 
 
-class AllocationSchema(Schema):
-    """What a payment pays of one invoice."""
+class _NamesOneSchema(Schema):
+    """What names an invoice, or a credit note."""
 
-    invoice_number = Text(100, required=True)
+    invoice_number = Text(100)
+    credit_note_number = Text(100)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _check_names_one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        named = [name for name in ("invoice_number", "credit_note_number") if name in data]
+        if not named:
+            raise ValidationError({"invoice_number": ["is required, or credit_note_number."]})
+        if len(named) == 2:
+            raise ValidationError({"credit_note_number": ["must not stand beside invoice_number; name one of them."]})
+
+
+class AllocationSchema(_NamesOneSchema):
+    """What an incoming payment pays of one invoice, or an outgoing one pays back of one credit note."""
+
     amount = AmountText(required=True)
+
+
+class AllocationsSchema(Schema):
+    """What more of a stored payment is given to which invoices; of an outgoing one, which credit notes it pays back."""
+
+    allocations = Items(AllocationSchema(), ALLOCATIONS_MAX, length_min=1, required=True)
+
+    @validates_schema
+    def _check_names(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        _require_each_once(data["allocations"])
+
+
+class ReleaseSchema(_NamesOneSchema):
+    """What is taken back; without an amount all that is allocated there."""
+
+    amount = AmountText(allow_none=True, metadata={"description": "Default: all that is allocated there."})
+    reason = TextWithoutKey(500, lines=True, required=True)
+
+
+class ConfirmSchema(Schema):
+    """Said by somebody who knows that a payment of one customer pays what another one owes."""
+
+    confirm_other_customer = Choice(("true", "false"), load_default="false")
 
 
 class AllocatedPaymentSchema(NewPaymentSchema):
@@ -102,10 +138,10 @@ class AllocatedPaymentSchema(NewPaymentSchema):
         allocations = data.get("allocations") or []
         if not allocations:
             return
-        if data["direction"] != "incoming":
-            raise ValidationError({"allocations": ["only an incoming payment pays invoices."]})
-        if len({allocation["invoice_number"] for allocation in allocations}) < len(allocations):
-            raise ValidationError({"allocations": ["must name each invoice once."]})
+        name = "invoice_number" if data["direction"] == "incoming" else "credit_note_number"
+        if any(name not in allocation for allocation in allocations):
+            raise ValidationError({"allocations": [_PAYS_BY_DIRECTION[data["direction"]]]})
+        _require_each_once(allocations)
         total_minor = sum(_allocated_minor(data, position) for position in range(len(allocations)))
         if total_minor > _minor(data["amount"], data["currency"], "amount"):
             raise ValidationError({"allocations": ["must not come to more than the payment."]})
@@ -115,8 +151,7 @@ class AllocatedPaymentSchema(NewPaymentSchema):
         allocations = data.pop("allocations", None)
         if allocations:
             data["allocations"] = [
-                {"invoice_number": a["invoice_number"], "amount_minor": parse_amount(a["amount"], data["currency"])}
-                for a in allocations
+                _named(a) | {"amount_minor": parse_amount(a["amount"], data["currency"])} for a in allocations
             ]
         return data
 
@@ -202,44 +237,6 @@ class CustomerPaymentListSchema(PaymentListSchema):
         exclude = ("customer_code",)
 
 
-class AnsweredAllocationSchema(AnswerSchema):
-    invoice_number = fields.String()
-    amount = fields.String()
-
-
-class PaymentSchema(AnswerSchema):
-    """A payment as answered."""
-
-    id = fields.String()
-    payment_number = fields.String(metadata={"example": "PAY20260001"})
-    amount = fields.String(metadata={"example": "1250.50"})
-    currency = fields.String(metadata={"example": "EUR"})
-    payer = fields.String()
-    method = Choice(METHODS, name="PaymentMethod")
-    direction = Choice(DIRECTIONS, name="PaymentDirection")
-    paid_on = fields.Date()
-    customer_code = fields.String(allow_none=True)
-    reference = fields.String(allow_none=True)
-    note = fields.String(allow_none=True)
-    metadata = fields.Dict(keys=fields.String(), values=fields.String())
-    allocations = fields.List(fields.Nested(AnsweredAllocationSchema))
-    status = Choice(STATUSES, name="PaymentStatus")
-    void_reason = fields.String(allow_none=True)
-    voided_at = fields.DateTime(allow_none=True)
-    previous_numbers = fields.List(fields.String())
-    history = fields.List(fields.Nested(HistoryEntrySchema))
-    created_at = fields.DateTime()
-    created_by = KeyId()
-    created_by_name = KeyName()
-
-
-class PaymentPageSchema(PageSchema):
-    data = fields.List(fields.Nested(PaymentSchema))
-
-
-_ANSWERED = tuple(PaymentSchema().fields)
-
-
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
     """Return a loaded query as the store's filters: folded text, minor units, days as they are stored."""
     filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}
@@ -254,24 +251,14 @@ def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
     return filters
 
 
-def dump_payment(payment: Payment) -> dict[str, Any]:
-    """Return a stored payment as it is answered; not by marshmallow, because a list of 200 goes through here.
+def _named(allocation: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in allocation.items() if name != "amount"}
 
-    A field that an older system left out is null: a list must show that payment too.
-    """
-    get = payment.get
-    currency = get("currency")
-    shown = {name: get(name) for name in _ANSWERED}
-    shown["id"] = str(payment["_id"])
-    shown["amount"] = shown_amount(get("amount_minor"), currency) or get("amount")
-    shown["metadata"] = get("metadata") or {}
-    shown["allocations"] = [
-        {"invoice_number": a.get("invoice_number"), "amount": shown_amount(a.get("amount_minor"), currency)}
-        for a in documents_in(get("allocations"))
-    ]
-    shown["previous_numbers"] = get("previous_numbers") or []
-    shown["history"] = history.shown(payment.get("history"))
-    return shown
+
+def _require_each_once(allocations: Sequence[Mapping[str, Any]]) -> None:
+    numbers = {tuple(_named(allocation).items()) for allocation in allocations}
+    if len(numbers) < len(allocations):
+        raise ValidationError({"allocations": ["must name each invoice once."]})
 
 
 def _allocated_minor(data: Mapping[str, Any], position: int) -> int:

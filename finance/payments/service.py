@@ -7,14 +7,16 @@ from functools import partial
 from typing import Any, cast
 
 from finance import metrics
+from finance.allocations.entries import source_as_of
+from finance.allocations.returning import Returning, given_by
 from finance.asked import Asked
 from finance.config import PaymentNumbering
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import service as customers
 from finance.damaged import documents_in, mapping_of
 from finance.database import Db, before_writing
-from finance.errors import Conflict, Invalid, NotFound, Unavailable
-from finance.history import HistoryEntry, as_of, changed, changes_to
+from finance.errors import Conflict, FinanceError, Invalid, NotFound, Unavailable
+from finance.history import HistoryEntry, changed, changes_to
 from finance.numbering.drafts import Draft, Issue, Outcome, Stored, Taken
 from finance.numbering.issue import issue_no_gap, issue_standard
 from finance.numbering.lane import Submit
@@ -62,14 +64,16 @@ def commit_payments(db: Db, drafts: Sequence[Draft], *, numbering: PaymentNumber
     return outcomes
 
 
-def record_payment(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, Any], today: date) -> Answer[Payment]:
+def record_payment(
+    db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, Any], today: date, confirmed: bool = False
+) -> Answer[Payment]:
     """Store a payment under the next number of its year.
 
     `posted` is a body after validation; `today` is the day taken where it names none. Raises Invalid (no such
     customer), IdempotencyKeyReused, or Unavailable, which says whether anything may have been stored.
     """
     checked = first_result(
-        before_writing(partial(_checked_payment, db, asked, posted=posted, today=today)),
+        before_writing(partial(_checked_payment, db, asked, posted=posted, today=today, confirmed=confirmed)),
         partial(_find_repeat, db, asked, submit=submit, posted=posted),
     )
     if isinstance(checked, Answer):
@@ -117,6 +121,7 @@ def void_payment(db: Db, asked: Asked, *, payment_number: str, reason: str) -> A
     """Void a payment; its number stays its own. Raises PaymentAlreadyVoided, IdempotencyKeyReused."""
 
     repeat = partial(_find_voided, db, asked, payment_number=payment_number, reason=reason)
+    returning = Returning(db, asked)
 
     def void() -> Answer[Payment] | None:
         # First, because a repair may have given the number of the voided payment to another one since.
@@ -126,11 +131,17 @@ def void_payment(db: Db, asked: Asked, *, payment_number: str, reason: str) -> A
         payment = get_payment(db, tenant=asked.tenant, payment_number=payment_number)
         if payment.get("status") == "voided":
             raise PaymentAlreadyVoided
-        voided = _void(db, asked, payment, reason)
+        voided = _void(db, asked, payment, reason, returning)
         return None if voided is None else Answer(voided)
 
-    # A double click that finds the payment voided may be the second of the two.
-    return until_unchanged_meanwhile(lambda: first_result(void, repeat), busy=PaymentBusy)
+    try:
+        # A double click that finds the payment voided may be the second of the two.
+        answer = until_unchanged_meanwhile(lambda: first_result(void, repeat), busy=PaymentBusy)
+    except FinanceError:
+        returning.finish()
+        raise
+    returning.finish()
+    return answer
 
 
 def require_possible_day(paid_on: date, *, today: date) -> None:
@@ -140,13 +151,16 @@ def require_possible_day(paid_on: date, *, today: date) -> None:
         raise Invalid.field("paid_on", f"must be from {PAID_ON_MIN} to {newest}, one year ahead.")
 
 
-def _checked_payment(db: Db, asked: Asked, *, posted: Mapping[str, Any], today: date) -> Payment:
+def _checked_payment(db: Db, asked: Asked, *, posted: Mapping[str, Any], today: date, confirmed: bool) -> Payment:
     """Return the payment to store; raises Invalid where its day or its customer can't be, as things are now."""
     paid_on = posted.get("paid_on") or today
     require_possible_day(paid_on, today=today)
     if "customer_code" in posted:
         customers.require_customer(db, tenant=asked.tenant, customer_code=posted["customer_code"])
-    return new_payment(posted, asked, paid_on=paid_on)
+    payment = new_payment(posted, asked, paid_on=paid_on)
+    if "allocations" in payment:
+        allocations.plan(db, payment, confirmed=confirmed)
+    return payment
 
 
 def _find_repeat(db: Db, asked: Asked, *, submit: Submit, posted: Mapping[str, Any]) -> Answer[Payment] | None:
@@ -168,20 +182,17 @@ def _repeat_of(taken: Taken, posted: Mapping[str, Any]) -> Answer[Payment]:
 
 def _repeated(stored: Payment, posted: Mapping[str, Any]) -> Answer[Payment]:
     require_same_request(stored.get("request_hash"), hash_of(posted))
-    return Answer(as_of(stored, history_length=0), replayed=True)
+    return Answer(source_as_of(stored, history_length=0), replayed=True)
 
 
-def _void(db: Db, asked: Asked, payment: Payment, reason: str) -> Payment | None:
-    """Void a recorded payment and give back what it paid; None where it changed meanwhile."""
+def _void(db: Db, asked: Asked, payment: Payment, reason: str, returning: Returning) -> Payment | None:
+    """Void a recorded payment, so that what it paid will be given back; None where it changed meanwhile."""
     values = {"status": "voided", "void_reason": reason, "voided_at": asked.now}
     entry = changed(asked, action="voided", changes=changes_to(payment, values))
     if asked.key is not None:
         values |= {"void_idempotency_key": asked.key, "void_request_hash": _void_hash(payment, reason)}
-    allocations.before_void(db, payment)
-    voided = _update(db, payment, values, entry)
-    if voided is not None:
-        allocations.after_void(db, voided)
-    return voided
+    returning.begin(given_by(payment))
+    return _update(db, payment, values, entry)
 
 
 def _find_voided(db: Db, asked: Asked, *, payment_number: str, reason: str) -> Answer[Payment] | None:
@@ -196,7 +207,7 @@ def _find_voided(db: Db, asked: Asked, *, payment_number: str, reason: str) -> A
         raise IdempotencyKeyReused
     require_same_request(voided["void_request_hash"], _void_hash(voided, reason))
     voided_at = next(i for i, entry in enumerate(voided["history"]) if mapping_of(entry).get("action") == "voided")
-    return Answer(as_of(voided, history_length=voided_at + 1), replayed=True)
+    return Answer(source_as_of(voided, history_length=voided_at + 1), replayed=True)
 
 
 def _void_hash(payment: Payment, reason: str) -> str:

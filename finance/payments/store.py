@@ -57,6 +57,7 @@ def update_payment(db: Db, payment: Payment, *, values: Mapping[str, Any], entry
     stored = payment.get("history")
     history = {"$size": len(stored)} if isinstance(stored, list) else {"$eq": stored}
     unchanged = {"tenant": payment["tenant"], "_id": payment["_id"], "history": history}
+    unchanged["revision"] = payment.get("revision")  # None finds those without
     try:
         return _payments(db).find_one_and_update(unchanged, change, return_document=ReturnDocument.AFTER)
     except DuplicateKeyError as error:
@@ -97,10 +98,6 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
         if bounds:
             query[field] = bounds
     return query
-
-
-def find_payment_by_claim(db: Db, *, tenant: str, claim: str) -> Payment | None:
-    return _payments(db).find_one({"tenant": tenant, "claim": claim})
 
 
 def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:

@@ -22,6 +22,8 @@ BEFORE = {
     "cancelInvoice": CHAIN[:3],
     "getCreditNote": (*CHAIN[:3], "cancelInvoice"),
     "listCreditNotes": (*CHAIN[:3], "cancelInvoice"),
+    "allocateCreditNote": (*CHAIN, "creditInvoice", "issueInvoice"),
+    "releaseCreditNote": (*CHAIN, "creditInvoice", "issueInvoice", "allocateCreditNote"),
     "revokeKey": ("createKey",),
     "listAuditEvents": ("createKey",),
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from finance.allocations import claiming, following
 from finance.payments import allocations, intents
 from tests.clients import NOVEMBER, Client
 from tests.faults.killed import killed_at_write
@@ -38,7 +39,7 @@ def paid_by_payments(app: Client, invoice_number: str) -> Decimal:
         part["amount_minor"]
         for payment in found
         for part in payment["allocations"]
-        if part["invoice_number"] == invoice_number
+        if part["invoice_number"] == invoice_number and part["state"] == "settled"
     )
     return Decimal(minor) / 100
 
@@ -166,16 +167,16 @@ def test_a_payment_that_was_completed_by_another_is_stored_once(app: Client, mon
 def test_a_slow_claim_after_it_was_given_up_is_dropped(app: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow between two claims: the intent is withdrawn before the second one is made."""
     first, second = (app.issue().json["invoice_number"] for _ in range(2))
-    claim_part = allocations.claims.claim_part
+    claim = claiming.store.claim
 
-    def claim_late(*args: Any, **kwargs: Any) -> None:
-        if args[1].invoice_number == second:
-            monkeypatch.setattr(allocations.claims, "claim_part", claim_part)
+    def claim_late(*args: Any, **kwargs: Any) -> bool:
+        if args[1].number == second:
+            monkeypatch.setattr(claiming.store, "claim", claim)
             app.later(seconds=60)
             assert meanwhile(app.invoice, first)["outstanding"] == "1000.00"
-        claim_part(*args, **kwargs)
+        return claim(*args, **kwargs)
 
-    monkeypatch.setattr(allocations.claims, "claim_part", claim_late)
+    monkeypatch.setattr(claiming.store, "claim", claim_late)
     assert app.pay_invoices([first, second], "1000.00").status_code == 503
     require_right(app, [first, second])
     assert app.pay_invoices([first, second], "1000.00").status_code == 201
@@ -191,7 +192,7 @@ def test_a_slow_settling_does_not_count_a_payment_that_was_voided_meanwhile(
     with monkeypatch.context() as patched:
         patched.setattr(allocations, "_settle", lambda *args, **kwargs: None)
         payment = app.pay_invoices([number], "1000.00").json["payment_number"]
-    count_as_paid = allocations.claims.count_as_paid
+    settle_as = following.settle_as
 
     def void() -> None:
         with killed_at_write(monkeypatch, 2, after=True) as writes:  # the mark on the invoice, then the payment
@@ -199,11 +200,11 @@ def test_a_slow_settling_does_not_count_a_payment_that_was_voided_meanwhile(
         assert writes == ["invoices.update_one", "payments.find_one_and_update"]
 
     def settle_late(*args: Any, **kwargs: Any) -> None:
-        monkeypatch.setattr(allocations.claims, "count_as_paid", count_as_paid)
+        monkeypatch.setattr(following, "settle_as", settle_as)
         meanwhile(void)
-        count_as_paid(*args, **kwargs)
+        settle_as(*args, **kwargs)
 
-    monkeypatch.setattr(allocations.claims, "count_as_paid", settle_late)
+    monkeypatch.setattr(following, "settle_as", settle_late)
     app.invoice(number)
     assert paid_by_payments(app, number) == 0
     require_right(app, [number])

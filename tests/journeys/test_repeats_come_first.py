@@ -117,6 +117,19 @@ def void(story: Story) -> Request:
     return Request(f"/payments/{story.payment}/void", {"reason": "sent twice"}, {"reason": "wrong payer"})
 
 
+def allocate(story: Story) -> Request:
+    body = {"allocations": [{"invoice_number": story.invoice, "amount": "300.00"}]}
+    other = {"allocations": [{"invoice_number": story.invoice, "amount": "200.00"}]}
+    return Request(f"/payments/{story.payment}/allocations", body, other)
+
+
+def release(story: Story) -> Request:
+    request = allocate(story)
+    story.do("POST", request.path, request.body)
+    body = {"invoice_number": story.invoice, "amount": "100.00", "reason": "wrong invoice"}
+    return Request(f"/payments/{story.payment}/release", body, body | {"reason": "too much"})
+
+
 def issue(story: Story) -> Request:
     body = {"shop": "par", "customer_code": story.customer, "issued_on": LAST_DAY_INVOICEABLE, "lines": LINES}
     return Request("/invoices", body, body | {"notes": "another"})
@@ -149,7 +162,7 @@ def erase(story: Story) -> Request:
 
 
 OPERATIONS = [
-    *(pay, pay_today, pay_an_invoice, void, issue, cancel),
+    *(pay, pay_today, pay_an_invoice, void, allocate, release, issue, cancel),
     *(onboard, hand_out_a_code, deactivate, activate, erase),
 ]
 
@@ -174,6 +187,19 @@ def the_invoice_is_paid(story: Story, first: dict[str, Any]) -> None:
     rest = {"amount": "600.00", "allocations": [{"invoice_number": story.invoice, "amount": "600.00"}]}
     story.do("POST", "/payments", PAYMENT | rest)
     assert story.do("GET", f"/invoices/{story.invoice}")["status"] == "paid"
+
+
+def the_payment_is_voided(story: Story, first: dict[str, Any]) -> None:
+    story.do("POST", f"/payments/{first['payment_number']}/void", {"reason": "bounced"})
+
+
+def the_rest_is_allocated(story: Story, first: dict[str, Any]) -> None:
+    rest = {"allocations": [{"invoice_number": story.invoice, "amount": "100.00"}]}
+    story.do("POST", f"/payments/{first['payment_number']}/allocations", rest)
+
+
+def all_is_released(story: Story, first: dict[str, Any]) -> None:
+    story.do("POST", f"/payments/{story.payment}/release", {"invoice_number": story.invoice, "reason": "all of it"})
 
 
 def the_invoice_is_cancelled(story: Story, first: dict[str, Any]) -> None:
@@ -226,6 +252,13 @@ CHANGES: list[tuple[Operation, Change, int, dict[str, Any]]] = [
     (pay_an_invoice, the_calendar_goes_back, 422, {"code": "invalid"}),
     (pay_an_invoice, the_invoice_is_paid, 409, {"code": "more_than_outstanding"}),
     (pay_an_invoice, the_invoice_is_cancelled, 409, {"code": "invoice_is_cancelled"}),
+    (pay_an_invoice, the_payment_is_voided, 201, {"allocated": "400.00"}),
+    (allocate, the_payment_is_voided, 409, {"code": "payment_already_voided"}),
+    (allocate, the_rest_is_allocated, 409, {"code": "more_than_unallocated", "unallocated": "0.00"}),
+    (allocate, all_is_released, 200, {"allocated": "300.00"}),
+    (release, the_note_is_corrected, 200, {"allocated": "100.00"}),
+    (release, all_is_released, 409, {"code": "nothing_allocated"}),
+    (release, the_payment_is_voided, 409, {"code": "payment_already_voided"}),
     (void, the_note_is_corrected, 409, {"code": "payment_already_voided"}),
     (issue, the_customer_is_deactivated, 422, {"code": "invalid"}),
     (issue, the_customer_is_erased, 409, {"code": "customer_erased"}),

@@ -44,6 +44,12 @@ EXAMPLES: dict[str, Example] = {
     "GET /audit-events": Example("admin"),
     "GET /credit-notes": Example("accountant"),
     "GET /credit-notes/<credit_note_number>": Example("client"),
+    "POST /credit-notes/<credit_note_number>/allocations": Example(
+        "accountant", 409, lambda: {"allocations": [{"invoice_number": "F-1", "amount": "1.00"}]}
+    ),  # it took its invoice back whole
+    "POST /credit-notes/<credit_note_number>/release": Example(
+        "accountant", 409, lambda: {"invoice_number": "F-1", "reason": MARK}
+    ),
     "POST /customers": Example("client", 201, lambda: {"customer_name": MARK, "pan_number": pan()}),
     "GET /customers": Example("accountant"),
     "GET /customers/<customer_code>": Example("client"),
@@ -57,6 +63,9 @@ EXAMPLES: dict[str, Example] = {
     "POST /invoices": Example("client", 201, lambda: {"shop": "own", "customer_name": MARK, "lines": LINES}, 422),
     "GET /invoices": Example("accountant"),
     "GET /invoices/<invoice_number>": Example("client"),
+    "POST /invoices/<invoice_number>/credit-notes": Example(
+        "accountant", 201, lambda: {"reason": MARK, "lines": LINES}
+    ),
     "POST /invoices/<invoice_number>/cancel": Example("accountant", 200, lambda: {"reason": MARK}),
     "GET /invoices/export.csv": Example("accountant"),
     "GET /invoices/export.xlsx": Example("accountant"),
@@ -68,6 +77,12 @@ EXAMPLES: dict[str, Example] = {
     "GET /payments/<payment_number>": Example("client"),
     "PATCH /payments/<payment_number>": Example("accountant", 200, lambda: {"note": "corrected"}),
     "POST /payments/<payment_number>/void": Example("accountant", 200, lambda: {"reason": MARK}),
+    "POST /payments/<payment_number>/allocations": Example(
+        "accountant", 422, lambda: {"allocations": [{"invoice_number": "none", "amount": "1.00"}]}
+    ),
+    "POST /payments/<payment_number>/release": Example(
+        "accountant", 409, lambda: {"invoice_number": "none", "reason": MARK}
+    ),
     "GET /payments/export.csv": Example("accountant"),
     "GET /payments/export.xlsx": Example("accountant"),
     "GET /shops": Example("client"),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from finance.database import Db, Document, standing_indexes
 from finance.indexes import INDEXES, Index
 from finance.maintenance import fences
+from finance.obsolete import OBSOLETE, obsolete_among
 from finance.ownership import has_foreign_documents, is_named_as
 
 State = Literal["right", "missing", "not unique", "on other fields", "in the way"]
@@ -68,7 +69,7 @@ def find_misplaced(db: Db) -> list[Finding]:
     for collection in sorted({index.collection for index in INDEXES}):
         if not has_foreign_documents(db, collection):
             continue
-        expected = [index for index in INDEXES if index.collection == collection]
+        expected = [index for index in (*INDEXES, *OBSOLETE) if index.collection == collection]
         standing = standing_indexes(db, collection)
         findings += [
             Finding(collection, name, "in the way", describe(found))
@@ -107,6 +108,8 @@ def _find_in_the_way(
     Other indexes that are not in the list are somebody's own and no concern of ours.
     """
     names = {index.name for index in expected}
+    for name in obsolete_among(collection, standing):
+        yield Finding(collection, name, "in the way", "of an earlier version: it refuses what this one stores")
     for name, found in standing.items():
         if name in names or name == "_id_":
             continue
