@@ -30,7 +30,8 @@ request, and it goes one way only:
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
     auth/           keys, roles, the guard on routes
     audit_events/   the list of who did what, for admins
-    customers/ shops/
+    customers/
+    shops/          also patterns (what a format writes), claims (whose that is), rules (which one numbers a day)
     allocations/    what payments and credit notes give to invoices and to each other: claim, decide, follow, release
     invoices/ payments/
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB

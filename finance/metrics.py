@@ -32,6 +32,9 @@ duplicate_number_retries = Counter(
 counters_unreadable = Counter(
     "finance_counters_unreadable_total", "Times that a counter held what is no number, and nothing was stored", ["kind"]
 )
+nearly_full_numbers = Counter(
+    "finance_nearly_full_numbers_total", "Numbers given of the last tenth that a series has room for", ["kind"]
+)
 gaps_recorded = Counter("finance_number_gaps_recorded_total", "Numbers recorded as gaps", ["kind"])
 batch_size = Histogram(
     "finance_commit_batch_size", "Documents stored together", ["kind"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -127,6 +127,11 @@ class SequenceSchema(AnswerSchema):
     count = fields.Integer()
     taken_over = fields.Integer(metadata={"description": "The last number given by the system before; 0 for none."})
     whole = fields.Boolean(metadata={"description": "No number is missing."})
+    capacity_left = fields.Integer(
+        allow_none=True,
+        metadata={"description": "How many numbers max_length has room for beyond the newest; null for no end."},
+    )
+    nearly_full = fields.Boolean(metadata={"description": "Nine of ten numbers that there is room for are given."})
 
 
 class SequenceListSchema(AnswerSchema):
@@ -181,6 +186,8 @@ def dump_sequence(sequence: Document) -> dict[str, Any]:
         "count": sequence["count"],
         "taken_over": sequence["taken_over"],
         "whole": sequence["is_whole"],
+        "capacity_left": sequence["capacity_left"],
+        "nearly_full": sequence["is_nearly_full"],
     }
 
 

@@ -135,6 +135,8 @@ SEQUENCES = {
             "count": 1,
             "taken_over": 0,
             "whole": True,
+            "capacity_left": 99_999_999_999_998,
+            "nearly_full": False,
         }
     ]
 }

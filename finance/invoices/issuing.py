@@ -43,7 +43,10 @@ def commit_invoices(db: Db, drafts: Sequence[Draft], *, now: datetime) -> list[O
         looked_at = [sequences.checked(db, draft, now=now) for draft in same_kind]
         outcomes.update(zip(same_kind, issue_no_gap(numbered, looked_at, now=now), strict=True))
         if is_invoice:
-            metrics.invoices_issued.inc(sum(isinstance(outcomes[draft], Stored) for draft in same_kind))
+            stored = [draft for draft in same_kind if isinstance(outcomes[draft], Stored)]
+            metrics.invoices_issued.inc(len(stored))
+            for draft in stored:
+                sequences.warn_where_nearly_full(draft)
     return [outcomes[draft] for draft in drafts]
 
 

@@ -1,14 +1,16 @@
 """Which series an invoice or a credit note belongs to, what it has to follow there, and how the series stand."""
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from finance import metrics
 from finance.database import Db, Document
 from finance.errors import FieldError, FinanceError, Invalid
 from finance.invoices import store
-from finance.invoices.model import CreditNote, Invoice, credit_note_series, invoice_series
+from finance.invoices.model import KIND, CreditNote, Invoice, credit_note_series, invoice_series
 from finance.invoices.notes import cancelling_note, give_day
 from finance.numbering import counters
 from finance.numbering.drafts import Draft, NumberTakenElsewhere
@@ -17,6 +19,10 @@ from finance.numbering.series import Series
 from finance.shops import service as shops
 from finance.shops.model import Period, Rule, Shop, format_of_period
 from finance.shops.rules import numbering_on
+
+log = logging.getLogger(__name__)
+
+NEARLY_FULL_PERCENT = 90
 
 
 class IssuedOnBeforeLast(Invalid):
@@ -125,12 +131,31 @@ def require_numberable(db: Db, draft: Draft) -> None:
         raise refusal
 
 
+def is_nearly_full(series: Series, number_seq: int) -> bool:
+    """Return whether nine of ten numbers that the series has room for are given."""
+    return series.last is not None and number_seq * 100 >= series.last * NEARLY_FULL_PERCENT
+
+
+def warn_where_nearly_full(draft: Draft) -> None:
+    """Count a number of a series' last tenth, and log each hundredth of it: it has to be made longer, or to end."""
+    written, number_seq = draft.document["number_format"], draft.document["number_seq"]
+    series = replace(draft.series, prefix=written.partition("{")[0], suffix=written.partition("}")[2])
+    if not series.last or not is_nearly_full(series, number_seq):
+        return
+    metrics.nearly_full_numbers.labels(kind=series.kind).inc()
+    if number_seq * 100 // series.last > (number_seq - 1) * 100 // series.last:
+        log.warning(
+            "The series %s is nearly full: %d numbers are left of %d. Raise max_length of its shop.",
+            *(series.counter_id, series.last - number_seq, series.last),
+        )
+
+
 def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:
     """Return every sequence of a shop with its newest number, its count, and whether no number is missing in it.
 
     A sequence taken over from an older system begins after the last number given there.
     """
-    shops.get_shop(db, tenant=tenant, shop=shop)
+    standing = shops.get_shop(db, tenant=tenant, shop=shop)
     sequences = store.list_sequences(db, tenant=tenant, shop=shop)
     for sequence in sequences:
         newest = store.find_newest(
@@ -145,7 +170,18 @@ def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:
         sequence["taken_over"] = _taken_over(db, tenant, shop, sequence)
         first = sequence["taken_over"] + 1
         sequence["is_whole"] = sequence["first"] == first and sequence["count"] == sequence["newest"] - first + 1
+        sequence |= _capacity(standing, sequence)
     return sequences
+
+
+def _capacity(shop: Shop, sequence: Document) -> Document:
+    """Return how many numbers are left, None for no end, and whether that is less than a tenth."""
+    written = sequence["newest_document"].get("number_format")
+    if sequence["kind"] != KIND or not isinstance(written, str):
+        return {"capacity_left": None, "is_nearly_full": False}
+    series, newest = invoice_series(shop["tenant"], shop, sequence["period"], written), sequence["newest"]
+    left = None if series.last is None else max(0, series.last - newest)
+    return {"capacity_left": left, "is_nearly_full": is_nearly_full(series, newest)}
 
 
 def _taken_over(db: Db, tenant: str, shop: str, sequence: Document) -> int:

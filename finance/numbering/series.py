@@ -54,6 +54,14 @@ class Series:
     def format(self, number_seq: int) -> str:
         return f"{self.prefix}{number_seq:0{self.digits_min}d}{self.suffix}"
 
+    @property
+    def last(self) -> int | None:
+        """The last number that `length_max` has room for, None where that is more than any series will give."""
+        if self.length_max is None:
+            return None
+        room = max(0, self.length_max - len(self.prefix) - len(self.suffix))
+        return None if 10**room > NUMBER_SEQ_MAX else 10**room - 1
+
     def parse(self, number: str) -> int | None:
         """Return the integer of a number that `format` could have written, otherwise None."""
         if not (number.startswith(self.prefix) and number.endswith(self.suffix)):

@@ -23,7 +23,11 @@ blueprint = Blueprint("shops", __name__, url_prefix="/api/v1/shops", description
 @blueprint.response(200, ShopSchema(), example=examples.SHOP)
 @blueprint.alt_response(201, schema=ShopSchema(), example=examples.SHOP, description="A new shop")
 def save_shop(posted: Settings, shop: str) -> Response:
-    """Make or change a shop; a series that has numbers keeps its format until its period ends"""
+    """Make or change a shop; a series that has numbers keeps its format until its period ends
+
+    Where the numbers begin again at other days than before, `applies_from` says from which day on; no period that has
+    numbers is cut in two. A format is refused whose numbers another shop, or the other kind of documents, writes.
+    """
     document, is_new = service.put_shop(parts().db, asked(), shop=shop_slug(shop), posted=posted)
     return reply(dump_shop(document), status=201 if is_new else 200)
 

@@ -16,6 +16,7 @@ from finance.shops.claims import Claiming, Meeting, ShopBusy, Written
 from finance.shops.model import (
     FORMAT_BY_KIND,
     HISTORY_MAX,
+    INVOICE_FORMAT,
     ISSUE_AHEAD_DAYS,
     Period,
     Rule,
@@ -26,7 +27,7 @@ from finance.shops.model import (
     default_credit_note_format,
     format_problem,
 )
-from finance.shops.patterns import shape_of
+from finance.shops.patterns import pattern_of, shape_of
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,22 @@ def hold_series(db: Db, *, tenant: str, shop: str, now: datetime) -> bool:
     if found["rules"] != before:
         store.mark_claimed(db, found, rules=found["rules"])
     return all(rule.get("claimed") for rule in found["rules"])
+
+
+def find_in_the_way(db: Db, *, tenant: str, shop: str, now: datetime) -> str | None:
+    """Return the shop that writes what a sequence of an older system wrote for a shop that isn't set up here yet."""
+    if store.find_shop(db, tenant=tenant, shop=shop) is not None:
+        return None  # it goes on as that shop writes, which is claimed
+    met = claims.find_meetings(_claiming_taken_over(db, tenant, shop, now), _taken_over(shop))
+    return met[0].other if met else None
+
+
+def claim_taken_over(db: Db, *, tenant: str, shop: str, now: datetime) -> None:
+    """Claim what a sequence that is taken over writes, before or after its shop is set up here."""
+    if store.find_shop(db, tenant=tenant, shop=shop) is None:
+        claims.take(_claiming_taken_over(db, tenant, shop, now), _taken_over(shop))
+    else:
+        hold_series(db, tenant=tenant, shop=shop, now=now)
 
 
 def is_free(db: Db, *, tenant: str, shop: str, kind: str, number: str) -> bool:
@@ -208,12 +225,15 @@ def _met(meeting: Meeting, shop: Shop) -> str:
 
 
 def _claim_others(db: Db, asked: Asked, shop: Shop, wanted: Iterable[Written]) -> None:
-    """Claim what those shops write that were set up before there were claims, where it looks like what is wanted."""
+    """Claim what other shops write, where it looks like what is wanted and they haven't: those of an earlier version,
+    or of a backup that was older than they are.
+    """
     shapes = {shape_of(pattern) for _kind, pattern in wanted}
     for other in store.list_shops(db, tenant=shop["tenant"]):
-        if other["shop"] == shop["shop"] or all(rule.get("claimed") for rule in other["rules"]):
-            continue
-        if any(shape_of(pattern) in shapes for _kind, pattern in rules.patterns_of(other["shop"], other["rules"])):
+        written = rules.patterns_of(other["shop"], other["rules"])
+        if other["shop"] != shop["shop"] and any(shape_of(pattern) in shapes for _kind, pattern in written):
+            for rule in other["rules"]:
+                rule.pop("claimed", None)
             _claim_standing(db, other, now=asked.now)
 
 
@@ -233,6 +253,14 @@ def _claim_standing(db: Db, shop: Shop, *, now: datetime) -> list[Meeting]:
             *(shop["shop"], shop["tenant"], one.kind, one.other, one.other_kind),
         )
     return met
+
+
+def _claiming_taken_over(db: Db, tenant: str, shop: str, now: datetime) -> Claiming:
+    return Claiming(db, tenant, shop, now, stored=_taken_over(shop), keeps=_taken_over(shop), taken_over=True)
+
+
+def _taken_over(shop: str) -> set[Written]:
+    return {("invoice", pattern_of(INVOICE_FORMAT, shop=shop))}
 
 
 def _claiming(db: Db, shop: Shop, *, before: Shop | None, now: datetime) -> Claiming:

@@ -1,7 +1,12 @@
 """Which ways of writing numbers can meet in one text."""
 
+import random
+from datetime import date
+from itertools import combinations
+
 import pytest
 
+from finance.shops.model import format_of_period, period_of, series_of
 from finance.shops.patterns import can_meet, pattern_of, shape_of
 
 
@@ -50,3 +55,36 @@ def test_a_shape_is_what_all_numbers_of_a_pattern_have_in_common() -> None:
     assert shape_of(pattern("{shop}-B-{year}{month}-{number:04}", "a")) == "A-B-#-#"
     assert shape_of(pattern("{shop}-{year}{month}-{number}", "a-b")) == "A-B-#-#"
     assert shape_of(pattern("{fiscal_year}.{number:04}{month}", start_month=4)) == "#-#.#"
+
+
+PARTS = ("{year}", "{month}", "{shop}", "{fiscal_year}", "-", "-", "1", "11", "2026", "A")
+NUMBERS = (*range(1, 14), 26, 99, 100, 1101, 1111, 2026, 2611, 10001, 110001)
+
+
+def random_format(choose: random.Random) -> str:
+    parts = choose.choices(PARTS, k=choose.randint(1, 3))
+    parts.insert(choose.randint(0, len(parts)), choose.choice(("{number}", "{number:02}", "{number:04}")))
+    return "".join(parts)
+
+
+def numbers_of(number_format: str, shop: str, start_month: int) -> set[str]:
+    months = [date(2026 + month // 12, month % 12 + 1, 1) for month in range(9, 25)]
+    periods = [period_of(day, reset="month", fiscal_year_start_month=start_month) for day in months]
+    written = [format_of_period(number_format, shop=shop, period=period) for period in periods]
+    series = [series_of("", tenant="", shop=shop, period="", number_format=one) for one in written]
+    return {one.format(number_seq) for one in series for number_seq in NUMBERS}
+
+
+def test_no_two_formats_that_write_the_same_number_are_told_apart() -> None:
+    """Of formats made at random, each pair that shares a number is found to; most others are told apart."""
+    choose = random.Random(12)
+    made = [(random_format(choose), choose.choice(("a", "a-1", "2026")), choose.choice((1, 4))) for _ in range(150)]
+    known = [(pattern(*one), numbers_of(*one)) for one in made]
+    pairs = list(combinations(known, 2))
+
+    sharing = [(one, other) for (one, numbers), (other, others) in pairs if numbers & others]
+    meeting = {(one, other) for (one, _numbers), (other, _others) in pairs if can_meet(one, other)}
+
+    assert len(sharing) > 100
+    assert [pair for pair in sharing if pair not in meeting] == []
+    assert len(meeting) < len(pairs) / 5

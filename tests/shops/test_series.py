@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from finance.maintenance.audit.series import audit
+from finance.maintenance.audit.verdict import failures
 from finance.shops.claims import LEFT_AFTER
 from tests.clients import NOVEMBER, Client
 
 MONTHLY = "{shop}-{year}{month}-{number:04}"
+NEARLY_FULL = "finance_nearly_full_numbers_total"
 YEARLY = {"reset": "year", "invoice_format": "FAC-{shop}-{year}-{number:04}"}
 
 
@@ -135,6 +139,34 @@ def test_a_shop_with_default_settings_is_set_up_and_numbers_beyond_9999(app: Cli
     assert issued(app.issue(shop)) == f"{number}10000"
 
 
+# --- How many numbers are left ------------------------------------------------------------------------------------
+
+
+def test_the_sequences_of_a_shop_tell_how_many_numbers_are_left(app: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """FAC-PAR-202611-0001 has 19 characters, so 9999 is the last of 19."""
+    put(app, max_length=19)
+    first = issued(app.issue())
+    app.db.invoices.update_one({}, {"$set": {"number_seq": 8998, "invoice_number": "FAC-PAR-202611-8998"}})
+    counted = REGISTRY.get_sample_value(NEARLY_FULL, {"kind": "invoice"}) or 0
+
+    def left() -> tuple[int | None, bool]:
+        (sequence,) = app.get("/shops/par/sequences").json["data"]
+        return sequence["capacity_left"], sequence["nearly_full"]
+
+    assert (first, left()) == ("FAC-PAR-202611-0001", (1001, False))
+    issued(app.issue())
+    assert left() == (1000, False)  # 8999 of 9999
+    assert "nearly full" not in caplog.text
+    for _more in range(3):
+        issued(app.issue())
+    assert left() == (997, True)
+    assert REGISTRY.get_sample_value(NEARLY_FULL, {"kind": "invoice"}) == counted + 3
+    (told,) = [record.getMessage() for record in caplog.records if "nearly full" in record.getMessage()]
+    assert "invoice:acme:PAR:2026-11 is nearly full: 999 numbers are left of 9999" in told
+    put(app, max_length=60)
+    assert left() == (None, False)
+
+
 # --- From which day on --------------------------------------------------------------------------------------------
 
 
@@ -182,6 +214,7 @@ def test_numbers_that_never_begin_again_are_written_in_a_new_way_from_the_next_o
     issued(app.issue())
     put(app, reset="never", invoice_format="G-{shop}-{number:06}")
     assert issued(app.issue()) == "G-PAR-000002"
+    assert failures(audit(app.db, now=NOVEMBER)) == []
 
 
 def test_invoices_and_credit_notes_change_on_the_same_day_and_never_within_a_period(app: Client) -> None:
@@ -318,6 +351,7 @@ def test_older_shops_that_meet_stop_nothing_but_the_number_that_would_be_given_t
     assert issued(app.issue("par")) == "F-202611-0002"
     for path in ("/shops", "/shops/lyo", "/shops/lyo/sequences", "/invoices", "/credit-notes"):
         assert app.get(path).status_code == 200
+    assert failures(audit(app.db, now=NOVEMBER)) == []
     assert put(app, "lyo", invoice_format="B-" + MONTHLY)["credit_note_format"] == "AV-B-" + MONTHLY
     assert credited(app, number) == "AV-B-LYO-202611-0001"
 

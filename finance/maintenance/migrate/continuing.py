@@ -12,6 +12,7 @@ from finance.maintenance import cli
 from finance.maintenance.lease import Lease
 from finance.maintenance.migrate.sequences import Taken
 from finance.maintenance.migrate.takeover import take_over
+from finance.shops import service as shops
 
 BATCH = 100
 
@@ -68,6 +69,8 @@ def go_on(
             assert held is not None
             held.require()
             batch = {one.series: one.last for one in new[at : at + BATCH] if one.series is not None}
+            for shop in sorted({series.document_filter["shop"] for series in batch}):
+                shops.claim_taken_over(db, tenant=asked.tenant, shop=shop, now=asked.now)
             done.gaps += take_over(db, batch, now=asked.now)
             progress(at + len(batch))
     _print(done, show_all, out)

@@ -6,16 +6,21 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from finance.database import Db
 from finance.errors import Invalid
 from finance.invoices.model import KIND
+from finance.maintenance import cli
 from finance.maintenance.kinds import shop_series
 from finance.maintenance.migrate.numbers import whole
 from finance.maintenance.migrate.takeover import find_taken_over
 from finance.numbering.series import SLUG, Series
+from finance.shops import service as shops
+from finance.shops.model import Shop
+from finance.shops.rules import numbering_on
 
 LAST_NUMBER_MAX = 10_000_000
 YEARS = range(2000, 2101)
@@ -94,7 +99,8 @@ def read_sequences(
         known = by_series.get(taken.series.counter_id)
         if known is None or (not known.problem and (taken.problem or taken.last > known.last)):
             by_series[taken.series.counter_id] = taken
-    return [*_against_ours(db, tenant, by_series.values()), *refused]
+    now = cli.server_clock(db)()
+    return [*_against_ours(db, tenant, by_series.values(), now), *refused]
 
 
 def shops_of(taken: Iterable[Taken]) -> set[str]:
@@ -123,25 +129,31 @@ def _judge(values: Values, theirs: str, tenant: str, shop_map: Mapping[str, str]
     return Taken(theirs, series, last, shop=plain)
 
 
-def _against_ours(db: Db, tenant: str, of_series: Iterable[Taken]) -> Iterator[Taken]:
+def _against_ours(db: Db, tenant: str, of_series: Iterable[Taken], now: datetime) -> Iterator[Taken]:
     """Yield what is taken over, was taken over, or why it can't be: a shop counts otherwise, or gave numbers here."""
     found = list(of_series)
     before = find_taken_over(db, [one.series for one in found if one.series is not None])
-    shops = db.shops.find({"tenant": tenant, "rules.0": {"$exists": True}}, {"shop": True, "rules": True})
-    resets = {shop["shop"]: shop["rules"][-1].get("reset") for shop in shops}
+    names = {one.series.document_filter["shop"] for one in found if one.series is not None}
+    here = {name: shops.find_shop(db, tenant=tenant, shop=name) for name in sorted(names)}
+    in_the_way = {name: shops.find_in_the_way(db, tenant=tenant, shop=name, now=now) for name in sorted(names)}
     for one in found:
         assert one.series is not None
         if not one.problem and before[one.series] >= one.last:
             yield replace(one, goes_on=True)
             continue
-        problem = one.problem or _find_obstacle(db, one.series, one.last, resets)
+        name = one.series.document_filter["shop"]
+        problem = one.problem or _find_obstacle(db, one.series, one.last, here[name], in_the_way[name])
         yield replace(one, series=None, problem=problem) if problem else one
 
 
-def _find_obstacle(db: Db, series: Series, last: int, resets: Mapping[str, str]) -> str:
-    shop = series.document_filter["shop"]
-    if resets.get(shop, "month") != "month":
-        return f"{shop} doesn't count by month here: set its reset to month first"
+def _find_obstacle(db: Db, series: Series, last: int, here: Shop | None, in_the_way: str | None) -> str:
+    shop, period = series.document_filter["shop"], series.document_filter["period"]
+    if here is not None and here["rules"]:
+        rule, _period = numbering_on(here["rules"], date.fromisoformat(f"{period}-01"))
+        if rule["reset"] != "month":
+            return f"{shop} doesn't count by month here: set its reset to month first"
+    if in_the_way is not None:
+        return f"{in_the_way} writes the same numbers here: change its formats first"
     issued_here = {"tenant": series.tenant, **series.document_filter, "number_seq": {"$gte": 1, "$lte": last}}
     if db.invoices.find_one(issued_here, {"_id": True}) is not None:
         return "invoices of this shop and month have such numbers here already"

@@ -104,6 +104,38 @@ def test_what_can_not_be_taken_over_is_named_and_the_rest_is(db: Db, migrate: An
     assert app.issue("dkr1").json["invoice_number"] == "FAC-DKR1-202611-0002"
 
 
+def test_a_sequence_that_is_taken_over_claims_what_it_writes(db: Db, migrate: Any) -> None:
+    db[COLLECTION].insert_one(sequence("THIES", 11, 3))
+    assert migrate("--apply") == 0
+    app = Client(db, now=NOVEMBER)
+
+    other = app.put_shop("dkr1", invoice_format="FAC-THIES-{year}{month}-{number:04}")
+
+    assert other.status_code == 422
+    assert "the shop 'thies' writes for its invoices" in other.json["errors"][0]["detail"]
+    app.put_shop("thies")
+    assert app.issue("thies").json["invoice_number"] == "FAC-THIES-202611-0004"
+
+
+def test_a_sequence_whose_numbers_another_shop_writes_is_not_taken_over(db: Db, migrate: Any, capsys: Any) -> None:
+    Client(db, now=NOVEMBER).put_shop("dkr1", invoice_format="FAC-THIES-{year}{month}-{number:04}")
+    db[COLLECTION].insert_one(sequence("THIES", 11, 3))
+    assert migrate("--apply") == 1
+    assert "dkr1 writes the same numbers here" in capsys.readouterr().out
+    assert db.counters.count_documents({}) == 0
+
+
+def test_a_month_is_taken_over_until_the_shop_counts_by_year(db: Db, migrate: Any, capsys: Any) -> None:
+    app = Client(db, now=NOVEMBER)
+    app.put_shop("dkr1")
+    app.issue("dkr1", issued_on="2026-11-02")
+    app.put_shop("dkr1", reset="year", invoice_format="F-{shop}-{year}-{number}")
+    db[COLLECTION].insert_many([sequence("DKR1", 10, 3), sequence("DKR1", 12, 3)])
+    assert migrate("--apply") == 1
+    assert capsys.readouterr().out.count("dkr1 doesn't count by month here") == 1
+    assert [c["_id"] for c in db.counters.find({"seq": 3})] == ["invoice:acme:DKR1:2026-10"]
+
+
 SHOP_SYSTEM = ["--collection", COLLECTION, "--right", "boutique_id,annee,mois", "--keep-max", "dernier_numero"]
 
 
