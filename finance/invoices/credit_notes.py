@@ -6,7 +6,7 @@ from typing import Any
 
 from finance.allocations.claiming import undecided_claims
 from finance.allocations.model import CREDIT_NOTE, Place
-from finance.database import Db
+from finance.database import Db, DriverError
 from finance.errors import FinanceError, NotFound
 from finance.invoices import store
 from finance.invoices.model import CreditNote
@@ -45,10 +45,14 @@ def _settle(note: CreditNote, settling: Settling) -> bool:
 
     Returns whether there was anything to settle.
     """
-    claims = undecided_claims(note)
     try:
+        claims = undecided_claims(note)
         for claim in claims:
             settling.follow(Place(note["tenant"], CREDIT_NOTE, note["credit_note_number"]), claim)
-    except FinanceError as error:
-        log.warning("%s could not be settled: %s", note["credit_note_number"], error.detail)
+    except DriverError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, it must not keep this one and others from being shown
+        told = error.detail if isinstance(error, FinanceError) else type(error).__name__
+        log.warning("%s could not be settled: %s", note.get("credit_note_number"), told)
+        return False
     return bool(claims)

@@ -42,6 +42,19 @@ INVOICE = [
     *("lines.0", "lines.0.unit_price", "lines.0.net", "taxes.0", "taxes.0.rate", "taxes.0.net_minor"),
     *("history.0", "history.0.changes", "history.0.changes.paid_minor", "history.0.changes.paid_minor.from"),
 ]
+CREDIT_NOTE = [
+    *("allocations", "allocations.0", "allocations.0.amount_minor", "allocations.0.state", "allocations.0.claim"),
+    *(
+        "allocations.0.invoice_number",
+        "allocated_minor",
+        "unallocated",
+        "unsettled",
+        "claim",
+        "total_minor",
+        "currency",
+    ),
+    *("history", "history.0", "history.0.changes", "history.0.allocations", "history.0.changes.allocated_minor"),
+]
 CUSTOMER = [
     *sorted(Customer.__annotations__.keys() - NOT_SHOWN - {"customer_code"}),
     *("gst_details.0", "gst_details.0.gstin", "gst_details.0.state", "banking.0", "banking.0.account_number"),
@@ -81,6 +94,23 @@ def test_a_damaged_invoice_is_shown_and_hides_no_other(client: Client, field: st
         _answered(client.get(f"/invoices/{number}"), 200)
         _listed(client, "/invoices", ("invoice_number", "-issued_on", "created_at"), field, value)
         _answered(client.get("/invoices/export.csv"), 200)
+
+
+@pytest.mark.parametrize("field", CREDIT_NOTE)
+def test_a_damaged_credit_note_is_shown_and_hides_no_other(client: Client, field: str) -> None:
+    client.put_shop()
+    number = client.issue().json["invoice_number"]
+    credit = {"reason": "too much", "lines": [{"description": "Work", "unit_price": "10"}]}
+    whole, _other = (client.post(f"/invoices/{number}/credit-notes", json=credit).json for _ in range(2))
+    client.post(
+        f"/credit-notes/{whole['credit_note_number']}/release", json={"invoice_number": number, "reason": "mistaken"}
+    )
+    stored = client.db.credit_notes.find_one({"credit_note_number": whole["credit_note_number"]})
+    for value in _damaged(client.db.credit_notes, stored, field):
+        _answered(client.get(f"/credit-notes/{whole['credit_note_number']}"), 200)
+        page = client.get("/credit-notes")
+        _answered(page, 200)
+        assert len(page.json["data"]) == 2, (field, value)
 
 
 @pytest.mark.parametrize("field", CUSTOMER)

@@ -129,6 +129,16 @@ def test_lists_do_not_try_each_time_and_do_not_log_each_time(
     assert "FAC-PAR-202611-0001" in told[0].getMessage()
 
 
+def test_a_credit_note_that_can_not_be_settled_stops_no_list(app: Client) -> None:
+    number = app.issue().json["invoice_number"]
+    lines = [{"description": "Work", "unit_price": "10.00"}]
+    note = app.post(f"/invoices/{number}/credit-notes", json={"reason": "x", "lines": lines}).json
+    damaged = {"state": "claimed", "amount_minor": 1, "payment_number": "PAY20260001"}  # of no claim
+    app.db.credit_notes.update_one({}, {"$set": {"unsettled": True}, "$push": {"allocations": damaged}})
+    assert _ok(app.get(f"/credit-notes/{note['credit_note_number']}")).json == note
+    assert _ok(app.get("/credit-notes")).json["data"] == [note]
+
+
 def test_a_cause_that_nobody_foresaw_stops_no_list_either(app: Client, caplog: pytest.LogCaptureFixture) -> None:
     number = left_behind(app)
     app.db.shops.update_one({}, {"$set": {"rules": []}})
