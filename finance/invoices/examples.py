@@ -90,9 +90,9 @@ SUMMARY = {
             "total_net": "1000.00",
             "total_tax": "180.00",
             "total": "1180.00",
-            "amount_paid": "180.00",
+            "amount_paid": "1000.00",
             "amount_credited": "0.00",
-            "outstanding": "1000.00",
+            "outstanding": "180.00",
             "overdue": "0.00",
         }
     ],

@@ -209,7 +209,8 @@ def _incomplete(
     bulk: _Bulk, stored: Mapping[int, Payment], position: int | None = None, failed: FinanceError | None = None
 ) -> BulkIncomplete:
     """Return how far it came, and of the row that could not be stored why."""
-    errors = [] if failed is None else [FieldError(failed.detail, pointer=f"/payments/{position}")]
     counts = {"stored": str(len(stored)), "missing": str(len(bulk.rows) - len(stored))}
     said = f"{len(stored)} of {len(bulk.rows)} payments are stored. " + BulkIncomplete.detail_default.partition(". ")[2]
-    return BulkIncomplete(said, errors=errors, extra=counts)
+    if failed is not None and not isinstance(failed, Unavailable):  # what a repeat alone won't change
+        said = f"{said} Of /payments/{position}: {failed.detail}"
+    return BulkIncomplete(said, extra=counts)

@@ -19,6 +19,7 @@ CHAIN = ("saveShop", "onboardCustomer", "issueInvoice", "recordPayment")
 BEFORE = {
     "onboardCustomer": ("saveShop",),
     "activateCustomer": (*CHAIN, "deactivateCustomer"),
+    "recordPayments": CHAIN[:3],
     "cancelInvoice": CHAIN[:3],
     "getCreditNote": (*CHAIN[:3], "cancelInvoice"),
     "listCreditNotes": (*CHAIN[:3], "cancelInvoice"),
