@@ -24,7 +24,7 @@ from finance.edge import cors, cursors, exports, frames, limits, lists, openapi,
 from finance.edge.application import Application
 from finance.encryption import FieldCipher
 from finance.errors import Unavailable, own
-from finance.invoices import issuing
+from finance.invoices import credit_note_routes, issuing, seen
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
 from finance.invoices import settling as invoice_settling
@@ -74,7 +74,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         cipher=_field_cipher(db, config),
         protect=protect,
     )
-    app.extensions[invoices_routes.EXTENSION] = invoice_settling.Settling(
+    app.extensions[seen.EXTENSION] = invoice_settling.Settling(
         submit=submit_invoice,
         follow=lambda sink, claim: allocations.follow(db, sink, claim, submit=submit_payment, now=clock()),
         clock=clock,
@@ -95,6 +95,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         customers_routes.blueprint,
         payments_routes.of_customers,
         invoices_routes.blueprint,
+        credit_note_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
         receivables_routes.blueprint,

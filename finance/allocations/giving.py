@@ -28,6 +28,7 @@ from finance.allocations.model import (
     Stored,
 )
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
 from finance.database import Db
@@ -72,16 +73,18 @@ def give(
     parts: Sequence[Part],
     require_customers: RequireCustomers,
     follow: Follow,
+    condition: Condition = ALWAYS,
 ) -> Answer[Stored]:
     """Allocate these parts of a source, all of them or none.
 
     Raises what `source` and `require_customers` do, Invalid, MoreThanUnallocated, what claim_parts does,
-    IdempotencyKeyReused, or Unavailable with nothing allocated.
+    IdempotencyKeyReused, PreconditionFailed, or Unavailable with nothing allocated.
     """
     asked_hash = _hash(parts)
     repeat = partial(_find_repeat, db, asked, source, asked_hash)
     # A twin of this request may succeed while this one looks: what it is refused for then is what that one did.
-    attempt = partial(_give, db, asked, source, parts, require_customers, follow, asked_hash)
+    require = partial(_require, require_customers, condition)
+    attempt = partial(_give, db, asked, source, parts, require, follow, asked_hash)
     repeated = repeat()
     return first_result(attempt, repeat) if repeated is None else repeated
 
@@ -210,6 +213,13 @@ def _decide(
         )
 
     return until_unchanged_meanwhile(decide, busy=source.busy)
+
+
+def _require(
+    require_customers: RequireCustomers, condition: Condition, document: Stored, *, sinks: Sequence[Stored]
+) -> None:
+    require_customers(document, sinks=sinks)
+    condition.require(document)
 
 
 def _told(asked: Asked, document: Stored, values: Stored, given: Sequence[Entry]) -> Stored:

@@ -10,6 +10,7 @@ from finance.allocations.legacy import filled_in
 from finance.allocations.model import ENTRIES_MAX, AllocationsFull, Entry, NothingAllocated, Place, Stored
 from finance.allocations.returning import Returning
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
 from finance.database import Db
@@ -20,14 +21,22 @@ from finance.once import Answer, request_hash, require_same_request
 
 
 def release(
-    db: Db, asked: Asked, source: Source, *, sink: Place, amount_minor: int | None, reason: str
+    db: Db,
+    asked: Asked,
+    source: Source,
+    *,
+    sink: Place,
+    amount_minor: int | None,
+    reason: str,
+    condition: Condition = ALWAYS,
 ) -> Answer[Stored]:
     """Take back what a source gave to one sink: so much of it, the latest first, or (None) all.
 
-    Raises what `source` does, NothingAllocated, Invalid where less is allocated, IdempotencyKeyReused.
+    Raises what `source` does, NothingAllocated, Invalid where less is allocated, IdempotencyKeyReused,
+    PreconditionFailed.
     """
     returning = Returning(db, asked)
-    take_back = partial(_take_back, db, asked, source, sink, amount_minor, reason, returning)
+    take_back = partial(_take_back, db, asked, source, sink, amount_minor, reason, returning, condition)
     try:
         answer = until_unchanged_meanwhile(take_back, busy=source.busy)
     except FinanceError:
@@ -45,6 +54,7 @@ def _take_back(
     amount_minor: int | None,
     reason: str,
     returning: Returning,
+    condition: Condition,
 ) -> Answer[Stored] | None:
     # Read first: what is decided under this key after that, on this document, makes this attempt fail.
     document = dict(source.find())
@@ -56,6 +66,7 @@ def _take_back(
     document = filled_in(db, document, source.kind)
     given = _given_to(sink, document)
     wanted_minor = _possible_minor(document, given, amount_minor)
+    condition.require(document)
     values = _released(asked, document, mark=returning.mark, reason=reason, asked_hash=asked_hash)
     changed_entries = entries.released(given, amount_minor=wanted_minor, values=values)
     claims = {entry["claim"] for entry in changed_entries if entry["state"] == "released"}

@@ -8,6 +8,7 @@ from uuid import uuid4
 from finance.allocations.legacy import filled_in
 from finance.allocations.model import ENTRIES_MAX, INVOICE, InvoiceBusy, InvoiceIsCancelled
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
 from finance.damaged import documents_in
 from finance.database import Db
@@ -35,21 +36,28 @@ class MoreThanInvoiced(Conflict):
 
 
 def credit_invoice(
-    db: Db, asked: Asked, *, invoice_number: str, posted: Mapping[str, Any], settling: Settling
+    db: Db,
+    asked: Asked,
+    *,
+    invoice_number: str,
+    posted: Mapping[str, Any],
+    settling: Settling,
+    condition: Condition = ALWAYS,
 ) -> Answer[CreditNote]:
     """Credit a part of an invoice, with a credit note over these lines in the invoice's currency.
 
     What is still outstanding takes its part of the credit; the rest of it is the note's to give to others. Raises
     InvoiceNotFound, InvoiceIsCancelled, MoreThanInvoiced, InvoiceHistoryFull, IdempotencyKeyReused, SeriesFull,
-    NumberTakenElsewhere, or Invalid where totals sent with the lines don't agree.
+    NumberTakenElsewhere, PreconditionFailed, or Invalid where totals sent with the lines don't agree.
     """
     repeat = partial(_find_repeat, db, asked, invoice_number, posted, settling)
 
     def credit() -> Answer[CreditNote] | None:
         invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
         wanted = _checked(db, asked, invoice, posted)
+        condition.require(invoice)
         filled_in(db, dict(invoice), INVOICE)
-        decided = credits.decide(db, invoice, wanted)
+        decided = credits.decide(db, invoice, wanted, unchanged=condition.asks)
         if decided is None:
             return repeat()
         return Answer(finish_credit(db, decided, _credit_of(decided, wanted["claim"]), settling.submit))

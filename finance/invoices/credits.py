@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from finance.allocations.derived import ENTRIES, free_of, stages_of
 from finance.allocations.model import ENTRIES_MAX, INVOICE
 from finance.database import Db, Document
-from finance.history import HistoryEntry
+from finance.history import HistoryEntry, as_read
 from finance.invoices.model import HISTORY_MAX, Credit, CreditNote, Invoice
 from finance.obsolete import drop_obsolete
 from finance.once import RefusedByForeignIndex
@@ -38,11 +38,11 @@ def find_note_without_claim(db: Db, *, tenant: str, invoice_number: str) -> Cred
     return cast("CreditNote | None", db.credit_notes.find_one(wanted))
 
 
-def decide(db: Db, invoice: Invoice, credit: Credit) -> Invoice | None:
+def decide(db: Db, invoice: Invoice, credit: Credit, *, unchanged: bool = False) -> Invoice | None:
     """Credit a part of an invoice, for good, and return the invoice; what is free of it takes its part of the credit.
 
     Returns None where less is left to credit than is wanted, where the invoice can't be changed as it is now, or where
-    the key is taken.
+    the key is taken; with `unchanged` also where anything of it changed since it was read.
     """
     total_minor, key = credit["total_minor"], credit.get("idempotency_key")
     unfinished = {"$filter": {"input": _CREDITS, "cond": {"$ne": [{"$type": "$$this.note"}, "missing"]}}}
@@ -62,6 +62,9 @@ def decide(db: Db, invoice: Invoice, credit: Credit) -> Invoice | None:
     }
     if key is not None:
         wanted["credit_keys"] = {"$ne": key}
+    if unchanged:  # a credit is told in the history once it has its note, and others must not be decided until then
+        wanted["history"] = as_read(invoice)
+        wanted["credits"] = {"$size": len(invoice["credits"])} if "credits" in invoice else {"$exists": False}
     try:
         return _invoices(db).find_one_and_update(wanted, _deciding(credit), return_document=ReturnDocument.AFTER)
     except DuplicateKeyError as error:

@@ -16,6 +16,7 @@ from finance.allocations.model import (
 )
 from finance.allocations.releasing import release
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.database import Db
 from finance.errors import FieldError, Invalid, Unavailable
 from finance.invoices.credit_notes import get_credit_note
@@ -31,7 +32,13 @@ class CreditNoteBusy(Unavailable):
 
 
 def allocate_credit_note(
-    db: Db, asked: Asked, *, credit_note_number: str, posted: Sequence[Mapping[str, str]], settling: Settling
+    db: Db,
+    asked: Asked,
+    *,
+    credit_note_number: str,
+    posted: Sequence[Mapping[str, str]],
+    settling: Settling,
+    condition: Condition = ALWAYS,
 ) -> Answer[CreditNote]:
     """Give parts of what is left of a credit note to invoices of its customer, all of them or none.
 
@@ -39,12 +46,26 @@ def allocate_credit_note(
     """
     source = _source(db, asked, credit_note_number, settling, _require_no_cancellation)
     parts = _parts(source.find(), posted)
-    answer = give(db, asked, source, parts=parts, require_customers=_require_own_customers, follow=settling.follow)
+    answer = give(
+        db,
+        asked,
+        source,
+        parts=parts,
+        require_customers=_require_own_customers,
+        follow=settling.follow,
+        condition=condition,
+    )
     return cast(Answer[CreditNote], answer)
 
 
 def release_credit_note(
-    db: Db, asked: Asked, *, credit_note_number: str, posted: Mapping[str, str], settling: Settling
+    db: Db,
+    asked: Asked,
+    *,
+    credit_note_number: str,
+    posted: Mapping[str, str],
+    settling: Settling,
+    condition: Condition = ALWAYS,
 ) -> Answer[CreditNote]:
     """Take back what a credit note gave to an invoice, or a part of it.
 
@@ -54,7 +75,9 @@ def release_credit_note(
     amount = posted.get("amount")
     amount_minor = None if amount is None else parse_amount(amount, cast(CreditNote, source.find())["currency"])
     sink = Place(asked.tenant, INVOICE, posted["invoice_number"])
-    answer = release(db, asked, source, sink=sink, amount_minor=amount_minor, reason=posted["reason"])
+    answer = release(
+        db, asked, source, sink=sink, amount_minor=amount_minor, reason=posted["reason"], condition=condition
+    )
     return cast(Answer[CreditNote], answer)
 
 

@@ -9,6 +9,7 @@ from finance.allocations.giving import RequireCustomers, Source, give
 from finance.allocations.model import CREDIT_NOTE, INVOICE, PAYMENT, MoneyKind, Place, Stored
 from finance.allocations.releasing import release
 from finance.asked import Asked
+from finance.conditions import ALWAYS, Condition
 from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import Invalid
@@ -33,6 +34,7 @@ def allocate_payment(
     wanted: Sequence[Mapping[str, str]],
     confirmed: bool,
     submit: Submit,
+    condition: Condition = ALWAYS,
 ) -> Answer[Payment]:
     """Give parts of a payment to invoices; of an outgoing one, pay credit notes back with it. All parts or none.
 
@@ -44,11 +46,19 @@ def allocate_payment(
     follow = partial(allocations.follow, db, submit=submit, now=asked.now)
     require: RequireCustomers = _allow_all if confirmed else require_own_customers
     source = _source(db, asked.tenant, payment_number)
-    return cast(Answer[Payment], give(db, asked, source, parts=parts, require_customers=require, follow=follow))
+    answer = give(db, asked, source, parts=parts, require_customers=require, follow=follow, condition=condition)
+    return cast(Answer[Payment], answer)
 
 
 def release_payment(
-    db: Db, asked: Asked, *, payment_number: str, sink: Mapping[str, str], amount: str | None, reason: str
+    db: Db,
+    asked: Asked,
+    *,
+    payment_number: str,
+    sink: Mapping[str, str],
+    amount: str | None,
+    reason: str,
+    condition: Condition = ALWAYS,
 ) -> Answer[Payment]:
     """Take back what a payment gave to an invoice or a credit note: `amount` of it, or (None) all.
 
@@ -59,7 +69,8 @@ def release_payment(
     kind = _kind_of(sink)
     place = Place(asked.tenant, kind, sink[kind.number_field])
     source = _source(db, asked.tenant, payment_number)
-    return cast(Answer[Payment], release(db, asked, source, sink=place, amount_minor=amount_minor, reason=reason))
+    answer = release(db, asked, source, sink=place, amount_minor=amount_minor, reason=reason, condition=condition)
+    return cast(Answer[Payment], answer)
 
 
 def _source(db: Db, tenant: str, payment_number: str) -> Source:

@@ -79,4 +79,4 @@ PAYMENTS = page(PAYMENT)
 _TOTAL = {"currency": "EUR", "direction": "incoming", "status": "recorded", "count": 1, "total": "1250.50"}
 SUMMARY = {"as_of": AT, "data": [_TOTAL | {"month": "2026-11"}], "totals": [_TOTAL]}
 NEW_PAYMENTS = {"payments": [{name: value for name, value in NEW_PAYMENT.items() if name != "allocations"}]}
-RECORDED = {"data": [PAYMENT | {"allocations": []}]}
+RECORDED = {"data": [PAYMENT | {"allocations": [], "allocated": "0.00", "unallocated": "1250.50"}]}

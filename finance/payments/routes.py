@@ -203,7 +203,7 @@ def void_payment(posted: dict[str, Any], payment_number: str) -> Response:
 @blueprint.route("/<payment_number>/allocations", methods=["POST"])
 @requires("accountant")
 @fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
-@fails(IdempotencyKeyReused, *LATER_FAILURES)
+@fails(PreconditionFailed, IdempotencyKeyReused, *LATER_FAILURES)
 @blueprint.arguments(AllocationsSchema(), example=examples.ALLOCATE)
 @blueprint.arguments(ConfirmSchema(), location="query")
 @blueprint.response(200, PaymentSchema(), example=examples.ALLOCATED, headers=ETAG)
@@ -216,6 +216,7 @@ def allocate_payment(posted: dict[str, Any], query: dict[str, str], payment_numb
         wanted=posted["allocations"],
         confirmed=_is_confirmed(query),
         submit=parts().submit_payment,
+        condition=asked_condition(dump_payment),
     )
     return tagged_reply(dump_payment(answer.document), replayed=answer.replayed)
 
@@ -223,7 +224,7 @@ def allocate_payment(posted: dict[str, Any], query: dict[str, str], payment_numb
 @blueprint.route("/<payment_number>/release", methods=["POST"])
 @requires("accountant")
 @fails(PaymentNotFound, PaymentAlreadyVoided, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
-@fails(IdempotencyKeyReused, NothingAllocated, AllocationsFull)
+@fails(PreconditionFailed, IdempotencyKeyReused, NothingAllocated, AllocationsFull)
 @blueprint.arguments(ReleaseSchema(), example=examples.RELEASE)
 @blueprint.response(200, PaymentSchema(), example=examples.RELEASED, headers=ETAG)
 def release_payment(posted: dict[str, Any], payment_number: str) -> Response:
@@ -235,6 +236,7 @@ def release_payment(posted: dict[str, Any], payment_number: str) -> Response:
         sink=posted,
         amount=posted.get("amount"),
         reason=posted["reason"],
+        condition=asked_condition(dump_payment),
     )
     return tagged_reply(dump_payment(answer.document), replayed=answer.replayed)
 

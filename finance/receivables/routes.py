@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response
 
 from finance.auth.guard import caller, requires
 from finance.context import parts
@@ -15,8 +15,7 @@ from finance.edge.exports import Table, TooManyExports, exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.streams import stream_reply
-from finance.invoices.routes import EXTENSION
-from finance.invoices.settling import Settling
+from finance.invoices.seen import settling
 from finance.receivables import examples, service
 from finance.receivables.answers import (
     AGEING_AMOUNTS,
@@ -109,7 +108,7 @@ def _question(query: dict[str, Any], customer_code: str) -> Question:
         customer_code=customer_code,
         query=query,
         today=_today(),
-        settling=_settling(),
+        settling=settling(),
     )
 
 
@@ -117,7 +116,7 @@ def _ageing(query: dict[str, Any]) -> dict[str, Any]:
     """Return what an ageing is asked for, as the service takes it."""
     tenant = caller().tenant
     currency, as_of = service.understand_ageing(
-        parts().db, tenant=tenant, query=query, today=_today(), settling=_settling()
+        parts().db, tenant=tenant, query=query, today=_today(), settling=settling()
     )
     return {"tenant": tenant, "currency": currency, "as_of": as_of}
 
@@ -140,8 +139,3 @@ def _today() -> date:
     """Return the day it is where the books are kept."""
     shared = parts()
     return shared.clock().astimezone(shared.config.timezone).date()
-
-
-def _settling() -> Settling:
-    found: Settling = current_app.extensions[EXTENSION]
-    return found
