@@ -1,5 +1,6 @@
 """Lists of payments: filters, orders, pages, and that each of them is served by an index."""
 
+import csv
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -146,6 +147,16 @@ def test_the_order_by_amount_is_of_one_currency(listed: Client, sort: str, query
     assert sorted(p["id"] for p in found) == sorted(p["id"] for p in expected)
     refused = listed.get(f"/payments?sort={sort}", tenant=TENANT)
     assert (refused.status_code, refused.json["errors"][0]["parameter"]) == (422, "sort")
+
+
+@pytest.mark.parametrize("query", ["unallocated=true", "invoice_number=FAC-7", "currency=EUR&sort=-amount"])
+def test_an_export_has_what_the_list_has(listed: Client, query: str) -> None:
+    exported = listed.get(f"/payments/export.csv?{query}", tenant=TENANT).text.removeprefix("\ufeff")
+    rows = list(csv.DictReader(exported.splitlines()))
+
+    shown = _walk(listed, f"{query}&limit=200" + ("" if "sort" in query else "&sort=payment_number"))
+    names = ("payment_number", "allocated", "unallocated")
+    assert [[row[name] for name in names] for row in rows] == [[one[name] for name in names] for one in shown]
 
 
 def test_the_newest_number_comes_first_by_default(listed: Client) -> None:
