@@ -147,7 +147,7 @@ LISTS: list[Row] = [
     ("GET", "/payments?currency=Euro", None, "currency", "must be an ISO 4217 code in capitals, such as EUR."),
     (
         "GET",
-        "/payments?sort=value",
+        "/payments?sort=total",
         None,
         "sort",
         "must be one of: payment_number, -payment_number, paid_on, -paid_on",
