@@ -76,7 +76,12 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     )
     app.extensions[lists.EXTENSION] = lists.Turns()
     app.extensions[guard.EXTENSION] = _guard(db, config, clock)
-    app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
+    app.extensions[exports.EXTENSION] = exports.Exports(
+        slots=exports.Slots(config.exports_at_once),
+        record=audit_events_routes.record_export,
+        timezone=config.timezone,
+        clock=clock,
+    )
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     protect.refuse_writing_where_not_ours(app)
     cors.share_with(app, config.cors_origins)

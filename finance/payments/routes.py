@@ -12,7 +12,7 @@ from finance.customers import service as customers
 from finance.customers.changes import CustomerErased
 from finance.customers.service import CustomerNotFound
 from finance.edge.blueprints import Blueprint
-from finance.edge.exports import Table, exported
+from finance.edge.exports import exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import LOCATION
@@ -20,6 +20,7 @@ from finance.edge.replies import reply
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.payments import allocations, examples, service
+from finance.payments.files import EXPORTED, PROJECTION
 from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
@@ -37,16 +38,6 @@ from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentH
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
 of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
-
-EXPORTED = Table(
-    name="payments",
-    columns=(
-        *("payment_number", "paid_on", "direction", "amount", "currency", "payer", "method", "customer_code"),
-        *("reference", "note", "status", "void_reason", "voided_at", "previous_numbers", "created_at", "created_by"),
-        *("created_by_name", "id"),
-    ),
-    amounts=frozenset(("amount",)),
-)
 
 
 @blueprint.route("", methods=["POST"])
@@ -87,7 +78,9 @@ def list_payments(query: dict[str, Any]) -> Response:
 @blueprint.arguments(PaymentExportSchema(), location="query")
 def export_payments(query: dict[str, Any]) -> Iterator[list[Payment]]:
     """Export every payment of a list"""
-    return service.export_payments(parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"])
+    return service.export_payments(
+        parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"], projection=PROJECTION
+    )
 
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])
