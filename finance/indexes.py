@@ -68,6 +68,7 @@ INDEXES: tuple[Index, ...] = (
     index("payments", "customer_code", "tenant customer_code? number_year number_seq _id"),
     index("payments", "reference", "tenant reference? _id"),
     index("payments", "previous_numbers", "tenant previous_numbers?"),
+    index("payments", "allocated", "tenant number_year number_seq _id", where=_exists("allocations.0")),
     unique("invoices", "invoice_number_unique", "tenant invoice_number"),
     # Also what shows that a sequence is whole, and the page of one shop in its order.
     unique("invoices", "invoice_series_unique", "tenant shop period number_seq"),

@@ -138,11 +138,11 @@ class Export:
 
 
 def exported(
-    blueprint: Blueprint, path: str, table: Table, dump: Callable[[Any], Mapping[str, Any]]
+    blueprint: Blueprint, path: str, table: Table, dump: Callable[[Any], Mapping[str, Any]], **documented: Any
 ) -> Callable[[Callable[..., Iterator[list[Any]]]], None]:
     """Return a decorator that serves what a view yields, page by page, as `path`.csv, streamed, and as `path`.xlsx.
 
-    Beside the filters of the view both take what says how the file is wanted: see edge/files/options.py.
+    `documented` is what a route takes, as `tags`. Beside the filters of the view both take what says how the file is wanted: see edge/files/options.py.
     """
 
     def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
@@ -152,8 +152,8 @@ def exported(
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
             served.export = export  # type: ignore[attr-defined]  # for who makes it in the background
-            documented = _described(blueprint, served, suffix, content_type)
-            blueprint.route(f"{path}.{suffix}", methods=["GET"])(documented)
+            described = _described(blueprint, served, suffix, content_type)
+            blueprint.route(f"{path}.{suffix}", methods=["GET"], **documented)(described)
 
     return decorate
 

@@ -1,13 +1,16 @@
 """Reading credit notes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from finance.database import Db
 from finance.errors import NotFound
 from finance.invoices import store
 from finance.invoices.model import CreditNote
-from finance.paging import Page, PageWanted
+from finance.paging import Page, PageWanted, every_page
+
+EXPORT_PAGE_SIZE = 500
 
 
 class CreditNoteNotFound(NotFound):
@@ -26,3 +29,9 @@ def get_credit_note(db: Db, *, tenant: str, credit_note_number: str) -> CreditNo
 def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[CreditNote]:
     """Return one page of the credit notes that the filters mean."""
     return store.list_credit_notes(db, tenant=tenant, filters=filters, wanted=wanted)
+
+
+def export_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any]) -> Iterator[list[CreditNote]]:
+    """Yield every credit note of a list, a few hundred at a time."""
+    list_page = partial(list_credit_notes, db, tenant=tenant, filters=filters)
+    return every_page(list_page, sort="", limit=EXPORT_PAGE_SIZE)

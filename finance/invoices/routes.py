@@ -10,7 +10,7 @@ from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.customers.changes import CustomerErased
 from finance.edge.blueprints import Blueprint
-from finance.edge.exports import Table, exported
+from finance.edge.exports import exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import LOCATION
@@ -29,9 +29,17 @@ from finance.invoices.answers import (
 from finance.invoices.cancelling import InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHistoryFull
 from finance.invoices.claims import InvoiceBusy
 from finance.invoices.credit_notes import CreditNoteNotFound
-from finance.invoices.model import Invoice
+from finance.invoices.files import (
+    CREDIT_NOTE_ALLOCATIONS,
+    CREDIT_NOTES,
+    EXPORTED,
+    allocations_of_notes,
+    dump_allocation,
+)
+from finance.invoices.model import CreditNote, Invoice
 from finance.invoices.schemas import (
     CancelSchema,
+    CreditNoteExportSchema,
     CreditNoteListSchema,
     InvoiceExportSchema,
     InvoiceListSchema,
@@ -47,17 +55,6 @@ from finance.shops.service import ShopNotFound
 EXTENSION = "finance-settling"  # under which the app keeps what finishes what was left half done
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/api/v1", description="Invoices in series without gaps")
-
-AMOUNTS = ("total_net", "total_tax", "total", "amount_paid", "outstanding")
-EXPORTED = Table(
-    name="invoices",
-    columns=(
-        *("invoice_number", "shop", "customer_code", "customer_name", "issued_on", "due_on", "currency"),
-        *AMOUNTS,
-        *("status", "credit_note_number", "notes", "created_at"),
-    ),
-    amounts=frozenset(AMOUNTS),
-)
 
 
 @blueprint.route("/invoices", methods=["POST"])
@@ -138,6 +135,23 @@ def list_credit_notes(query: dict[str, Any]) -> Response:
     """List credit notes, the newest day first"""
     list_page = partial(credit_notes.list_credit_notes, parts().db, tenant=caller().tenant, filters=filters_of(query))
     return list_reply(query, list_page, dump_credit_note)
+
+
+@exported(blueprint, "/credit-notes/export", CREDIT_NOTES, dump_credit_note)
+@requires("accountant")
+@blueprint.arguments(CreditNoteExportSchema(), location="query")
+def export_credit_notes(query: dict[str, Any]) -> Iterator[list[CreditNote]]:
+    """Export every credit note of a list"""
+    return credit_notes.export_credit_notes(parts().db, tenant=caller().tenant, filters=filters_of(query))
+
+
+@exported(blueprint, "/credit-notes/allocations/export", CREDIT_NOTE_ALLOCATIONS, dump_allocation)
+@requires("accountant")
+@blueprint.arguments(CreditNoteExportSchema(), location="query")
+def export_credit_note_allocations(query: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Export what the credit notes of a list give to invoices, a row each"""
+    pages = credit_notes.export_credit_notes(parts().db, tenant=caller().tenant, filters=filters_of(query))
+    return map(allocations_of_notes, pages)
 
 
 @blueprint.route("/shops/<shop>/sequences", methods=["GET"], tags=["shops"])

@@ -148,6 +148,13 @@ class CreditNoteListSchema(FiltersSchema):
     cursor = PageCursor()
 
 
+class CreditNoteExportSchema(CreditNoteListSchema):
+    fixed = OF_EXPORTS
+
+    class Meta:
+        exclude = ("limit", "cursor")
+
+
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
     """Return a loaded query as the store's filters: days as they are stored."""
     return {

@@ -58,6 +58,13 @@ def find_invoice_by_cancel_key(db: Db, *, tenant: str, idempotency_key: str) -> 
     return _invoices(db).find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
 
 
+def find_issued_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> dict[str, str]:
+    """Return the day of issue of each of these invoices that there is."""
+    wanted = {"tenant": tenant, "invoice_number": {"$in": list(invoice_numbers)}}
+    fields = {"_id": False, "invoice_number": True, "issued_on": True}
+    return {found["invoice_number"]: found["issued_on"] for found in _invoices(db).find(wanted, fields)}
+
+
 def has_numbers(db: Db, *, tenant: str, shop: str, period: str) -> bool:
     """Return whether the series of this period has an invoice."""
     wanted = {"tenant": tenant, "shop": shop, "period": period, "number_seq": {"$gt": 0}}

@@ -1,9 +1,12 @@
 """Payments as files: which columns, and how each is read from what is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from finance.edge.files.tables import Table, joined, minor, stored
+from finance.invoices.files import ALLOCATION_COLUMNS, entries_of
+from finance.money import shown_amount
 
 _AMOUNT = minor("amount_minor", otherwise="amount")
 _STORED = (
@@ -47,3 +50,43 @@ EXPORTED = Table(
 )
 # What the columns need of a payment: the rest, its history above all, isn't read.
 PROJECTION = dict.fromkeys((*_STORED, "amount_minor", "amount", "previous_numbers"), True)
+
+CUSTOMER_PAYMENTS = replace(EXPORTED, name="customer_payments")
+ALLOCATIONS = Table(
+    name="allocations",
+    columns=ALLOCATION_COLUMNS,
+    amounts=frozenset(("amount",)),
+    kinds={"on": "day"},
+    totals_by=("currency", "from_kind"),
+)
+ALLOCATED_PROJECTION = dict.fromkeys(
+    ("payment_number", "paid_on", "currency", "customer_code", "status", "allocations"), True
+)
+
+
+def allocations_of(
+    payments: Sequence[Mapping[str, Any]], *, issued_days: Callable[..., Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Return a row for each part of a payment that went to an invoice or a credit note; a voided one gave it back.
+
+    An entry that an earlier version stored doesn't say its day: it is the later of the two documents' days.
+    """
+    pairs = [(p, entry) for p in payments if p.get("status") != "voided" for entry in entries_of(p)]
+    undated = {str(entry["invoice_number"]) for _p, entry in pairs if "on" not in entry and "invoice_number" in entry}
+    days = issued_days(invoice_numbers=sorted(undated))
+    return [_allocation(payment, entry, days) for payment, entry in pairs]
+
+
+def _allocation(payment: Mapping[str, Any], entry: Mapping[str, Any], days: Mapping[str, str]) -> dict[str, Any]:
+    paid_on, issued_on = payment.get("paid_on"), days.get(str(entry.get("invoice_number")))
+    return {
+        "from_kind": "payment",
+        "payment_number": payment.get("payment_number"),
+        "invoice_number": entry.get("invoice_number"),
+        "credit_note_number": entry.get("credit_note_number"),
+        "amount": shown_amount(entry.get("amount_minor"), payment.get("currency")),
+        "currency": payment.get("currency"),
+        "on": entry.get("on") or max((day for day in (paid_on, issued_on) if isinstance(day, str)), default=None),
+        "customer_code": payment.get("customer_code"),
+        "other_customer_code": entry.get("customer_code"),
+    }

@@ -17,13 +17,24 @@ from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
+from finance.invoices import service as invoices
+from finance.invoices.files import dump_allocation
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.payments import allocations, examples, service
-from finance.payments.files import EXPORTED, PROJECTION
+from finance.payments.files import (
+    ALLOCATED_PROJECTION,
+    ALLOCATIONS,
+    CUSTOMER_PAYMENTS,
+    EXPORTED,
+    PROJECTION,
+    allocations_of,
+)
 from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
+    AllocationExportSchema,
+    CustomerPaymentExportSchema,
     CustomerPaymentListSchema,
     PaymentEditSchema,
     PaymentExportSchema,
@@ -83,6 +94,19 @@ def export_payments(query: dict[str, Any]) -> Iterator[list[Payment]]:
     )
 
 
+@exported(blueprint, "/allocations/export", ALLOCATIONS, dump_allocation)
+@requires("accountant")
+@blueprint.arguments(AllocationExportSchema(), location="query")
+def export_allocations(query: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Export what the payments of a list give to invoices and credit notes, a row each"""
+    db, tenant = parts().db, caller().tenant
+    filters = {**filters_of(query), "allocated": True}
+    pages = service.export_payments(
+        db, tenant=tenant, filters=filters, sort="payment_number", projection=ALLOCATED_PROJECTION
+    )
+    return (allocations_of(page, issued_days=partial(invoices.issued_days, db, tenant=tenant)) for page in pages)
+
+
 @blueprint.route("/<payment_number>", methods=["PATCH"])
 @requires("accountant")
 @fails(PaymentNotFound, PaymentHistoryFull, RefusedByForeignIndex, PaymentBusy)
@@ -114,6 +138,18 @@ def list_customer_payments(query: dict[str, Any], customer_code: str) -> Respons
     """List the payments of one customer, the newest number first"""
     code = customers.get_code(parts().db, tenant=caller().tenant, customer_code=customer_code)
     return _page(query, {**filters_of(query), "customer_code": code})
+
+
+@exported(of_customers, "/<customer_code>/payments/export", CUSTOMER_PAYMENTS, dump_payment, tags=["payments"])
+@requires("accountant")
+@fails(CustomerNotFound)
+@of_customers.arguments(CustomerPaymentExportSchema(), location="query")
+def export_customer_payments(query: dict[str, Any], customer_code: str) -> Iterator[list[Payment]]:
+    """Export every payment of one customer"""
+    db, tenant = parts().db, caller().tenant
+    code = customers.get_code(db, tenant=tenant, customer_code=customer_code)
+    filters = {**filters_of(query), "customer_code": code}
+    return service.export_payments(db, tenant=tenant, filters=filters, sort=query["sort"], projection=PROJECTION)
 
 
 def _page(query: dict[str, Any], filters: dict[str, Any]) -> Response:

@@ -202,6 +202,19 @@ class CustomerPaymentListSchema(PaymentListSchema):
         exclude = ("customer_code",)
 
 
+class CustomerPaymentExportSchema(PaymentExportSchema):
+    """The same for the payments of one customer, whose code is in the path."""
+
+    class Meta:
+        exclude = ("customer_code",)
+
+
+class AllocationExportSchema(PaymentFiltersSchema):
+    """Whose allocations are meant: the filters of payments; the order is that of their numbers."""
+
+    fixed = OF_EXPORTS | _ASKED_OTHERWISE
+
+
 class AnsweredAllocationSchema(AnswerSchema):
     invoice_number = fields.String()
     amount = fields.String()

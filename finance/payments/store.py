@@ -107,6 +107,8 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     }
     if "previous_number" in filters:
         query["previous_numbers"] = filters["previous_number"]
+    if "allocated" in filters:
+        query["allocations.0"] = {"$exists": True}
     if "payer_folded" in filters:
         query["payer_folded"] = beginning(filters["payer_folded"])
     for field, low, high in (("paid_on", "paid_from", "paid_to"), ("amount_minor", "min_amount", "max_amount")):
