@@ -24,6 +24,8 @@ from finance.edge import cors, cursors, exports, frames, limits, lists, openapi,
 from finance.edge.application import Application
 from finance.encryption import FieldCipher
 from finance.errors import own
+from finance.files import routes as files_routes
+from finance.files.making import Maker
 from finance.invoices import issuing
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -81,7 +83,9 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         record=audit_events_routes.record_export,
         timezone=config.timezone,
         clock=clock,
+        later=files_routes.ask_for_file,
     )
+    app.extensions[files_routes.EXTENSION] = Maker(app, db, clock)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     protect.refuse_writing_where_not_ours(app)
     cors.share_with(app, config.cors_origins)
@@ -95,6 +99,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         shops_routes.blueprint,
         auth_routes.blueprint,
         audit_events_routes.blueprint,
+        files_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)

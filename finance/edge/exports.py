@@ -11,15 +11,17 @@ from datetime import datetime
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 
 from finance import database
 from finance.edge.blueprints import Blueprint
 from finance.edge.failures import fails
 from finance.edge.files.csv_files import CHUNK_BYTES, CsvFile
+from finance.edge.files.later import EXAMPLE, ExportSchema
 from finance.edge.files.options import SCHEMA_BY_FORMAT, FileOptions, filters_said, leave_options, load_options
 from finance.edge.files.tables import Columns, Table
 from finance.edge.files.workbooks import ROWS_MAX, Evidence, write_workbook
+from finance.edge.openapi import LOCATION
 from finance.errors import TooManyRequests
 from finance.events import NotRecorded
 
@@ -96,6 +98,12 @@ class Export:
         )
         return write_workbook(file, self.table, self.dump, pages, options=options, evidence=evidence)
 
+    def make(self, file: IO[bytes], *, told: Callable[[int], None], deadline_s: float) -> int:
+        """Write the workbook of a request that was answered long ago, and return its rows; see finance/files."""
+        leave_options("xlsx")
+        pages = each_in_time(self.view(**(request.view_args or {})), deadline_s=deadline_s)
+        return self.write(file, pages=pages, told=told)
+
     def csv_reply(self, pages: Iterator[list[Any]]) -> Response:
         """Return a response that streams CSV: UTF-8 with the mark that Excel wants.
 
@@ -137,12 +145,20 @@ class Export:
         return own or _exports().timezone
 
 
+def export_at(app: Flask) -> Export:
+    """Return the export that the address of this request serves."""
+    view: Any = app.view_functions[request.endpoint or ""]
+    found: Export = view.export
+    return found
+
+
 def exported(
     blueprint: Blueprint, path: str, table: Table, dump: Callable[[Any], Mapping[str, Any]], **documented: Any
 ) -> Callable[[Callable[..., Iterator[list[Any]]]], None]:
     """Return a decorator that serves what a view yields, page by page, as `path`.csv, streamed, and as `path`.xlsx.
 
-    `documented` is what a route takes, as `tags`. Beside the filters of the view both take what says how the file is wanted: see edge/files/options.py.
+    `documented` is what a route takes, as `tags`. Beside the filters of the view both take what says how the file is
+    wanted: see edge/files/options.py.
     """
 
     def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
@@ -163,6 +179,10 @@ def _described(blueprint: Blueprint, served: Callable[..., Response], suffix: st
     shape = {"type": "string", "format": "binary", "contentMediaType": content_type}
     served = _with_options(blueprint, suffix)(served)
     served = blueprint.response(200, schema=shape, content_type=content_type)(served)
+    if suffix == "xlsx":
+        served = blueprint.alt_response(
+            202, schema=ExportSchema(), example=EXAMPLE, description="Made in the background", headers=LOCATION
+        )(served)
     return fails(TooManyExports, NotRecorded)(served)
 
 

@@ -1,5 +1,6 @@
 """Customers, their payments, and audit events as files."""
 
+from finance.customers.masking import secrets_in
 from tests.clients import Client
 from tests.customers.forms import full_form
 from tests.spreadsheets import csv_rows, sheet_rows, workbook

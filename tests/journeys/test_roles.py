@@ -16,7 +16,7 @@ from flask import Flask
 from finance.auth.guard import API, WITHOUT_A_KEY
 from finance.auth.model import ROLES, Role
 from finance.database import Db
-from tests.clients import LINES, Client
+from tests.clients import LINES, Client, poll
 from tests.customers.forms import pan
 
 pytestmark = pytest.mark.journey
@@ -64,6 +64,7 @@ EXAMPLES: dict[str, Example] = {
     "GET /customers/<customer_code>/payments/export.xlsx": Example("accountant"),
     "POST /customers/search": Example("accountant", 200, dict),
     "POST /customers/codes": Example("client", 201, dict),
+    "GET /exports/<export_id>": Example("accountant"),
     "POST /invoices": Example("client", 201, lambda: {"shop": "own", "customer_name": MARK, "lines": LINES}, 422),
     "GET /invoices": Example("accountant"),
     "GET /invoices/<invoice_number>": Example("client"),
@@ -119,9 +120,19 @@ def _make_key(client: Client, tenant: str) -> str:
     return str(_done(client.post("/keys", role="admin", tenant=tenant, json={"role": "client"})).json["key_id"])
 
 
+def _make_export(client: Client, tenant: str) -> str:
+    """Return a file that is ready: asked for in the background, and waited for."""
+    _make_payment(client, tenant)
+    asked = client.get("/payments/export.xlsx", tenant=tenant, headers={"Prefer": "respond-async"})
+    assert asked.status_code == 202, asked.text
+    poll(lambda: client.get(asked.headers["Location"], tenant=tenant).status_code == 200, within_s=30)
+    return str(asked.json["id"])
+
+
 MAKE: dict[str, Callable[[Client, str], str]] = {
     "credit_note_number": _make_credit_note,
     "customer_code": _make_customer,
+    "export_id": _make_export,
     "invoice_number": _make_invoice,
     "key_id": _make_key,
     "payment_number": _make_payment,
