@@ -31,7 +31,7 @@ from finance.payments import allocations, store
 from finance.payments.model import HISTORY_MAX, PAID_ON_MIN, Payment, draft_of, hash_of, new_payment
 
 REPEAT_FIELDS = frozenset(("tenant", "idempotency_key"))
-EXPORT_PAGE_SIZE = 2_000  # rows without their history, so a few megabytes at most
+EXPORT_PAGE_SIZE = 1_000  # without their history; five milliseconds in which the driver does nothing else
 
 
 class PaymentNotFound(NotFound):

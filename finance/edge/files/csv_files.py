@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -119,7 +120,7 @@ def writer_of(table: Table, name: str, options: FileOptions) -> Callable[[Sequen
         return lambda values: [_amount_cell(value, texts, options) for value in values]
     if kind == "instant":
         zone = options.zone
-        return lambda values: [texts.cell(None) if v is None else f'"{local_text(v, zone)}"' for v in values]
+        return lambda values: ['""' if v is None else _instant_cell(v, texts, zone) for v in values]
     return texts.cells
 
 
@@ -153,6 +154,10 @@ class _Seen(dict[Any, str]):
         if PLAIN.fullmatch(text):
             return f'"{text}"'
         return quoted(guarded(text, behind_commas=self._behind_commas))
+
+
+def _instant_cell(value: Any, texts: _Seen, zone: ZoneInfo) -> str:
+    return f'"{local_text(value, zone)}"' if isinstance(value, datetime) else texts.cell(value)
 
 
 def _amount_cell(value: Any, texts: _Seen, options: FileOptions) -> str:

@@ -15,7 +15,9 @@ from finance.money import DECIMALS_BY_CURRENCY, format_amount, is_whole
 Kind = Literal["text", "amount", "day", "instant"]
 Read = Callable[[Sequence[Any]], list[Any]]  # the documents of a page → the values of one column
 
-SLICE_ROWS = 200  # about two milliseconds of work, after which others have their turn
+# About two milliseconds of work, after which others have their turn.
+SLICE_ROWS = 200
+WORKBOOK_SLICE_ROWS = 25
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,11 @@ class Columns:
         ]
 
 
-def in_slices(pages: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+def in_slices(pages: Iterable[Sequence[Any]], *, size: int = SLICE_ROWS) -> Iterator[Sequence[Any]]:
     """Yield the rows of all pages, not many at a time."""
     for page in pages:
         rows = iter(page)
-        while part := list(islice(rows, SLICE_ROWS)):
+        while part := list(islice(rows, size)):
             yield part
             time.sleep(0)  # lets others run
 

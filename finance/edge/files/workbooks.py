@@ -14,7 +14,7 @@ from gevent import monkey
 from finance.edge.cells import NUMBER, local_text, text_of
 from finance.edge.files.csv_files import Texts, canonical
 from finance.edge.files.options import FileOptions
-from finance.edge.files.tables import Columns, Table, in_slices
+from finance.edge.files.tables import WORKBOOK_SLICE_ROWS, Columns, Table, in_slices
 from finance.edge.files.totals import Totals
 from finance.errors import Invalid
 from finance.wording import column_title, say, sheet_title
@@ -122,7 +122,7 @@ class _Data:
         for column, title in enumerate(titles):
             self._sheet.write_string(0, column, title, self._formats.header)
             self._widths[column] = max(_WIDTH_MIN, min(len(title) + 3, _WIDTH_MAX // 2))  # the filter's button
-        for documents in in_slices(pages):
+        for documents in in_slices(pages, size=WORKBOOK_SLICE_ROWS):
             self._write_rows(self._columns.read(documents))
             told(self.rows)
         self._sheet.freeze_panes(1, 1)
