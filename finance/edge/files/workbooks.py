@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any
 
-import gevent
 import xlsxwriter
-from gevent import monkey
 
 from finance.edge.cells import NUMBER, local_text, text_of
 from finance.edge.files.csv_files import Texts, canonical
 from finance.edge.files.options import FileOptions
+from finance.edge.files.pausing import Pausing, PausingSheet
 from finance.edge.files.tables import WORKBOOK_SLICE_ROWS, Columns, Table, in_slices
 from finance.edge.files.totals import Totals
 from finance.errors import Invalid
@@ -51,11 +50,11 @@ def write_workbook(
 ) -> int:
     """Write an XLSX file and return its rows; raises Invalid where a sheet is too small for them."""
     settings = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    book = xlsxwriter.Workbook(file, settings)
+    book = xlsxwriter.Workbook(Pausing(file), settings)
     try:
         formats = _Formats(book)
         about, rows_sheet = (
-            book.add_worksheet(title)
+            book.add_worksheet(title, worksheet_class=PausingSheet)
             for title in (say("about", options.language), sheet_title(table.name, options.language))
         )
         begun_at = evidence.clock()
@@ -66,19 +65,8 @@ def write_workbook(
             _write_totals(book.add_worksheet(say("totals", options.language)), data.totals, table, options, formats)
         _write_about(about, data, evidence, begun_at, options, formats)
     finally:
-        beside_requests(book.close)  # also of what failed: it has temporary files
+        book.close()  # also of what failed: it has temporary files
     return data.rows
-
-
-def beside_requests(work: Callable[[], Any]) -> None:
-    """Do what takes seconds without a pause, as packing a workbook does, where it keeps no request waiting.
-
-    In our workers requests are greenlets of one thread, so that is another thread; elsewhere it is this one.
-    """
-    if monkey.is_module_patched("threading"):
-        gevent.get_hub().threadpool.apply(work)
-    else:
-        work()
 
 
 class _Formats:
