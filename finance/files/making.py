@@ -22,7 +22,7 @@ from finance.edge.exports import export_at
 from finance.errors import FinanceError
 from finance.files import service, store
 from finance.files.model import CHUNK_BYTES, SIGN_OF_LIFE_S, Export
-from finance.files.service import TakenOver
+from finance.files.service import ExportFailed, TakenOver
 
 log = logging.getLogger(__name__)
 
@@ -100,10 +100,10 @@ class Maker:
             try:
                 key = keys.get_key(self._db, tenant=export["tenant"], key_id=export["key_id"])
             except ApiKeyNotFound:
-                raise FinanceError(_NO_KEY) from None
+                raise ExportFailed(_NO_KEY) from None
         ends_at = key.get("expires_at")
         if key.get("revoked_at") is not None or (ends_at is not None and ends_at <= self._clock()):
-            raise FinanceError(_NO_KEY)
+            raise ExportFailed(_NO_KEY)
         return Caller(key["tenant"], key["role"], key["_id"], key.get("name"))
 
     def _keep(self, export: Export, file: IO[bytes], life: "_Life") -> dict[str, Any]:

@@ -16,11 +16,12 @@ from finance.edge.files.later import EXAMPLE, ExportSchema
 from finance.edge.files.options import accepted_language
 from finance.edge.openapi import LOCATION
 from finance.edge.replies import reply
+from finance.errors import TooManyRequests
 from finance.files import service
 from finance.files.making import Maker
 from finance.files.model import UNFINISHED, Wanted
 from finance.files.schemas import address_of, dump_export
-from finance.files.service import ExportFailed, ExportNotFound, TooManyFiles
+from finance.files.service import ExportFailed, ExportNotFound
 
 EXTENSION = "finance-files"  # under which the app keeps what makes them
 
@@ -67,7 +68,7 @@ def ask_for_file() -> Response:
     )
     try:
         export = service.ask_for(parts().db, wanted)
-    except TooManyFiles as many:
+    except TooManyRequests as many:
         raise TooManyExports(many.detail, retry_after_s=many.retry_after_s) from many
     _maker().look()
     return _told(dump_export(export), address_of(export))

@@ -11,5 +11,5 @@ def address_of(export: Export) -> str:
 
 def dump_export(export: Export) -> dict[str, Any]:
     """Return a file that isn't ready yet as it is answered."""
-    shown: dict[str, Any] = {"id": export["_id"], "address": address_of(export)}
+    shown: dict[str, Any] = {"export_id": export["_id"], "address": address_of(export)}
     return shown | {name: export.get(name) for name in ("table", "status", "rows", "created_at", "expires_at")}

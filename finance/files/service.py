@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from finance.database import Db
-from finance.errors import Conflict, FinanceError, NotFound, TooManyRequests
+from finance.errors import Conflict, NotFound, TooManyRequests
 from finance.files import store
 from finance.files.model import (
     CHUNK_BYTES,
@@ -21,6 +21,8 @@ from finance.files.model import (
 )
 
 RETRY_AFTER_S = 30
+_TOO_MANY = "Too many files are being made or kept for you. Fetch those that you asked for, then try again."
+_TOO_LARGE = f"The file would have more than {FILE_BYTES_MAX} bytes: narrow the filters, or take the CSV."
 
 
 class ExportNotFound(NotFound):
@@ -29,14 +31,6 @@ class ExportNotFound(NotFound):
 
 class ExportFailed(Conflict):
     detail_default = "The file could not be made."
-
-
-class TooManyFiles(TooManyRequests):
-    detail_default = "Too many files are being made or kept for you. Fetch those that you asked for, then try again."
-
-
-class FileTooLarge(FinanceError):
-    detail_default = f"The file would have more than {FILE_BYTES_MAX} bytes: narrow the filters, or take the CSV."
 
 
 class FileIncomplete(RuntimeError):
@@ -48,10 +42,10 @@ class TakenOver(RuntimeError):
 
 
 def ask_for(db: Db, wanted: Wanted) -> Export:
-    """Store what is to be made; raises TooManyFiles."""
+    """Store what is to be made; raises TooManyRequests."""
     for statuses, most in ((UNFINISHED, UNFINISHED_MAX), (STATUSES, KEPT_MAX)):
         if store.count_exports(db, tenant=wanted.tenant, statuses=statuses, at_most=most) >= most:
-            raise TooManyFiles(retry_after_s=RETRY_AFTER_S)
+            raise TooManyRequests(_TOO_MANY, retry_after_s=RETRY_AFTER_S)
     export: Export = {
         "_id": secrets.token_hex(16),
         "tenant": wanted.tenant,
@@ -81,9 +75,9 @@ def get_export(db: Db, *, tenant: str, key_id: str, is_admin: bool, export_id: s
 
 
 def keep_chunk(db: Db, export: Export, *, n: int, data: bytes, size: int) -> None:
-    """Store the nth part of a file, which has `size` bytes with it; raises FileTooLarge."""
+    """Store the nth part of a file, which has `size` bytes with it; raises ExportFailed."""
     if size > FILE_BYTES_MAX:
-        raise FileTooLarge
+        raise ExportFailed(_TOO_LARGE)
     chunk: Chunk = {
         "tenant": export["tenant"],
         "files_id": export["holder"],

@@ -36,11 +36,11 @@ def find_export(db: Db, *, tenant: str, export_id: str) -> Export | None:
 def count_exports(db: Db, *, tenant: str, statuses: tuple[str, ...], at_most: int) -> int:
     """Return how many files of a tenant have one of these statuses; it isn't counted beyond `at_most`."""
     wanted = {"tenant": tenant, "status": {"$in": list(statuses)}}
-    return _exports(db).count_documents(wanted, limit=at_most)
+    return len(list(_exports(db).find(wanted, {"_id": True}).limit(at_most)))
 
 
 def claim_export(db: Db, *, holder: str) -> Export | None:
-    """Take the oldest file that waits, or whose holder is dead, in one operation; None where there is none."""
+    """Take a file whose holder is dead, or the oldest that waits, in one operation; None where there is none."""
     taken = {
         "status": "making",
         "holder": holder,
@@ -51,7 +51,7 @@ def claim_export(db: Db, *, holder: str) -> Export | None:
     return _exports(db).find_one_and_update(
         {"status": {"$in": list(UNFINISHED)}, "attempts": {"$lt": ATTEMPTS_MAX}, "$expr": _IS_FREE},
         [{"$set": taken}],
-        sort=[("status", -1), ("created_at", 1)],
+        sort=[("status", 1), ("created_at", 1)],  # what was begun already comes first
         return_document=ReturnDocument.AFTER,
     )
 

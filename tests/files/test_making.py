@@ -29,7 +29,7 @@ def test_a_file_is_asked_for_and_fetched_when_it_is_ready(client: Client) -> Non
     answer = _when_ready(client, asked)
 
     assert (asked.status_code, asked.json["rows"], asked.json["table"]) == (202, 0, "payments")
-    assert asked.headers["Location"] == asked.json["address"] == f"/api/v1/exports/{asked.json['id']}"
+    assert asked.headers["Location"] == asked.json["address"] == f"/api/v1/exports/{asked.json['export_id']}"
     assert 'filename="payments.xlsx"' in answer.headers["Content-Disposition"]
     assert int(answer.headers["Content-Length"]) == len(answer.data)
     book = workbook(answer)
@@ -153,7 +153,7 @@ def test_a_file_too_large_to_be_kept_fails_and_leaves_nothing(client: Client, mo
     monkeypatch.setattr(service, "FILE_BYTES_MAX", 100)
 
     asked = client.get(XLSX, headers=ASYNC)
-    answer = _ended(client, asked.json["id"])
+    answer = _ended(client, asked.json["export_id"])
 
     assert answer.status_code == 409
     assert "narrow the filters" in answer.json["detail"]
@@ -214,7 +214,7 @@ def _ready(client: HttpClient, address: str) -> Any:
 
 def _when_ready(client: Client, asked: Any) -> Any:
     assert asked.status_code == 202, asked.text
-    answer = _ended(client, asked.json["id"])
+    answer = _ended(client, asked.json["export_id"])
     assert answer.status_code == 200, answer.text
     return answer
 

@@ -126,7 +126,7 @@ def _make_export(client: Client, tenant: str) -> str:
     asked = client.get("/payments/export.xlsx", tenant=tenant, headers={"Prefer": "respond-async"})
     assert asked.status_code == 202, asked.text
     poll(lambda: client.get(asked.headers["Location"], tenant=tenant).status_code == 200, within_s=30)
-    return str(asked.json["id"])
+    return str(asked.json["export_id"])
 
 
 MAKE: dict[str, Callable[[Client, str], str]] = {

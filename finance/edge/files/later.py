@@ -6,7 +6,7 @@ from finance.edge.examples import AT
 from finance.edge.fields import AnswerSchema, Choice
 
 EXAMPLE = {
-    "id": "0f3a9c1e5b7d4826a1c0e2f4d6b8a09c",
+    "export_id": "0f3a9c1e5b7d4826a1c0e2f4d6b8a09c",
     "table": "payments",
     "status": "waiting",
     "rows": 0,
@@ -19,7 +19,7 @@ EXAMPLE = {
 class ExportSchema(AnswerSchema):
     """How far a file is that isn't ready yet."""
 
-    id = fields.String()
+    export_id = fields.String(metadata={"example": EXAMPLE["export_id"]})
     table = fields.String()
     status = Choice(("waiting", "making"), name="ExportStatus")
     rows = fields.Integer(metadata={"description": "How many are written by now."})
