@@ -59,6 +59,14 @@ def loses_its_form(text: str) -> bool:
     return _MADE_SOMETHING_ELSE.fullmatch(text) is not None
 
 
+def exact_text(value: datetime, zone: ZoneInfo) -> str:
+    """Return an instant as a zone's clocks show it, with their offset and all digits: 2026-11-20T13:00:00.250+01:00."""
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(zone).isoformat()
+    except OverflowError:
+        return value.isoformat()
+
+
 def local_text(value: Any, zone: ZoneInfo) -> str:
     """Return an instant as the clocks of a zone show it, to the second: 2026-11-20 13:00:00."""
     if not isinstance(value, datetime):

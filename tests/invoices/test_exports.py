@@ -28,7 +28,7 @@ def test_an_invoices_days_are_days_and_its_instants_those_of_its_shop(client: Cl
     assert cells["Due on"].value == datetime(2026, 7, 31)  # noqa: DTZ001
     assert cells["Due on"].is_date
     assert cells["Recorded at (Asia/Tokyo)"].value == datetime(2026, 7, 1, 21)  # noqa: DTZ001
-    assert [row["created_at (UTC)"] for row in of_both] == ["2026-07-01 12:00:00"] * 2
+    assert [row["created_at (UTC)"] for row in of_both] == ["2026-07-01T12:00:00+00:00"] * 2
 
 
 def test_shops_that_share_a_zone_need_not_be_named(client: Client) -> None:
@@ -38,7 +38,7 @@ def test_shops_that_share_a_zone_need_not_be_named(client: Client) -> None:
 
     (row,) = csv_rows(client.get("/invoices/export.csv"))
 
-    assert row["created_at (Europe/Paris)"] == "2026-07-01 14:00:00"
+    assert row["created_at (Europe/Paris)"] == "2026-07-01T14:00:00+02:00"
 
 
 def test_invoices_come_with_totals_per_currency_and_status(client: Client) -> None:

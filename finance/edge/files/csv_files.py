@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from finance.edge.cells import NUMBER, PLAIN, guarded, local_text, loses_its_form, text_of
+from finance.edge.cells import NUMBER, PLAIN, exact_text, guarded, local_text, loses_its_form, text_of
 from finance.edge.files.options import FileOptions
 from finance.edge.files.tables import Columns, Table, in_slices
 from finance.wording import column_title, say
@@ -120,7 +120,10 @@ def writer_of(table: Table, name: str, options: FileOptions) -> Callable[[Sequen
         return lambda values: [_amount_cell(value, texts, options) for value in values]
     if kind == "instant":
         zone = options.zone
-        return lambda values: ['""' if v is None else _instant_cell(v, texts, zone) for v in values]
+        shown = local_text if options.for_excel else exact_text
+        return lambda values: [
+            f'"{shown(v, zone)}"' if isinstance(v, datetime) else '""' if v is None else texts.cell(v) for v in values
+        ]
     return texts.cells
 
 
@@ -154,10 +157,6 @@ class _Seen(dict[Any, str]):
         if PLAIN.fullmatch(text):
             return f'"{text}"'
         return quoted(guarded(text, behind_commas=self._behind_commas))
-
-
-def _instant_cell(value: Any, texts: _Seen, zone: ZoneInfo) -> str:
-    return f'"{local_text(value, zone)}"' if isinstance(value, datetime) else texts.cell(value)
 
 
 def _amount_cell(value: Any, texts: _Seen, options: FileOptions) -> str:

@@ -38,7 +38,9 @@ class CsvOptionsSchema(Schema):
     text = Choice(
         ("plain", "excel"),
         load_default="plain",
-        metadata={"description": 'excel: 00123 is written as ="00123", so that Excel keeps its zeros.'},
+        metadata={
+            "description": 'excel: times without their offset, and 00123 as ="00123", so that Excel keeps its zeros.'
+        },
     )
     closing_line = Choice(
         _TRUTH, load_default="false", metadata={"description": "Ends the file with its rows and their SHA-256."}

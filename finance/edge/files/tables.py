@@ -24,11 +24,11 @@ WORKBOOK_SLICE_ROWS = 25
 class Table:
     """What a file shows: the columns in order, and which of them are amounts.
 
-    Columns named `…_on` hold days and `…_at` instants, unless `kinds` says otherwise. `reads` are the columns whose
-    values come straight from the documents; the others are those of the dump. `totals_by` are the columns by which a
-    workbook adds the amounts up (none: it has no totals), `sums` the amounts whose sum per currency means something
-    (default: all of them), `zone_of` the time zone of a request's instants where it
-    isn't the service's own, and `currency` the column that says how many decimals an amount has.
+    Columns named `date` and `…_on` hold days and `…_at` instants, unless `kinds` says otherwise. `reads` are the columns
+    whose values come straight from the documents; the others are those of the dump. `totals_by` are the columns by
+    which a workbook adds the amounts up (none: it has no totals), `sums` the amounts whose sum per currency means
+    something (default: all of them), `zone_of` the time zone of a request's instants where it isn't the service's own,
+    and `currency` the column that says how many decimals an amount has.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Table:
             return self.kinds[column]
         if column in self.amounts:
             return "amount"
-        return "day" if column.endswith("_on") else "instant" if column.endswith("_at") else "text"
+        return "day" if column == "date" or column.endswith("_on") else "instant" if column.endswith("_at") else "text"
 
 
 class Columns:
