@@ -17,7 +17,9 @@ def test_customers_are_exported_with_the_filters_of_their_list_and_masked_as_the
 
     assert (row["customer_code"], row["customer_name"]) == (code, form["customer_name"])
     assert row["pan_number"] == listed["pan_number"] != form["pan_number"]
-    assert row["account_numbers"] == ", ".join(account["account_number"] for account in listed["banking"])
+    assert row["account_numbers"] == ", ".join(
+        account["account_number"] for account in listed["banking"] if account.get("account_number")
+    )
     whole = client.get("/customers/export.csv").text
     secrets = [number for _name, number in secrets_in(form)]
     assert secrets

@@ -24,10 +24,10 @@ WORKBOOK_SLICE_ROWS = 25
 class Table:
     """What a file shows: the columns in order, and which of them are amounts.
 
-    Columns named `date` and `…_on` hold days and `…_at` instants, unless `kinds` says otherwise. `reads` are the columns
+    Columns named `date` or `…_on` hold days and `…_at` instants, unless `kinds` says otherwise. `reads` are the columns
     whose values come straight from the documents; the others are those of the dump. `totals_by` are the columns by
     which a workbook adds the amounts up (none: it has no totals), `sums` the amounts whose sum per currency means
-    something (default: all of them), `zone_of` the time zone of a request's instants where it isn't the service's own,
+    something (default: all), `zone_of` the time zone of a request's instants where it isn't the service's own,
     and `currency` the column that says how many decimals an amount has.
     """
 
