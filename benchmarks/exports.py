@@ -62,7 +62,7 @@ def raw(db: Db) -> int:
 
 def in_process(app: Any, key: str) -> int:
     answer = app.get(CSV, headers={"Authorization": f"Bearer {key}"})
-    rows = sum(chunk.count(b"\r\n") for chunk in answer.response) - 1
+    rows = sum(chunk.count(b"\n") for chunk in answer.response) - 1
     answer.close()
     return int(rows)
 

@@ -8,6 +8,7 @@ import logging
 import secrets
 import tempfile
 import threading
+import time
 from typing import IO, Any
 
 from flask import Flask, g
@@ -26,6 +27,7 @@ from finance.files.service import ExportFailed, TakenOver
 
 log = logging.getLogger(__name__)
 
+PAUSE_S = 0.001  # after each slice of rows: a request has several steps, and waits for a slice at each otherwise
 STEP_S = 8.0  # for one question to the database
 _BROKEN = "Something failed here that should not. Ask for it again."
 _NO_KEY = "The key that asked for it was revoked or has ended."
@@ -141,9 +143,10 @@ class _Life:
         self._signs.join()
 
     def tell(self, rows: int) -> None:
-        """Note how far it is; raises TakenOver."""
+        """Note how far it is, and leave requests a moment; raises TakenOver."""
         self._rows = rows
         self.require()
+        time.sleep(PAUSE_S)
 
     def require(self) -> None:
         """Raise TakenOver where another process makes this file now."""
