@@ -87,6 +87,12 @@ def peak_megabytes(pid: int) -> float:
     return 0.0
 
 
+def worker_pid(pid: int) -> int:
+    """Return the process id of the only worker of a gunicorn; Linux alone."""
+    (worker,) = _children(pid)
+    return worker
+
+
 def _cpu_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])

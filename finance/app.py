@@ -24,6 +24,8 @@ from finance.edge import cors, cursors, exports, frames, limits, lists, openapi,
 from finance.edge.application import Application
 from finance.encryption import FieldCipher
 from finance.errors import Unavailable, own
+from finance.files import routes as files_routes
+from finance.files.making import Maker
 from finance.invoices import credit_note_routes, issuing, seen
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -32,7 +34,7 @@ from finance.numbering.drafts import Draft, Outcome
 from finance.numbering.lane import Lane
 from finance.once import NothingStored
 from finance.ownership import DatabaseNotOurs
-from finance.payments import allocations, summary
+from finance.payments import allocations, export_routes, summary
 from finance.payments import model as payments_model
 from finance.payments import routes as payments_routes
 from finance.payments import service as payments
@@ -84,7 +86,14 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     )
     app.extensions[lists.EXTENSION] = lists.Turns()
     app.extensions[guard.EXTENSION] = _guard(db, config, clock)
-    app.extensions[exports.EXTENSION] = exports.Exports(config.exports_at_once, audit_events_routes.record_export)
+    app.extensions[exports.EXTENSION] = exports.Exports(
+        slots=exports.Slots(config.exports_at_once),
+        record=audit_events_routes.record_export,
+        timezone=config.timezone,
+        clock=clock,
+        later=files_routes.ask_for_file,
+    )
+    app.extensions[files_routes.EXTENSION] = Maker(app, db, clock)
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     protect.refuse_writing_where_not_ours(app)
     cors.share_with(app, config.cors_origins)
@@ -94,12 +103,14 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         payments_routes.blueprint,
         customers_routes.blueprint,
         payments_routes.of_customers,
+        export_routes.blueprint,
         invoices_routes.blueprint,
         credit_note_routes.blueprint,
         shops_routes.blueprint,
         auth_routes.blueprint,
         receivables_routes.blueprint,
         audit_events_routes.blueprint,
+        files_routes.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(api, app)

@@ -19,11 +19,14 @@ class Index:
     name: str
     keys: tuple[tuple[str, int], ...]
     unique: bool = False
+    expires: bool = False  # MongoDB removes a document at the instant that the field holds
     partial: Mapping[str, Any] | None = None
 
     def as_model(self, **instead_of_unique: Any) -> IndexModel:
         """Return it for the driver; `prepareUnique=True` takes the place of `unique`."""
         options: dict[str, Any] = instead_of_unique or ({"unique": True} if self.unique else {})
+        if self.expires:
+            options["expireAfterSeconds"] = 0
         if self.partial is not None:
             options["partialFilterExpression"] = dict(self.partial)
         return IndexModel(list(self.keys), name=self.name, **options)
@@ -39,11 +42,15 @@ def index(
     """
     optional = [field.removesuffix("?") for field in fields.split() if field.endswith("?")]
     keys = tuple((field.removesuffix("?"), 1) for field in fields.split())
-    return Index(collection, name, keys, is_unique, where or {field: {"$gt": ""} for field in optional} or None)
+    return Index(collection, name, keys, is_unique, False, where or {field: {"$gt": ""} for field in optional} or None)
 
 
 def unique(collection: str, name: str, fields: str, *, where: Mapping[str, Any] | None = None) -> Index:
     return index(collection, name, fields, where=where, is_unique=True)
+
+
+def expiring(collection: str, name: str, field: str) -> Index:
+    return Index(collection, name, ((field, 1),), expires=True)
 
 
 def _exists(field: str) -> Mapping[str, Any]:
@@ -107,6 +114,7 @@ INDEXES: tuple[Index, ...] = (
     index("invoices", "uncompleted_cancellation", "tenant _id", where={"status": "cancelled", "closed_on": None}),
     index("invoices", "uncompleted_words", "tenant _id", where={"customer_name": {"$gt": ""}, "customer_folded": None}),
     index("credit_notes", "uncompleted", "tenant _id", where={"allocations": None}),
+    index("payments", "allocated", "tenant number_year number_seq _id", where=_exists("allocations.0")),
     unique("invoices", "invoice_number_unique", "tenant invoice_number"),
     # Also what shows that a sequence is whole, and the page of one shop in its order.
     unique("invoices", "invoice_series_unique", "tenant shop period number_seq"),
@@ -164,6 +172,11 @@ INDEXES: tuple[Index, ...] = (
     index("audit_events", "action", "tenant action at _id"),
     index("audit_events", "by", "tenant by at _id"),
     index("audit_events", "object", "tenant object_kind object_id at _id"),
+    index("exports", "of_tenant", "tenant status created_at"),
+    index("exports", "waiting", "status created_at"),
+    expiring("exports", "expires", "expires_at"),
+    unique("export_chunks", "chunk_unique", "tenant files_id n"),
+    expiring("export_chunks", "expires", "expires_at"),
     index("api_keys", "tenant", "tenant created_at"),
     unique("api_keys", "idempotency_key_unique", "tenant idempotency_key?"),
 )

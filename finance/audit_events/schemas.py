@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from finance.audit_events.model import SORTS
 from finance.edge.answers import KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, Count, InstantOrDay, PageCursor, PageSchema, Text
-from finance.edge.filters import OF_LISTS
+from finance.edge.filters import OF_EXPORTS, OF_LISTS
 from finance.errors import Invalid
 from finance.events import ACTIONS, AuditEvent
 
@@ -38,6 +38,13 @@ class AuditEventListSchema(Schema):
         for name, other in (("object_kind", "object_id"), ("object_id", "object_kind")):
             if name in data and other not in data:
                 raise ValidationError({name: [f"needs the parameter {other} beside it."]})
+
+
+class AuditEventExportSchema(AuditEventListSchema):
+    fixed = OF_EXPORTS
+
+    class Meta:
+        exclude = ("limit", "cursor")
 
 
 class AuditEventSchema(AnswerSchema):

@@ -49,8 +49,10 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             guard: Guard = current_app.extensions[EXTENSION]
-            g.caller = found = _get_caller(guard, _bearer_key())
-            guard.requests_per_key.count(found.key_id)
+            acting: Caller | None = g.get("acting")  # for whom a file is made that was asked for with a key
+            g.caller = found = acting or _get_caller(guard, _bearer_key())
+            if acting is None:
+                guard.requests_per_key.count(found.key_id)
             if not found.may(role):
                 raise Forbidden(f"This needs a key with the role '{role}'; yours is '{found.role}'.")
             return view(*args, **kwargs)

@@ -9,7 +9,7 @@ from finance.customers import checks
 from finance.customers.model import SORTS, STATUSES
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import Checked, Choice, Count, PageCursor, Text, WholeNumber
-from finance.edge.filters import OF_LISTS, NameSearch
+from finance.edge.filters import OF_EXPORTS, OF_LISTS, NameSearch
 from finance.text import fold
 
 PAGE_SIZE = 50
@@ -53,6 +53,13 @@ class CustomerListSchema(CustomerFiltersSchema):
         if refused:
             raise ValidationError(refused)
         return query
+
+
+class CustomerExportSchema(CustomerListSchema):
+    fixed = OF_EXPORTS
+
+    class Meta:
+        exclude = ("limit", "cursor")
 
 
 class CustomerSearchSchema(CustomerFiltersSchema):

@@ -1,5 +1,6 @@
 """`/customers`: each view loads, calls and dumps."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,16 @@ from finance.customers import activation, changes, codes, erasure, examples, loo
 from finance.customers.activation import CustomerAlreadyActive, CustomerAlreadyInactive, StatusChange
 from finance.customers.banking import BankDetailsProtected
 from finance.customers.changes import CustomerErased
+from finance.customers.files import EXPORTED, dump_row
 from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.model import Book, Customer, PostedForm, version_of
-from finance.customers.queries import CustomerListSchema, CustomerLookUpSchema, CustomerSearchSchema, filters_of
+from finance.customers.queries import (
+    CustomerExportSchema,
+    CustomerListSchema,
+    CustomerLookUpSchema,
+    CustomerSearchSchema,
+    filters_of,
+)
 from finance.customers.schemas import (
     ConfirmSchema,
     CustomerFormSchema,
@@ -30,6 +38,7 @@ from finance.customers.service import CustomerCodeTaken, CustomerNotFound
 from finance.database import IndexesMissing
 from finance.edge.blueprints import Blueprint
 from finance.edge.conditions import asked_condition, is_known, tagged_reply
+from finance.edge.exports import exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply, turn_of_caller
 from finance.edge.openapi import ETAG, LOCATION
@@ -85,6 +94,15 @@ def list_customers(query: dict[str, Any]) -> Response:
     """List and search customers, the newest first"""
     list_page = partial(service.list_customers, _book(), tenant=caller().tenant, filters=filters_of(query))
     return list_reply(query, list_page, dump_listed_customer)
+
+
+@exported(blueprint, "/export", EXPORTED, dump_row)
+@requires("accountant")
+@fails(*READ)
+@blueprint.arguments(CustomerExportSchema(), location="query")
+def export_customers(query: dict[str, Any]) -> Iterator[list[Customer]]:
+    """Export every customer of a list"""
+    return service.export_customers(_book(), tenant=caller().tenant, filters=filters_of(query), sort=query["sort"])
 
 
 @blueprint.route("/search", methods=["POST"])

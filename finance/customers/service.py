@@ -1,6 +1,6 @@
 """Onboarding customers, reading them, and what others may ask about them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,8 +30,9 @@ from finance.events import record_event
 from finance.numbering.drafts import NumbersExhausted
 from finance.numbering.issue import ATTEMPTS_MAX
 from finance.once import Answer, first_result, request_hash, require_same_request
-from finance.paging import Page, PageWanted
+from finance.paging import Page, PageWanted, every_page
 
+EXPORT_PAGE_SIZE = 500
 ANY_CUSTOMER = "search"  # what an event is about that concerns no customer in particular; codes are in capitals
 
 
@@ -95,6 +96,12 @@ def get_customer(book: Book, *, tenant: str, customer_code: str) -> Customer:
 def list_customers(book: Book, *, tenant: str, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:
     """Return one page of the customers that the filters mean."""
     return store.list_customers(book, tenant=tenant, filters=filters, wanted=wanted)
+
+
+def export_customers(book: Book, *, tenant: str, filters: Mapping[str, str], sort: str) -> Iterator[list[Customer]]:
+    """Yield every customer of a list, some at a time."""
+    list_page = partial(list_customers, book, tenant=tenant, filters=filters)
+    return every_page(list_page, sort=sort, limit=EXPORT_PAGE_SIZE)
 
 
 def search_customers(book: Book, asked: Asked, *, filters: Mapping[str, str], wanted: PageWanted) -> Page[Customer]:

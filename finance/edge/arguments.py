@@ -2,10 +2,10 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NoReturn
 
-from flask import request
+from flask import g, request
 from marshmallow import Schema, ValidationError
 
 from finance.edge import hints
@@ -34,9 +34,19 @@ class Arguments:
         except ValidationError as error:
             refuse(error, self._loader.schema, location=self._location)
 
+    def load_only(self, names: Collection[str], sent: Mapping[str, Any]) -> Any:
+        """Return what stands in `sent` under these names, loaded; the others are somebody else's to read."""
+        try:
+            return self._loader.load({name: value for name, value in sent.items() if name in names})
+        except ValidationError as error:
+            refuse(error, self._loader.schema, location=self._location)
+
 
 def read_query() -> dict[str, str]:
-    """Return the parameters of the request; raises Invalid where one stands twice, or there are too many."""
+    """Return the parameters of the request; raises Invalid where one stands twice, or there are too many.
+
+    Those that were taken already, as what says how a file is wanted, are left out (g.taken_parameters).
+    """
     args = request.args
     if len(args) > PARAMETERS_MAX:
         name = next(itertools.islice(args, PARAMETERS_MAX, None))
@@ -44,7 +54,8 @@ def read_query() -> dict[str, str]:
     for name, values in args.lists():
         if len(values) > 1:
             raise Invalid(errors=[parameter_error(name, "must be given once; send a request for each value.")])
-    return args.to_dict()
+    taken = g.get("taken_parameters", ())
+    return {name: value for name, value in args.items() if name not in taken} if taken else args.to_dict()
 
 
 def refuse(error: ValidationError, schema: Schema, *, location: str) -> NoReturn:

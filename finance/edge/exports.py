@@ -1,35 +1,39 @@
 """Lists as files for accountants: CSV, streamed, and XLSX. No cell of them is one that a spreadsheet would execute."""
 
 import contextvars
-import csv
 import functools
-import io
 import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any
+from zoneinfo import ZoneInfo
 
-import xlsxwriter
-from flask import Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 
 from finance import database
 from finance.edge.blueprints import Blueprint
-from finance.edge.cells import csv_cell, write_cell
 from finance.edge.failures import fails
-from finance.errors import Invalid, TooManyRequests
+from finance.edge.files.csv_files import CHUNK_BYTES, CsvFile
+from finance.edge.files.later import EXAMPLE, ExportSchema
+from finance.edge.files.options import SCHEMA_BY_FORMAT, FileOptions, filters_said, leave_options, load_options
+from finance.edge.files.tables import Columns, Table
+from finance.edge.files.workbooks import ROWS_MAX, Evidence, write_workbook
+from finance.edge.openapi import LOCATION
+from finance.errors import TooManyRequests
 from finance.events import NotRecorded
+
+__all__ = ["Columns", "Export", "Exports", "FileOptions", "Slots", "Table", "TooManyExports", "exported"]
 
 EXTENSION = "finance-exports"
 RETRY_AFTER_S = 5
 
-XLSX_ROWS_MAX = 1_048_575  # of a sheet, below its header
+XLSX_ROWS_MAX = ROWS_MAX
+XLSX_DIRECT_ROWS_MAX = 50_000  # seconds of work; a larger one is made in the background
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-_BOM = "\ufeff"
-_CHUNK_ROWS = 200
-_CHUNK_BYTES = 64 * 1024
+CONTENT_TYPES = {"csv": "text/csv", "xlsx": XLSX_TYPE}
 
 
 class TooManyExports(TooManyRequests):
@@ -59,56 +63,151 @@ class Slots:
         return give_back
 
 
+@dataclass(frozen=True)
 class Exports:
-    """What all exports of an app share: their slots, and what records that a table is taken away in a format."""
+    """What all exports of an app share.
 
-    def __init__(self, at_once: int, record: Callable[[str, str], None]) -> None:
-        self.slots = Slots(at_once)
-        self.record = record
+    `slots` are for files that are written now, `record` records that a table is taken away in a format, `timezone` is
+    the service's own, `later` has a workbook made in the background and answers where it will be.
+    """
+
+    slots: Slots
+    record: Callable[[str, str], None]
+    timezone: ZoneInfo
+    clock: Callable[[], datetime]
+    later: Callable[[], Response] | None = None
 
 
 @dataclass(frozen=True)
-class Table:
-    """What a file shows: the columns in order, and which of them are amounts."""
+class Export:
+    """A view whose pages are served as files: what each of its addresses has for who writes them elsewhere."""
 
-    name: str
-    columns: Sequence[str]
-    amounts: frozenset[str]
+    view: Callable[..., Iterator[list[Any]]]
+    table: Table
+    dump: Callable[[Any], Mapping[str, Any]]
+
+    def write(self, file: IO[bytes], *, pages: Iterable[Sequence[Any]], told: Callable[[int], None]) -> int:
+        """Write the workbook that this request asks for, and return its rows; only behind the guard."""
+        options = load_options("xlsx", zone=self._zone())
+        evidence = Evidence(
+            tenant=g.caller.tenant,
+            by=f"{g.caller.name} ({g.caller.key_id})" if g.caller.name else g.caller.key_id,
+            filters=filters_said(),
+            clock=_exports().clock,
+            told=told,
+        )
+        return write_workbook(file, self.table, self.dump, pages, options=options, evidence=evidence)
+
+    def make(self, file: IO[bytes], *, told: Callable[[int], None], deadline_s: float) -> int:
+        """Write the workbook of a request that was answered long ago, and return its rows; see finance/files."""
+        leave_options("xlsx")
+        pages = each_in_time(self.view(**(request.view_args or {})), deadline_s=deadline_s)
+        return self.write(file, pages=pages, told=told)
+
+    def csv_reply(self, pages: Iterator[list[Any]]) -> Response:
+        """Return a response that streams CSV: UTF-8 with the mark that Excel wants.
+
+        The first rows are read now, so that a database that is away is a 503.
+        """
+        written = CsvFile(self.table, self.dump, load_options("csv", zone=self._zone()))
+        chunks = written.chunks(pages)
+        first = next(chunks)
+        filename = f"{self.table.name}.csv"
+        return file_reply(itertools.chain([first], chunks), content_type="text/csv; charset=utf-8", filename=filename)
+
+    def xlsx_reply(self, pages: Iterator[list[Any]]) -> Response:
+        """Return a response with a workbook, or with the address of one that is made in the background.
+
+        Raises Invalid where a sheet is too small.
+        """
+        later = _exports().later
+        if later is not None and _prefers_async():
+            self._refuse_wrong_options("xlsx")
+            return later()
+        file = tempfile.TemporaryFile()  # noqa: SIM115  closed when it has been sent
+        try:
+            self.write(file, pages=pages, told=_nothing if later is None else _stay_small)
+        except _GrowsLarge:
+            file.close()
+            assert later is not None
+            return later()
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file_reply(_chunks_of(file), content_type=XLSX_TYPE, filename=f"{self.table.name}.xlsx")
+
+    def _refuse_wrong_options(self, file_format: str) -> None:
+        load_options(file_format, zone=_exports().timezone)
+
+    def _zone(self) -> ZoneInfo:
+        own = self.table.zone_of(filters_said()) if self.table.zone_of else None
+        return own or _exports().timezone
+
+
+def export_at(app: Flask) -> Export:
+    """Return the export that the address of this request serves."""
+    view: Any = app.view_functions[request.endpoint or ""]
+    found: Export = view.export
+    return found
 
 
 def exported(
-    blueprint: Blueprint, path: str, table: Table, dump: Callable[[Any], Mapping[str, Any]]
+    blueprint: Blueprint, path: str, table: Table, dump: Callable[[Any], Mapping[str, Any]], **documented: Any
 ) -> Callable[[Callable[..., Iterator[list[Any]]]], None]:
-    """Return a decorator that serves what a view yields, page by page, as `path`.csv, streamed, and as `path`.xlsx."""
+    """Return a decorator that serves what a view yields, page by page, as `path`.csv, streamed, and as `path`.xlsx.
+
+    `documented` is what a route takes, as `tags`. Beside the filters of the view both take what says how the file is
+    wanted: see edge/files/options.py.
+    """
 
     def decorate(view: Callable[..., Iterator[list[Any]]]) -> None:
-        for suffix, content_type, file_reply in (("csv", "text/csv", csv_reply), ("xlsx", XLSX_TYPE, xlsx_reply)):
-            served = functools.wraps(view)(_serving(view, table, dump, suffix, file_reply))
+        export = Export(view, table, dump)
+        for suffix, content_type in CONTENT_TYPES.items():
+            served = functools.wraps(view)(_serving(export, suffix))
             served.__name__ = f"{view.__name__}_{suffix}"
             served.__doc__ = f"{view.__doc__} as {suffix.upper()}"
-            shape = {"type": "string", "format": "binary", "contentMediaType": content_type}
-            documented = blueprint.response(200, schema=shape, content_type=content_type)(served)
-            documented = fails(TooManyExports, NotRecorded)(documented)
-            blueprint.route(f"{path}.{suffix}", methods=["GET"])(documented)
+            served.export = export  # type: ignore[attr-defined]  # for who makes it in the background
+            described = _described(blueprint, served, suffix, content_type)
+            blueprint.route(f"{path}.{suffix}", methods=["GET"], **documented)(described)
 
     return decorate
 
 
-def _serving(
-    view: Callable[..., Iterator[list[Any]]],
-    table: Table,
-    dump: Callable[[Any], Mapping[str, Any]],
-    file_format: str,
-    file_reply: Callable[[Table, Iterable[Mapping[str, Any]]], Response],
-) -> Callable[..., Response]:
+def _described(blueprint: Blueprint, served: Callable[..., Response], suffix: str, content_type: str) -> Any:
+    """Return a view with what the OpenAPI document says of it."""
+    shape = {"type": "string", "format": "binary", "contentMediaType": content_type}
+    served = _with_options(blueprint, suffix)(served)
+    served = blueprint.response(200, schema=shape, content_type=content_type)(served)
+    if suffix == "xlsx":
+        served = blueprint.alt_response(
+            202, schema=ExportSchema(), example=EXAMPLE, description="Made in the background", headers=LOCATION
+        )(served)
+    return fails(TooManyExports, NotRecorded)(served)
+
+
+def _with_options(blueprint: Blueprint, suffix: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator that documents the options of a format; they are loaded where the file is written."""
+
+    def decorate(view: Callable[..., Any]) -> Any:
+        described = blueprint.arguments(SCHEMA_BY_FORMAT[suffix], location="query")(view)
+        view._apidoc = described._apidoc  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def _serving(export: Export, file_format: str) -> Callable[..., Response]:
     def serve(*args: Any, **kwargs: Any) -> Response:
-        pages = each_in_time(view(*args, **kwargs), deadline_s=g.frame.deadline_s)
-        exports: Exports = current_app.extensions[EXTENSION]
+        leave_options(file_format)
+        pages = each_in_time(export.view(*args, **kwargs), deadline_s=g.frame.deadline_s)
+        exports = _exports()
         give_back = exports.slots.take(g.caller.tenant)  # the guard around the view has set who asks
         try:
             # Allowed and understood by now, and not a row read yet.
-            exports.record(table.name, file_format)
-            answer = file_reply(table, (dump(document) for page in pages for document in page))
+            load_options(file_format, zone=exports.timezone)
+            exports.record(export.table.name, file_format)
+            answer = export.csv_reply(pages) if file_format == "csv" else export.xlsx_reply(pages)
         except BaseException:
             give_back()
             raise
@@ -130,33 +229,34 @@ def each_in_time(pages: Iterator[list[Any]], *, deadline_s: float) -> Iterator[l
         yield page
 
 
-def csv_reply(table: Table, rows: Iterable[Mapping[str, Any]]) -> Response:
-    """Return a response that streams CSV: UTF-8 with the mark that Excel wants.
-
-    The first rows are read now, so that a database that is away is a 503.
-    """
-    chunks = _csv_chunks(table, rows)
-    first = next(chunks)
-    body = (chunk.encode() for chunk in itertools.chain([first], chunks))
-    return _file_reply(body, content_type="text/csv; charset=utf-8", filename=f"{table.name}.csv")
+def file_reply(body: Iterable[bytes], *, content_type: str, filename: str) -> Response:
+    """Return a response that is a file to be kept."""
+    disposition = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return Response(body, content_type=content_type, headers=disposition)
 
 
-def xlsx_reply(table: Table, rows: Iterable[Mapping[str, Any]]) -> Response:
-    """Return a response with an XLSX file, written row by row to disk; raises Invalid where a sheet is too small."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115  closed when it has been sent
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(file, options) as workbook:
-        sheet = workbook.add_worksheet(table.name)
-        sheet.freeze_panes(1, 0)
-        for column, name in enumerate(table.columns):
-            sheet.write_string(0, column, name)
-        for position, row in enumerate(rows, start=1):
-            if position > XLSX_ROWS_MAX:
-                raise Invalid(f"A sheet holds {XLSX_ROWS_MAX} rows: narrow the filters, or take export.csv.")
-            for column, name in enumerate(table.columns):
-                write_cell(sheet, position, column, row[name], is_amount=name in table.amounts)
-    file.seek(0)
-    return _file_reply(_chunks_of(file), content_type=XLSX_TYPE, filename=f"{table.name}.xlsx")
+class _GrowsLarge(Exception):
+    """A workbook has more rows than a request should wait for."""
+
+
+def _stay_small(rows: int) -> None:
+    if rows > XLSX_DIRECT_ROWS_MAX:
+        raise _GrowsLarge
+
+
+def _nothing(rows: int) -> None:
+    """Tell nobody how far it is."""
+
+
+def _prefers_async() -> bool:
+    """Return whether the request has `Prefer: respond-async` (RFC 7240)."""
+    preferences = request.headers.get("Prefer", "").lower().split(",")
+    return "respond-async" in (preference.partition(";")[0].strip() for preference in preferences)
+
+
+def _exports() -> Exports:
+    found: Exports = current_app.extensions[EXTENSION]
+    return found
 
 
 def _next_in_time(pages: Iterator[list[Any]], deadline_s: float) -> list[Any] | None:
@@ -164,31 +264,7 @@ def _next_in_time(pages: Iterator[list[Any]], deadline_s: float) -> list[Any] | 
         return next(pages, None)
 
 
-def _file_reply(body: Iterable[bytes], *, content_type: str, filename: str) -> Response:
-    disposition = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return Response(body, content_type=content_type, headers=disposition)
-
-
-def _csv_chunks(table: Table, rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    text = io.StringIO()
-    text.write(_BOM)
-    csv.writer(text).writerow(table.columns)
-    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
-    for position, row in enumerate(rows, start=1):
-        writer.writerow([csv_cell(row[name], is_amount=name in table.amounts) for name in table.columns])
-        if position % _CHUNK_ROWS == 0:
-            yield _taken(text)
-    yield _taken(text)
-
-
-def _taken(text: io.StringIO) -> str:
-    chunk = text.getvalue()
-    text.seek(0)
-    text.truncate()
-    return chunk
-
-
 def _chunks_of(file: IO[bytes]) -> Iterator[bytes]:
     with file:
-        while chunk := file.read(_CHUNK_BYTES):
+        while chunk := file.read(CHUNK_BYTES):
             yield chunk

@@ -1,5 +1,6 @@
 """`/credit-notes`, and crediting an invoice: each view loads, calls and dumps."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from finance.auth.guard import asked, caller, requires
 from finance.context import parts
 from finance.edge.blueprints import Blueprint
 from finance.edge.conditions import asked_condition, tagged_reply
+from finance.edge.exports import exported
 from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import ETAG, LOCATION
@@ -30,9 +32,12 @@ from finance.invoices.cancelling import (
 )
 from finance.invoices.credit_notes import CreditNoteNotFound
 from finance.invoices.crediting import MoreThanInvoiced
+from finance.invoices.files import CREDIT_NOTE_ALLOCATIONS, CREDIT_NOTES, allocations_of_notes, dump_allocation
 from finance.invoices.finishing import CreditNoteNotStored
+from finance.invoices.model import CreditNote
 from finance.invoices.note_giving import CreditNoteBusy
 from finance.invoices.schemas import (
+    CreditNoteExportSchema,
     CreditNoteListSchema,
     GiveCreditNoteSchema,
     NewCreditNoteSchema,
@@ -133,3 +138,24 @@ def release_credit_note(posted: dict[str, Any], credit_note_number: str) -> Resp
         condition=asked_condition(masked_credit_note),
     )
     return tagged_reply(masked_credit_note(answer.document), replayed=answer.replayed)
+
+
+@exported(blueprint, "/credit-notes/export", CREDIT_NOTES, masked_credit_note)
+@requires("accountant")
+@blueprint.arguments(CreditNoteExportSchema(), location="query")
+def export_credit_notes(query: dict[str, Any]) -> Iterator[list[CreditNote]]:
+    """Export every credit note of a list"""
+    return credit_notes.export_credit_notes(
+        parts().db, tenant=caller().tenant, filters=filters_of(query), settling=settling()
+    )
+
+
+@exported(blueprint, "/credit-notes/allocations/export", CREDIT_NOTE_ALLOCATIONS, dump_allocation)
+@requires("accountant")
+@blueprint.arguments(CreditNoteExportSchema(), location="query")
+def export_credit_note_allocations(query: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Export what the credit notes of a list give to invoices, a row each"""
+    pages = credit_notes.export_credit_notes(
+        parts().db, tenant=caller().tenant, filters=filters_of(query), settling=settling()
+    )
+    return map(allocations_of_notes, pages)

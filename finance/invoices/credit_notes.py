@@ -1,7 +1,8 @@
 """Reading credit notes, with what pays them back settled as far as it can be."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from finance.allocations.claiming import undecided_claims
@@ -11,7 +12,9 @@ from finance.errors import FinanceError, NotFound
 from finance.invoices import store
 from finance.invoices.model import CreditNote
 from finance.invoices.settling import Settling
-from finance.paging import Page, PageWanted
+from finance.paging import Page, PageWanted, every_page
+
+EXPORT_PAGE_SIZE = 500
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,14 @@ def list_credit_notes(
     for unsettled in store.list_unsettled_credit_notes(db, tenant=tenant):
         _settle(unsettled, settling)
     return store.list_credit_notes(db, tenant=tenant, filters=filters, wanted=wanted)
+
+
+def export_credit_notes(
+    db: Db, *, tenant: str, filters: Mapping[str, Any], settling: Settling
+) -> Iterator[list[CreditNote]]:
+    """Yield every credit note of a list, a few hundred at a time."""
+    list_page = partial(list_credit_notes, db, tenant=tenant, filters=filters, settling=settling)
+    return every_page(list_page, sort="", limit=EXPORT_PAGE_SIZE)
 
 
 def _settle(note: CreditNote, settling: Settling) -> bool:

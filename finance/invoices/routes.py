@@ -14,7 +14,7 @@ from finance.customers.changes import CustomerErased
 from finance.customers.model import Book
 from finance.edge.blueprints import Blueprint
 from finance.edge.conditions import asked_condition, tagged_reply
-from finance.edge.exports import Table, exported
+from finance.edge.exports import exported
 from finance.edge.failures import fails
 from finance.edge.lists import EXTENSION as LIST_TURNS
 from finance.edge.lists import Turns, list_reply
@@ -45,6 +45,7 @@ from finance.invoices.cancelling import (
     InvoiceHistoryFull,
 )
 from finance.invoices.credit_limits import OverCreditLimit
+from finance.invoices.files import EXPORTED
 from finance.invoices.model import Invoice
 from finance.invoices.schemas import (
     CancelSchema,
@@ -64,17 +65,6 @@ from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.shops.service import ShopNotFound
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/api/v1", description="Invoices in series without gaps")
-
-AMOUNTS = ("total_net", "total_tax", "total", "amount_paid", "amount_credited", "outstanding")
-EXPORTED = Table(
-    name="invoices",
-    columns=(
-        *("invoice_number", "shop", "customer_code", "customer_name", "issued_on", "due_on", "currency"),
-        *AMOUNTS,
-        *("status", "credit_note_number", "notes", "created_at"),
-    ),
-    amounts=frozenset(AMOUNTS),
-)
 
 
 @blueprint.route("/invoices", methods=["POST"])

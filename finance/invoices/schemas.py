@@ -265,6 +265,13 @@ class CreditNoteListSchema(FiltersSchema):
     cursor = PageCursor()
 
 
+class CreditNoteExportSchema(CreditNoteListSchema):
+    fixed = OF_EXPORTS
+
+    class Meta:
+        exclude = ("limit", "cursor")
+
+
 def filters_of(query: Mapping[str, Any], *, today: date | None = None) -> dict[str, Any]:
     """Return a loaded query as the store's filters: folded text, minor units, days as they are stored.
 

@@ -1,6 +1,6 @@
 """Reading invoices."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,11 @@ EXPORT_PAGE_SIZE = 500
 def get_invoice(db: Db, *, tenant: str, invoice_number: str, settling: Settling) -> Invoice:
     """Return the invoice, with what is on its way settled as far as it can be; raises InvoiceNotFound."""
     return settled_or_as_it_is(db, get_unsettled(db, tenant, invoice_number), settling)
+
+
+def issued_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> dict[str, str]:
+    """Return the day of issue by invoice number."""
+    return store.find_issued_days(db, tenant=tenant, invoice_numbers=invoice_numbers) if invoice_numbers else {}
 
 
 def list_invoices(

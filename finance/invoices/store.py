@@ -1,6 +1,6 @@
 """The collections `invoices` and `credit_notes`. One question or one change each, the tenant always in the filter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -57,6 +57,13 @@ def find_invoice_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Invoice
 
 def find_invoice_by_cancel_key(db: Db, *, tenant: str, idempotency_key: str) -> Invoice | None:
     return _invoices(db).find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
+
+
+def find_issued_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> dict[str, str]:
+    """Return the day of issue of each of these invoices that there is."""
+    wanted = {"tenant": tenant, "invoice_number": {"$in": list(invoice_numbers)}}
+    fields = {"_id": False, "invoice_number": True, "issued_on": True}
+    return {found["invoice_number"]: found["issued_on"] for found in _invoices(db).find(wanted, fields)}
 
 
 def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Invoice | None:

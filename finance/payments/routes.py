@@ -1,7 +1,7 @@
 """`/payments`: each view loads, calls and dumps."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,6 @@ from finance.customers.service import CustomerNotFound
 from finance.edge import headers
 from finance.edge.blueprints import Blueprint
 from finance.edge.conditions import asked_condition, tagged_reply
-from finance.edge.exports import Table, exported
 from finance.edge.failures import fails
 from finance.edge.lists import EXTENSION as LIST_TURNS
 from finance.edge.lists import Turns, list_reply
@@ -30,14 +29,12 @@ from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 from finance.payments import allocating, allocations, bulk, examples, service, summary
 from finance.payments.answers import PaymentPageSchema, PaymentSchema, dump_payment
 from finance.payments.bulk_schemas import BODY_BYTES_MAX, BulkPaymentsSchema, BulkSchema
-from finance.payments.model import Payment
 from finance.payments.schemas import (
     AllocatedPaymentSchema,
     AllocationsSchema,
     ConfirmSchema,
     CustomerPaymentListSchema,
     PaymentEditSchema,
-    PaymentExportSchema,
     PaymentListSchema,
     ReleaseSchema,
     VoidSchema,
@@ -52,17 +49,6 @@ BULKS_AT_ONCE = 3  # in one process, each with some ten megabytes; one of a tena
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
 of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
-
-EXPORTED = Table(
-    name="payments",
-    columns=(
-        *("payment_number", "paid_on", "direction", "amount", "currency", "payer", "method", "customer_code"),
-        *("allocated", "unallocated"),
-        *("reference", "note", "status", "void_reason", "voided_at", "previous_numbers", "created_at", "created_by"),
-        *("created_by_name", "id"),
-    ),
-    amounts=frozenset(("amount", "allocated", "unallocated")),
-)
 
 
 @blueprint.route("", methods=["POST"])
@@ -159,14 +145,6 @@ def summarize_payments(query: dict[str, Any]) -> Response:
     with turns.turn(tenant):
         found = summary.summarize(shared.db, kept, tenant=tenant, filters=filters_of(query), now=shared.clock())
     return reply({"as_of": found.as_of, "data": found.data, "totals": found.totals})
-
-
-@exported(blueprint, "/export", EXPORTED, dump_payment)
-@requires("accountant")
-@blueprint.arguments(PaymentExportSchema(), location="query")
-def export_payments(query: dict[str, Any]) -> Iterator[list[Payment]]:
-    """Export every payment of a list"""
-    return service.export_payments(parts().db, tenant=caller().tenant, filters=filters_of(query), sort=query["sort"])
 
 
 @blueprint.route("/<payment_number>", methods=["PATCH"])

@@ -242,6 +242,19 @@ class CustomerPaymentListSchema(PaymentListSchema):
         exclude = ("customer_code",)
 
 
+class CustomerPaymentExportSchema(PaymentExportSchema):
+    """The same for the payments of one customer, whose code is in the path."""
+
+    class Meta:
+        exclude = ("customer_code",)
+
+
+class AllocationExportSchema(PaymentFiltersSchema):
+    """Whose allocations are meant: the filters of payments; the order is that of their numbers."""
+
+    fixed = OF_EXPORTS | ASKED_OTHERWISE
+
+
 def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
     """Return a loaded query as the store's filters: folded text, minor units, days as they are stored."""
     filters = {name: value for name, value in query.items() if name not in ("sort", "limit", "cursor")}

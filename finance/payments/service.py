@@ -34,7 +34,7 @@ from finance.payments import allocations, store
 from finance.payments.model import HISTORY_MAX, PAID_ON_MIN, Payment, draft_of, hash_of, new_payment
 
 REPEAT_FIELDS = frozenset(("tenant", "idempotency_key"))
-EXPORT_PAGE_SIZE = 500
+EXPORT_PAGE_SIZE = 1_000  # without their history; five milliseconds in which the driver does nothing else
 
 
 class PaymentNotFound(NotFound):
@@ -99,9 +99,12 @@ def list_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: Pa
     return store.list_payments(db, tenant=tenant, filters=filters, wanted=wanted)
 
 
-def export_payments(db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str) -> Iterator[list[Payment]]:
-    """Yield every payment of a list, some hundred at a time."""
-    return every_page(partial(list_payments, db, tenant=tenant, filters=filters), sort=sort, limit=EXPORT_PAGE_SIZE)
+def export_payments(
+    db: Db, *, tenant: str, filters: Mapping[str, Any], sort: str, projection: Mapping[str, Any]
+) -> Iterator[list[Payment]]:
+    """Yield every payment of a list, some thousand at a time, with the fields of `projection`."""
+    list_page = partial(store.list_payments, db, tenant=tenant, filters=filters, projection=projection)
+    return every_page(list_page, sort=sort, limit=EXPORT_PAGE_SIZE)
 
 
 def edit_payment(

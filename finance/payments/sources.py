@@ -4,6 +4,7 @@ Each is read from its beginning as often as it is asked for, a row at a time, an
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from finance.tables.reading import Table, read_table
 
 LINE_BYTES_MAX = 1024 * 1024
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_IN_A_ZONE = re.compile(r" \([a-z0-9/_+-]+\)$")  # as our own files name the zone of an instant, which says its offset
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -71,7 +73,9 @@ def _shown(row_id: Any) -> str:
 
 def _table_rows(table: Table) -> Iterator[SourceRow]:
     for row in table.rows():
-        yield SourceRow(f"line {row.line}", row.cells, row.problem)
+        yield SourceRow(
+            f"line {row.line}", {_IN_A_ZONE.sub("", name): cell for name, cell in row.cells.items()}, row.problem
+        )
 
 
 # --- JSON lines --------------------------------------------------------------------------------------------------

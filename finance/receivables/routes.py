@@ -41,6 +41,8 @@ STATEMENT_TABLE = Table(
     name="statement",
     columns=("date", "kind", "number", "currency", "debit", "credit", "balance"),
     amounts=frozenset(("debit", "credit", "balance")),
+    kinds={"date": "day"},
+    sums=("debit", "credit"),
 )
 AGEING_TABLE = Table(
     name="ageing",

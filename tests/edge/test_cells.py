@@ -4,13 +4,18 @@ import csv
 import io
 import itertools
 import unicodedata
+from typing import Any
 
 import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finance.edge.exports import Table, csv_reply, xlsx_reply
+from finance.context import utc_now
+from finance.edge.exports import Table
+from finance.edge.files.csv_files import CsvFile
+from finance.edge.files.options import FileOptions
+from finance.edge.files.workbooks import Evidence, write_workbook
 
 TABLE = Table("t", ("number", "text", "amount", "after"), frozenset(("amount",)))
 STARTS = "=+-@＝＋－＠﹦﹢﹣﹫−"
@@ -31,24 +36,35 @@ def _seen(cell: str) -> str:
     return cell.lstrip("".join(unseen))
 
 
-def _csv_of(*texts: str) -> str:
+def _csv_of(*texts: str, delimiter: str = ",") -> str:
     rows = [{"number": "PAY20260001", "text": text, "amount": "12.50", "after": text} for text in texts]
-    with io.BytesIO(b"".join(csv_reply(TABLE, rows).response)) as file:  # type: ignore[arg-type]
-        return file.read().decode("utf-8-sig")
+    return _csv_file(rows, delimiter=delimiter)
+
+
+def _csv_file(rows: list[dict[str, Any]], **options: Any) -> str:
+    return b"".join(CsvFile(TABLE, dict, FileOptions(**options)).chunks([rows])).decode("utf-8-sig")
+
+
+def _workbook(rows: list[dict[str, Any]]) -> Any:
+    file = io.BytesIO()
+    evidence = Evidence(tenant="acme", by="key", filters={}, clock=utc_now)
+    write_workbook(file, TABLE, dict, [rows], options=FileOptions(), evidence=evidence)
+    return openpyxl.load_workbook(file)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("written", [",", ";", "\t"])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_cell_begins_like_a_formula_whatever_the_file_is_split_by(text: str, delimiter: str) -> None:
-    cells = _cells(_csv_of(text), delimiter)
+def test_no_cell_begins_like_a_formula_whatever_the_file_is_split_by(text: str, delimiter: str, written: str) -> None:
+    cells = _cells(_csv_of(text, delimiter=written), delimiter)
 
     assert [cell for cell in cells if _seen(cell).startswith(tuple(STARTS))] == []
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), st.sampled_from(",;\t"))
-def test_nor_does_any_text_made_of_such_pieces(text: str, delimiter: str) -> None:
-    cells = _cells(_csv_of(text), delimiter)
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), st.sampled_from(",;\t"), st.sampled_from(",;\t"))
+def test_nor_does_any_text_made_of_such_pieces(text: str, delimiter: str, written: str) -> None:
+    cells = _cells(_csv_of(text, delimiter=written), delimiter)
 
     assert [cell for cell in cells if _seen(cell).startswith(tuple(STARTS))] == []
 
@@ -64,7 +80,10 @@ def test_text_that_is_harmless_stays_as_it_is(text: str) -> None:
 
 
 def test_amounts_are_numbers_and_texts_are_in_quotes() -> None:
-    assert _csv_of("Ada").splitlines() == ["number,text,amount,after", '"PAY20260001","Ada",12.50,"Ada"']
+    assert _csv_of("Ada").splitlines() == [
+        '"number","text","amount","after"',
+        '"PAY20260001","Ada",12.50,"Ada"',
+    ]
 
 
 @pytest.mark.parametrize(
@@ -74,18 +93,15 @@ def test_what_an_older_system_left_in_the_place_of_an_amount_is_text(
     amount: str | None, in_csv: str, in_sheet: object
 ) -> None:
     rows = [{"number": "N", "text": "t", "amount": amount, "after": "a"}]
-    lines = b"".join(csv_reply(TABLE, rows).response).decode("utf-8-sig")  # type: ignore[arg-type]
-    file = io.BytesIO(b"".join(xlsx_reply(TABLE, rows).response))  # type: ignore[arg-type]
 
-    assert list(csv.reader(io.StringIO(lines)))[1][2] == in_csv
-    assert openpyxl.load_workbook(file).active["C2"].value == in_sheet
+    assert list(csv.reader(io.StringIO(_csv_file(rows))))[1][2] == in_csv
+    assert _workbook(rows).active["C2"].value == in_sheet
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "x\ufffey", "_x0041_"])
 def test_in_a_sheet_every_text_is_a_text(text: str) -> None:
     rows = [{"number": "N", "text": text, "amount": "12.50", "after": "a"}]
-    file = io.BytesIO(b"".join(xlsx_reply(TABLE, rows).response))  # type: ignore[arg-type]
 
-    _header, row = openpyxl.load_workbook(file).active.iter_rows()
+    _header, row = _workbook(rows).active.iter_rows()
 
     assert [cell.data_type for cell in row] == ["s", "s", "n", "s"]

@@ -12,7 +12,7 @@ from finance.app import create_app
 from finance.config import Config
 from finance.database import Db
 from finance.edge.failures import operations_of
-from tests.clients import NOVEMBER, Client
+from tests.clients import NOVEMBER, Client, poll
 
 # What has to be there before an operation can be asked for: what comes before it here, unless said otherwise below.
 CHAIN = ("saveShop", "onboardCustomer", "issueInvoice", "recordPayment")
@@ -67,6 +67,8 @@ def test_an_example_is_a_request_that_succeeds_and_what_is_answered_to_it(world:
     for before in BEFORE.get(name, CHAIN[: CHAIN.index(name)] if name in CHAIN else CHAIN):
         answer = ask(world, before, made)
         made |= {"key_id": answer.json.get("key_id")}
+    if name == "getExport":
+        made["export_id"] = a_file(world)
 
     answer = ask(world, name, made)
 
@@ -121,6 +123,13 @@ def ask(world: Client, name: str, made: dict[str, Any]) -> Any:
     answer = world.call(method.upper(), address, role="admin", key=key, json=body, query_string=query)
     assert answer.status_code < 300, answer.text
     return answer
+
+
+def a_file(world: Client) -> str:
+    """Return a file that is ready, made in the background."""
+    asked = world.get("/payments/export.xlsx", role="admin", headers={"Prefer": "respond-async"})
+    poll(lambda: world.get(asked.json["address"], role="admin").status_code == 200, within_s=30)
+    return str(asked.json["export_id"])
 
 
 def problems_of(schema: dict[str, Any], example: Any) -> list[str]:

@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
+from embedded_mongodb import EmbeddedMongodb
 
 from finance.config import Config
 from finance.database import Db
-from finance.edge.exports import Slots, TooManyExports
+from finance.edge.exports import Slots, Table, TooManyExports
+from finance.edge.files.csv_files import CsvFile
+from finance.edge.files.options import FileOptions
 from tests.clients import Client, HttpClient, a_payment, poll
 
 CSV = "/payments/export.csv"
@@ -96,6 +100,38 @@ def test_an_export_that_breaks_midway_gives_its_slot_back(db: Db, monkeypatch: p
     assert client.get(CSV).status_code == 200
 
 
+def test_a_csv_file_that_breaks_says_so_in_its_last_line_before_it_breaks_off() -> None:
+    table = Table("t", ("number",), frozenset())
+    chunks = CsvFile(table, dict, FileOptions()).chunks(_broken_after(6_000, {"number": "PAY20260001"}))
+    received: list[bytes] = []
+
+    with pytest.raises(RuntimeError):
+        received += chunks  # what came before it broke stays
+
+    *_rows, last = b"".join(received).decode().splitlines()
+    assert last == '"THIS FILE IS NOT COMPLETE: something failed after 6000 rows. Ask for it again."'
+
+
+def test_a_stream_that_breaks_ends_without_its_last_chunk(
+    serve_api: Callable[..., Any], own_mongod: EmbeddedMongodb
+) -> None:
+    api = serve_api(workers=1, MONGODB_URI=own_mongod.uri)
+    client = HttpClient(api)
+    _fill(api.db, client)
+
+    received: list[bytes] = []
+
+    with client.get(CSV, stream=True) as answer:
+        pieces = answer.iter_content(64 * 1024)
+        received.append(next(pieces))
+        own_mongod.kill()
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            received += pieces
+
+    assert answer.status_code == 200
+    assert b"THIS FILE IS NOT COMPLETE" in received[-1]
+
+
 def _broken_after(pages: int, row: Any) -> Iterator[list[Any]]:
     yield from itertools.repeat([row], pages)
     raise RuntimeError("something inside")
@@ -109,14 +145,18 @@ def _is_served(client: HttpClient) -> bool:
 def _with_many_payments(serve_api: Callable[..., Any], db: Db) -> Any:
     """Serve a database that holds more than the buffers of a socket."""
     api = serve_api(workers=1, FINANCE_DATABASE=db.name, FINANCE_EXPORTS_AT_ONCE="2")
-    HttpClient(api).post("/payments", json=a_payment(note="n" * 1_000)).raise_for_status()
+    _fill(db, HttpClient(api))
+    return api
+
+
+def _fill(db: Db, client: HttpClient) -> None:
+    client.post("/payments", json=a_payment(note="n" * 1_000)).raise_for_status()
     payment = db.payments.find_one({}, {"_id": False})
     assert payment is not None
     for start in range(0, 40_000, 5_000):
         db.payments.insert_many(
             {**payment, "payment_number": f"PAY2021{n}", "number_seq": n} for n in range(start + 10_000, start + 15_000)
         )
-    return api
 
 
 def _half_read(api: Any, client: HttpClient) -> socket.socket:

@@ -162,7 +162,7 @@ def test_the_export_is_also_a_sheet(acme: Any) -> None:
 
     header, row = openpyxl.load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True)
     shown = dict(zip(header, row, strict=True))
-    assert (shown["invoice_number"], shown["customer_name"], shown["total"]) == (number, "=HYPERLINK(1)", 1000)
+    assert (shown["Invoice number"], shown["Customer name"], shown["Total"]) == (number, "=HYPERLINK(1)", 1000)
 
 
 def test_the_export_has_every_row(acme: Any) -> None:

@@ -16,7 +16,7 @@ from flask import Flask
 from finance.auth.guard import API, WITHOUT_A_KEY
 from finance.auth.model import ROLES, Role
 from finance.database import Db
-from tests.clients import LINES, Client
+from tests.clients import LINES, Client, poll
 from tests.customers.forms import pan
 
 pytestmark = pytest.mark.journey
@@ -43,7 +43,13 @@ class Example:
 
 EXAMPLES: dict[str, Example] = {
     "GET /audit-events": Example("admin"),
+    "GET /audit-events/export.csv": Example("admin"),
+    "GET /audit-events/export.xlsx": Example("admin"),
     "GET /credit-notes": Example("accountant"),
+    "GET /credit-notes/allocations/export.csv": Example("accountant"),
+    "GET /credit-notes/allocations/export.xlsx": Example("accountant"),
+    "GET /credit-notes/export.csv": Example("accountant"),
+    "GET /credit-notes/export.xlsx": Example("accountant"),
     "GET /credit-notes/<credit_note_number>": Example("client"),
     "POST /credit-notes/<credit_note_number>/allocations": Example(
         "accountant", 409, lambda: {"allocations": [{"invoice_number": "F-1", "amount": "1.00"}]}
@@ -53,6 +59,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "POST /customers": Example("client", 201, lambda: {"customer_name": MARK, "pan_number": pan()}),
     "GET /customers": Example("accountant"),
+    "GET /customers/export.csv": Example("accountant"),
+    "GET /customers/export.xlsx": Example("accountant"),
     "GET /customers/<customer_code>": Example("client"),
     "PUT /customers/<customer_code>": Example("client", 200, lambda: {"customer_name": MARK, "pan_number": pan()}, 201),
     "POST /customers/<customer_code>/activate": Example("accountant", 409, lambda: {"reason": MARK}),  # it is active
@@ -63,8 +71,11 @@ EXAMPLES: dict[str, Example] = {
     "GET /customers/<customer_code>/statement": Example("accountant"),
     "GET /customers/<customer_code>/statement.csv": Example("accountant"),
     "GET /customers/<customer_code>/statement.xlsx": Example("accountant"),
+    "GET /customers/<customer_code>/payments/export.csv": Example("accountant"),
+    "GET /customers/<customer_code>/payments/export.xlsx": Example("accountant"),
     "POST /customers/search": Example("accountant", 200, dict),
     "POST /customers/codes": Example("client", 201, dict),
+    "GET /exports/<export_id>": Example("accountant"),
     "POST /invoices": Example("client", 201, lambda: {"shop": "own", "customer_name": MARK, "lines": LINES}, 422),
     "GET /invoices": Example("accountant"),
     "GET /invoices/<invoice_number>": Example("client"),
@@ -91,6 +102,8 @@ EXAMPLES: dict[str, Example] = {
     "POST /payments/<payment_number>/release": Example(
         "accountant", 409, lambda: {"invoice_number": "none", "reason": MARK}
     ),
+    "GET /payments/allocations/export.csv": Example("accountant"),
+    "GET /payments/allocations/export.xlsx": Example("accountant"),
     "GET /payments/export.csv": Example("accountant"),
     "GET /payments/export.xlsx": Example("accountant"),
     "GET /receivables/ageing": Example("accountant", elsewhere=422),  # no shop, so no currency
@@ -133,9 +146,19 @@ def _make_key(client: Client, tenant: str) -> str:
     return str(_done(client.post("/keys", role="admin", tenant=tenant, json={"role": "client"})).json["key_id"])
 
 
+def _make_export(client: Client, tenant: str) -> str:
+    """Return a file that is ready: asked for in the background, and waited for."""
+    _make_payment(client, tenant)
+    asked = client.get("/payments/export.xlsx", tenant=tenant, headers={"Prefer": "respond-async"})
+    assert asked.status_code == 202, asked.text
+    poll(lambda: client.get(asked.headers["Location"], tenant=tenant).status_code == 200, within_s=30)
+    return str(asked.json["export_id"])
+
+
 MAKE: dict[str, Callable[[Client, str], str]] = {
     "credit_note_number": _make_credit_note,
     "customer_code": _make_customer,
+    "export_id": _make_export,
     "invoice_number": _make_invoice,
     "key_id": _make_key,
     "payment_number": _make_payment,

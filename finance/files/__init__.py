@@ -1,0 +1,1 @@
+"""Files that are made in the background, and fetched when they are ready."""
