@@ -15,9 +15,12 @@ request, and it goes one way only:
     contention.py   trying again where another request changed the same document
     context.py      what the parts of one running app share
     edge/           where HTTP meets us: bodies, items, fields, characters, hints, headers, blueprints, problems,
-                    replies, answers, cursors, lists, filters, exports, cells, frames (ids, deadlines, log lines),
-                    addresses, nearby, limits, cors, worker (gunicorn's), openapi with failures (what an operation can
-                    answer), examples and docs (its pages), probes
+                    replies, answers, conditions (ETags), cursors, lists, rows, streams, filters, exports with files
+                    and cells, frames (ids, deadlines, log lines), addresses, nearby, limits, cors, worker (gunicorn's),
+                    openapi with failures (what an operation can answer), examples and docs (its pages), probes
+    conditions.py   what a change asks of the state that it is made to (If-Match, without HTTP)
+    wording.py      the words of files, in the reader's language
+    obsolete.py     indexes of earlier versions that have to go
     logs.py         JSON logs with request ids
     metrics.py      what Prometheus can ask
     money.py        exact amounts
@@ -34,14 +37,17 @@ request, and it goes one way only:
     shops/          also patterns (what a format writes), claims (whose that is), rules (which one numbers a day)
     allocations/    what payments and credit notes give to invoices and to each other: claim, decide, follow, release
     invoices/ payments/
+    receivables/    statements and ageing
+    files/          large files, made in the background
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB
     commands/       what is started from a command line: the server and its gunicorn, keys, imports
 
 Who may import whom, left from right (import-linter holds it):
 
-    commands > app > maintenance > payments > invoices > allocations > shops > (customers | audit_events) > auth
-        > context > (edge | numbering) > (paging | tables) > (encryption | events) > (database | history)
-        > (money | config | metrics | logs | text | indexes | asked | once | contention) > errors
+    commands > app > maintenance > receivables > payments > invoices > allocations > shops
+        > (customers | audit_events | files) > auth > context > (edge | numbering) > (paging | tables)
+        > (encryption | events) > (database | history) > (ownership | obsolete)
+        > (money | config | metrics | logs | text | indexes | asked | conditions | once | contention | wording) > errors
 """
 
 __version__ = "0.1.0"

@@ -19,6 +19,8 @@ OBSOLETE: tuple[Index, ...] = (
     unique("credit_notes", "credit_note_invoice_unique", "tenant invoice_number"),
     # Nearly all payments are incoming, which the order by number answers: payments.outgoing has the others.
     index("payments", "direction", "tenant direction number_year number_seq _id"),
+    # invoices.due_on_order gives pages by due day; this one only found them.
+    index("invoices", "due_on", "tenant due_on? _id"),
 )
 
 

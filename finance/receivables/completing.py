@@ -14,8 +14,8 @@ from finance.allocations.entries import counted_minor, entries_of
 from finance.allocations.legacy import filled_in
 from finance.allocations.model import INVOICE, PAYMENT
 from finance.database import Db, Document, create_indexes
+from finance.invoices.model import folded_name_fields
 from finance.receivables.store import ReceivablesBeingPrepared, RefusedByServer, read
-from finance.text import fold, words_of
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +108,8 @@ def _complete_credit_note(db: Db, note: Document) -> bool:
 
 def _complete_words(db: Db, invoice: Document) -> bool:
     """Make an invoice one that the search by the customer's name finds."""
-    words = words_of(fold(str(invoice["customer_name"])))
-    return _set(db, "invoices", invoice, {"customer_folded": None}, {"customer_folded": words})
+    words = folded_name_fields(str(invoice["customer_name"]))
+    return _set(db, "invoices", invoice, {"customer_folded": None}, words)
 
 
 def _set(db: Db, collection: str, document: Document, wanted: Document, values: dict[str, Any]) -> bool:
