@@ -248,7 +248,7 @@ def hash_of(posted: Mapping[str, Any]) -> str:
 def as_issued(invoice: Invoice) -> Invoice:
     """Return the invoice as it was when it was issued: what a repeat of its request is answered with."""
     cancelled = ("cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_name", "credit_note_number")
-    added_since = (*cancelled, "credits", "closed_on")
+    added_since = (*cancelled, "credits", "credit_keys", "credited_minor", "closed_on", "crossed", "settling")
     issued: Document = {name: value for name, value in invoice.items() if name not in added_since}
     return cast(Invoice, issued | _nothing_paid(invoice["total_minor"]))
 

@@ -72,6 +72,13 @@ def test_no_more_than_was_invoiced_is_credited(acme: Any) -> None:
     assert credit(acme, number, "0.01").json()["left_to_credit"] == "0.00"
 
 
+def test_a_repeat_of_the_issue_shows_the_invoice_as_it_was_issued_whatever_was_credited_since(acme: Any) -> None:
+    first = acme.issue(key="issue").json()
+    credited(acme, first["invoice_number"], "30.00")
+
+    assert acme.issue(key="issue").json() == first
+
+
 def test_twenty_credit_notes_race_for_one_invoice_and_never_credit_more_than_its_total(acme: Any) -> None:
     number = acme.issue().json()["invoice_number"]
     acme.pay_invoices([number], "250.00")
