@@ -12,6 +12,7 @@ from finance.edge.hints import nearest
 _BASE = ("api", "v1")
 _OTHER_BASE = re.compile(r"api|v\d{1,3}", re.ASCII)
 _SEGMENTS_MAX = 8
+BELOW_MAX = 12  # of what is possible below an address, in one sentence
 _IMPLIED = frozenset(("HEAD", "OPTIONS"))
 _PARAMETER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 
@@ -57,7 +58,8 @@ def possible_at(path: str, methods: Iterable[str]) -> str:
         if other.rule.startswith(f"{rule.rule}/")
         for method in sorted(_methods([other]))
     ]
-    return ", ".join(here) + (f", and below it {', '.join(below)}" if below else "")
+    more = ", and more: GET /api/v1/docs" if len(below) > BELOW_MAX else ""
+    return ", ".join(here) + (f", and below it {', '.join(below[:BELOW_MAX])}{more}" if below else "")
 
 
 def _is_near(rule: list[str], segments: list[str]) -> bool:

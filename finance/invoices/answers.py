@@ -172,10 +172,11 @@ def dump_invoice(invoice: Invoice, *, in_full: Collection[str] = ()) -> dict[str
     return shown
 
 
-def dump_credit_note(note: CreditNote) -> dict[str, Any]:
-    """Return a stored credit note as it is answered."""
+def dump_credit_note(note: CreditNote, *, in_full: Collection[str] = ()) -> dict[str, Any]:
+    """Return a stored credit note as it is answered, its tax numbers masked but for those named in `in_full`."""
     get, currency = note.get, note.get("currency")
     shown = _dump_issued(note, _CREDIT_NOTE)
+    shown |= {name: tax_numbers.shown(get(name), in_full=True) for name in in_full}
     shown["allocations"] = [
         _dump_given({field: number, "amount_minor": amount_minor}, currency)
         for field, number, amount_minor in shown_allocations(note) or _taken_back_whole(note)

@@ -33,8 +33,8 @@ class InvoiceHasPayments(Conflict):
 
 class InvoiceHasCreditNotes(Conflict):
     detail_default = (
-        "A part of this invoice is credited already, so it can't be cancelled any more. Credit the rest: "
-        "POST /api/v1/invoices/{invoice_number}/credit-notes."
+        "A part of this invoice is credited already, so it can't be cancelled any more. Credit the rest, with a POST "
+        "to its /credit-notes."
     )
 
 

@@ -17,6 +17,7 @@ from finance.edge.failures import fails
 from finance.edge.lists import list_reply
 from finance.edge.openapi import ETAG, LOCATION
 from finance.errors import PreconditionFailed
+from finance.events import NotRecorded
 from finance.invoices import (
     credit_notes,
     crediting,
@@ -26,6 +27,7 @@ from finance.invoices import (
 from finance.invoices.answers import (
     CreditNotePageSchema,
     CreditNoteSchema,
+    dump_credit_note,
 )
 from finance.invoices.cancelling import (
     InvoiceHistoryFull,
@@ -44,8 +46,9 @@ from finance.invoices.schemas import (
     ReleaseCreditNoteSchema,
     filters_of,
 )
-from finance.invoices.seen import masked_credit_note, settling, tags_of_invoice
+from finance.invoices.seen import masked_credit_note, settling, tags_of_credit_note, tags_of_invoice
 from finance.invoices.settling import InvoiceNotFound
+from finance.invoices.tax_numbers import GSTIN, TAX_NUMBERS, opened, record_read
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
 
@@ -69,20 +72,24 @@ def credit_invoice(posted: dict[str, Any], invoice_number: str) -> Response:
         condition=asked_condition(tags_of=tags_of_invoice),
     )
     location = f"/api/v1/credit-notes/{answer.document['credit_note_number']}"
-    shown = masked_credit_note(answer.document)
+    shown = dump_credit_note(opened(parts().cipher, answer.document), in_full=(GSTIN,))
     return tagged_reply(shown, status=201, headers={"Location": location}, replayed=answer.replayed)
 
 
 @blueprint.route("/credit-notes/<credit_note_number>", methods=["GET"])
 @requires("client")
-@fails(CreditNoteNotFound)
+@fails(CreditNoteNotFound, NotRecorded)
 @blueprint.response(200, CreditNoteSchema(), example=examples.CREDIT_NOTE, headers=ETAG)
 def get_credit_note(credit_note_number: str) -> Response:
     """Show a credit note"""
     note = credit_notes.get_credit_note(
         parts().db, tenant=caller().tenant, credit_note_number=credit_note_number, settling=settling()
     )
-    return tagged_reply(masked_credit_note(note))
+    read = opened(parts().cipher, note)
+    if not caller().may("accountant"):
+        return tagged_reply(dump_credit_note(read))
+    record_read(parts().db, asked(), read)
+    return tagged_reply(dump_credit_note(read, in_full=TAX_NUMBERS))
 
 
 @blueprint.route("/credit-notes", methods=["GET"])
@@ -115,7 +122,7 @@ def allocate_credit_note(posted: dict[str, Any], credit_note_number: str) -> Res
         credit_note_number=credit_note_number,
         posted=posted["allocations"],
         settling=settling(),
-        condition=asked_condition(masked_credit_note),
+        condition=asked_condition(tags_of=tags_of_credit_note),
     )
     return tagged_reply(masked_credit_note(answer.document), replayed=answer.replayed)
 
@@ -135,7 +142,7 @@ def release_credit_note(posted: dict[str, Any], credit_note_number: str) -> Resp
         credit_note_number=credit_note_number,
         posted=posted,
         settling=settling(),
-        condition=asked_condition(masked_credit_note),
+        condition=asked_condition(tags_of=tags_of_credit_note),
     )
     return tagged_reply(masked_credit_note(answer.document), replayed=answer.replayed)
 

@@ -112,6 +112,7 @@ SUMMARY = {
 }
 _TO_ITS_INVOICE = {"invoice_number": "FAC-DKR1-202611-0001", "payment_number": None, "amount": "180.00"}
 CREDITED = _ISSUED | {
+    "customer_gstin": INVOICE["customer_gstin"],
     "credit_note_number": "AV-DKR1-202611-0001",
     "invoice_number": "FAC-DKR1-202611-0001",
     "reason": NEW_CREDIT_NOTE["reason"],
@@ -126,6 +127,7 @@ CREDITED = _ISSUED | {
     "history": [],
 }
 CREDIT_NOTE = _ISSUED | {
+    "customer_gstin": INVOICE["customer_gstin"],
     "credit_note_number": "AV-DKR1-202611-0001",
     "invoice_number": "FAC-DKR1-202611-0001",
     "reason": CANCEL["reason"],
@@ -134,7 +136,7 @@ CREDIT_NOTE = _ISSUED | {
     "unallocated": "0.00",
     "history": [],
 }
-CREDIT_NOTES = page(CREDIT_NOTE)
+CREDIT_NOTES = page(CREDIT_NOTE | _MASKED)
 _TO_ANOTHER = {"invoice_number": "FAC-DKR1-202611-0002", "amount": "50.00"}
 ALLOCATE_CREDIT_NOTE = {"allocations": [_TO_ANOTHER]}
 _GAVE = entry("allocated", allocated=change("180.00", "230.00")) | {
@@ -142,6 +144,7 @@ _GAVE = entry("allocated", allocated=change("180.00", "230.00")) | {
     "allocations": [_TO_ANOTHER | {"payment_number": None}],
 }
 ALLOCATED_CREDIT_NOTE = CREDITED | {
+    **_MASKED,
     "allocations": [_TO_ITS_INVOICE, _TO_ANOTHER | {"payment_number": None}],
     "allocated": "230.00",
     "unallocated": "6.00",
@@ -149,6 +152,7 @@ ALLOCATED_CREDIT_NOTE = CREDITED | {
 }
 RELEASE_CREDIT_NOTE = {"invoice_number": "FAC-DKR1-202611-0002", "reason": "It was for another invoice."}
 RELEASED_CREDIT_NOTE = CREDITED | {
+    **_MASKED,
     "history": [
         _GAVE,
         entry("released", allocated=change("230.00", "180.00"))
@@ -157,7 +161,7 @@ RELEASED_CREDIT_NOTE = CREDITED | {
             "reason": RELEASE_CREDIT_NOTE["reason"],
             "allocations": [_TO_ANOTHER | {"payment_number": None}],
         },
-    ]
+    ],
 }
 SEQUENCES = {
     "data": [

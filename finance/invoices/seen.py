@@ -12,6 +12,7 @@ from finance.invoices.model import CreditNote, Invoice
 from finance.invoices.settling import Settling
 from finance.invoices.tax_numbers import GSTIN, TAX_NUMBERS, opened
 
+_SHOWN_IN_FULL = ((), (GSTIN,), TAX_NUMBERS)  # masked, to who issues it, to accountants: see tax_numbers.py
 EXTENSION = "finance-settling"  # under which the app keeps what finishes what was left half done
 
 
@@ -26,7 +27,13 @@ def masked_credit_note(note: CreditNote) -> dict[str, Any]:
 def tags_of_invoice(invoice: Invoice) -> Collection[str]:
     """Return what an invoice's state is called, in each way that it is shown."""
     read = opened(parts().cipher, invoice)
-    return [tag_of(dump_invoice(read, in_full=names)) for names in ((), (GSTIN,), TAX_NUMBERS)]
+    return [tag_of(dump_invoice(read, in_full=names)) for names in _SHOWN_IN_FULL]
+
+
+def tags_of_credit_note(note: CreditNote) -> Collection[str]:
+    """The same for a credit note."""
+    read = opened(parts().cipher, note)
+    return [tag_of(dump_credit_note(read, in_full=names)) for names in _SHOWN_IN_FULL]
 
 
 def settling() -> Settling:

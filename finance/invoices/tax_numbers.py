@@ -2,10 +2,11 @@
 
 Who sees them:
 
-- **Whoever issues the invoice, the GSTIN in full**, in the answer to the POST and to its repeats: an invoice must show
-  the registered recipient's (CGST Rules 2017, rule 46(e)), and who issues it hands it to the buyer. Not whoever asks
-  for an invoice: a `client` could read the numbers of all customers by asking for one after the other.
-- **Accountants and admins, all of them**, on a single invoice; that is on record before it is shown, as with customers.
+- **Whoever issues the document, the GSTIN in full**, in the answer to the POST and to its repeats: it must show the
+  registered recipient's (CGST Rules 2017, rules 46(e) and 53), and who issues it hands it to the buyer. Not whoever
+  asks for an invoice: a `client` could read the numbers of all customers by asking for one after the other.
+- **Accountants and admins, all of them**, on a single invoice or credit note; that is on record before it is shown, as
+  with customers.
 - Everybody else, and every list and history: the last four characters.
 
 An invoice without a GSTIN keeps the buyer's PAN (Income-tax Rules 1962, rule 114B, asks for it on large sales).
@@ -68,9 +69,10 @@ def shown(number: object, *, in_full: bool) -> str | None:
     return number if in_full else mask(number)
 
 
-def record_read(db: Db, asked: Asked, invoice: Mapping[str, Any]) -> None:
-    """Put on record which tax numbers of an invoice are shown in full; raises NotRecorded."""
-    fields = [name for name in TAX_NUMBERS if isinstance(invoice.get(name), str)]
+def record_read(db: Db, asked: Asked, document: Mapping[str, Any]) -> None:
+    """Put on record which tax numbers of an invoice or a credit note are shown in full; raises NotRecorded."""
+    fields = [name for name in TAX_NUMBERS if isinstance(document.get(name), str)]
     if fields:
-        of = ("invoice", str(invoice.get("invoice_number")))
+        kind = "credit_note" if "credit_note_number" in document and "reason" in document else "invoice"
+        of = (kind, str(document.get(f"{kind}_number")))
         record_event(db, asked, action="numbers_read_in_full", of=of, details={"fields": fields})

@@ -72,7 +72,8 @@ def find_taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> Nu
     )
     if holder is None or not any(holder.get(name, value) != value for name, value in series.document_filter.items()):
         return None
+    kinds = numbered.kind.name.replace("_", " ") + "s"
     return NumberTakenElsewhere(
-        f"The next number of this series, {number}, belongs to a {numbered.kind.name} of another series. "
-        "A number is never given twice: change how one of the two is written."
+        f"The next number of this series, {number}, belongs to another series of {kinds}. A number is never given "
+        "twice: change how one of the two is written."
     )

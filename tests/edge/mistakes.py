@@ -203,7 +203,7 @@ KINDS: list[Row] = [
 
 NO_PAYMENT = "is not a payment number such as PAY20260001."
 ADDRESSES: list[tuple[str, str, int, str]] = [
-    ("GET", "/payments/bulk", 404, f"'bulk' {NO_PAYMENT}"),
+    ("GET", "/payments/bulk", 405, f"'bulk' {NO_PAYMENT} Possible at this address: POST."),
     ("GET", "/payments/export.cvs", 404, f"'export.cvs' {NO_PAYMENT} Did you mean /api/v1/payments/export.csv?"),
     ("GET", "/payments/PAY20219999", 404, "There is no payment with this number."),
     ("GET", "/payments/AFZPK7190K", 404, f"This {NO_PAYMENT}"),

@@ -140,11 +140,11 @@ def test_the_sum_of_the_signed_column_is_right_and_totals_stand_per_currency_dir
     assert sum(row["Signed amount"].value for row in rows if row["Currency"].value == "EUR") == 69.75
     totals = [tuple(cell.value for cell in row) for row in book["Totals"].iter_rows()]
     assert totals == [
-        ("Currency", "Direction", "Status", "Count", "Amount", "Signed amount"),
-        ("EUR", "incoming", "recorded", 1, 100, 100),
-        ("EUR", "incoming", "voided", 1, 999, 0),
-        ("EUR", "outgoing", "recorded", 1, 30.25, -30.25),
-        ("USD", "incoming", "recorded", 1, 7, 7),
+        ("Currency", "Direction", "Status", "Count", "Amount", "Signed amount", "Allocated", "Unallocated"),
+        ("EUR", "incoming", "recorded", 1, 100, 100, 0, 100),
+        ("EUR", "incoming", "voided", 1, 999, 0, 0, 0),
+        ("EUR", "outgoing", "recorded", 1, 30.25, -30.25, 0, 30.25),
+        ("USD", "incoming", "recorded", 1, 7, 7, 0, 7),
     ]
     assert about(book)["Total of Signed amount, EUR"] == 69.75
 
@@ -157,7 +157,7 @@ def test_a_sheet_has_widths_a_filter_and_a_frozen_bold_header(client: Client) ->
 
     assert book.sheetnames == ["About this file", "Payments", "Totals"]
     assert book.active.title == "Payments"
-    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("B2", "A1:S2")
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("B2", "A1:U2")
     assert all(cell.font.bold for cell in sheet[1])
     widths = {sheet[f"{letter}1"].value: column.width for letter, column in sheet.column_dimensions.items()}
     assert widths["Note"] > 40
@@ -204,7 +204,7 @@ def test_the_first_sheet_is_the_evidence_that_the_file_is_complete(db: Db) -> No
     assert said["Made with the key"] == client.key().split("_")[1]
     assert said["Tenant"] == "acme"
     assert said["SHA-256 of the rows"] == sha256_of(book["Payments"])
-    assert said["Amounts of more than 15 digits, kept as text (a SUM leaves them out, Totals doesn't)"] == 2
+    assert said["Amounts of more than 15 digits, kept as text (a SUM leaves them out, Totals doesn't)"] == 3
 
 
 def test_the_sha_256_tells_a_row_that_was_changed(client: Client) -> None:
@@ -306,7 +306,7 @@ def _as_text(name: str, payment: dict[str, Any]) -> str:
 
 def _as_cell(name: str, payment: dict[str, Any]) -> object:
     value = _value(name, payment)
-    if name in ("amount", "signed_amount"):
+    if name in ("amount", "signed_amount", "allocated", "unallocated"):
         return float(value)
     is_date = value and ("(UTC)" in name or name == "paid_on")
     return datetime.fromisoformat(value).replace(tzinfo=None) if is_date else value or None
