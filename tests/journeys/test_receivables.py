@@ -28,7 +28,7 @@ def run_model(connect: Callable[[], HttpClient], *, examples: int, steps: int, d
     )
 
 
-@pytest.mark.parametrize(("examples", "steps"), [(6, 20), pytest.param(300, 40, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("examples", "steps"), [(5, 20), pytest.param(300, 40, marks=pytest.mark.long)])
 @pytest.mark.timeout(0)
 def test_every_figure_agrees_with_a_plain_ledger(shared_api: Any, examples: int, steps: int) -> None:
     def connect() -> HttpClient:
