@@ -79,6 +79,11 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def whole_of(value: object, otherwise: int = 0) -> int:
+    """Return a stored whole number; `otherwise` where a document that is damaged has none."""
+    return value if is_whole(value) else otherwise
+
+
 def why_no_number(text: str, *, example: str = "1250.50") -> str:
     """Return what would be right where `text` isn't a number as we read it; nothing of it is repeated."""
     written = f'must be digits with a point before the decimals, such as "{example}"'

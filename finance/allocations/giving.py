@@ -34,7 +34,7 @@ from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import FinanceError, Unavailable
 from finance.history import changed
-from finance.money import format_amount
+from finance.money import format_amount, whole_of
 from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
 
 
@@ -250,7 +250,7 @@ def _find_repeat(db: Db, asked: Asked, source: Source, asked_hash: str, *, waits
         if not waits:
             raise SameAllocationUnderWay
         return None
-    return Answer(entries.source_as_of(found, history_length=made["since"]), replayed=True)
+    return Answer(entries.source_as_of(found, history_length=whole_of(made.get("since"))), replayed=True)
 
 
 def _hash(parts: Sequence[Part]) -> str:

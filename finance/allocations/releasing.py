@@ -16,7 +16,7 @@ from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import FinanceError, Invalid
 from finance.history import changed
-from finance.money import format_amount
+from finance.money import format_amount, whole_of
 from finance.once import Answer, request_hash, require_same_request
 
 
@@ -144,7 +144,7 @@ def _find_repeat(db: Db, asked: Asked, source: Source, asked_hash: str) -> Answe
     source.require_is(found)
     made = next(entry for entry in entries.entries_of(found) if entry.get("release_key") == asked.key)
     require_same_request(made.get("release_hash"), asked_hash)
-    return Answer(entries.source_as_of(found, history_length=made["until"]), replayed=True)
+    return Answer(entries.source_as_of(found, history_length=whole_of(made.get("until"))), replayed=True)
 
 
 def _hash(sink: Place, amount_minor: int | None, reason: str) -> str:
