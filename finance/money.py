@@ -25,9 +25,9 @@ _SEPARATED = re.compile(r"\d+([.,'’ _\u00a0\u202f]\d+)+", re.ASCII)
 _EXPONENT = re.compile(r"\d+(\.\d+)?[eE][+-]?\d+", re.ASCII)
 
 
-def require_currency(currency: str) -> str:
+def require_currency(currency: object) -> str:
     """Return `currency` if it is an ISO 4217 code with minor units, otherwise raise Invalid."""
-    if currency not in DECIMALS_BY_CURRENCY:
+    if not isinstance(currency, str) or currency not in DECIMALS_BY_CURRENCY:
         raise Invalid.field("currency", "must be an ISO 4217 code in capitals, such as EUR.")
     return currency
 
