@@ -153,7 +153,8 @@ def _reserve(
             raise InvoiceBusy
         for entry in entries.entries_of(now):
             claim = entry.get("claim")
-            if entry.get("state") == "claimed" and claim is not None and is_abandoned(entry, asked.now):
+            is_ours = "reserved_at" in entry  # a refund that claims a credit note is decided elsewhere
+            if is_ours and entry.get("state") == "claimed" and claim is not None and is_abandoned(entry, asked.now):
                 store.withdraw(db, now, source.kind, claim=claim)
         sleep(PAUSE_S)
     return None
