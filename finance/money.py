@@ -25,9 +25,9 @@ _SEPARATED = re.compile(r"\d+([.,'’ _\u00a0\u202f]\d+)+", re.ASCII)
 _EXPONENT = re.compile(r"\d+(\.\d+)?[eE][+-]?\d+", re.ASCII)
 
 
-def require_currency(currency: str) -> str:
+def require_currency(currency: object) -> str:
     """Return `currency` if it is an ISO 4217 code with minor units, otherwise raise Invalid."""
-    if currency not in DECIMALS_BY_CURRENCY:
+    if not isinstance(currency, str) or currency not in DECIMALS_BY_CURRENCY:
         raise Invalid.field("currency", "must be an ISO 4217 code in capitals, such as EUR.")
     return currency
 
@@ -77,6 +77,11 @@ def shown_amount(amount_minor: object, currency: object) -> str | None:
 def is_whole(value: object) -> TypeGuard[int]:
     """Return whether a stored value is a whole number, as minor units are."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def whole_of(value: object, otherwise: int = 0) -> int:
+    """Return a stored whole number; `otherwise` where a document that is damaged has none."""
+    return value if is_whole(value) else otherwise
 
 
 def why_no_number(text: str, *, example: str = "1250.50") -> str:

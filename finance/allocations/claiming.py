@@ -5,7 +5,7 @@ from time import monotonic, sleep
 from typing import Any, cast
 
 from finance.allocations import store
-from finance.allocations.entries import crossing, day_of, entries_of, other_field
+from finance.allocations.entries import crossing, day_of, entries_of, live_minor, other_field
 from finance.allocations.legacy import filled_in
 from finance.allocations.model import (
     ENTRIES_MAX,
@@ -29,7 +29,7 @@ from finance.allocations.model import (
 from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import FieldError, Invalid
-from finance.money import format_amount
+from finance.money import shown_amount, whole_of
 
 _NAMED = {"invoice": "invoice", "credit_note": "credit note"}
 
@@ -94,7 +94,9 @@ def undecided_claims(document: Mapping[str, Any]) -> list[str]:
     return [
         entry["claim"]
         for entry in entries_of(document)
-        if entry.get("state") in ("claimed", "returning") and other_field(entry) != INVOICE.number_field
+        if entry.get("state") in ("claimed", "returning")
+        and other_field(entry) != INVOICE.number_field
+        and isinstance(entry.get("claim"), str)
     ]
 
 
@@ -117,8 +119,9 @@ def _checked(sink: Stored | None, part: Part, currency: str) -> Stored:
     field, named = part.sink.kind.number_field, _NAMED[part.sink.kind.name]
     if sink is None:
         raise _refused_field(f"{part.pointer}/{field}", f"there is no {named} with this number.")
-    if sink["currency"] != currency:
-        raise _refused_field(f"{part.pointer}/{field}", f"is an {named} in {sink['currency']}, not in {currency}.")
+    own = sink.get("currency")
+    if own != currency or not isinstance(own, str):
+        raise _refused_field(f"{part.pointer}/{field}", f"is an {named} in {own}, not in {currency}.")
     return sink
 
 
@@ -132,7 +135,8 @@ def _require_possible(db: Db, part: Part) -> None:
     entries = entries_of(sink)
     if not isinstance(sink.get("allocations"), list):
         raise _too_much(part.sink, sink, 0)
-    left_minor = sink["total_minor"] - sum(e["amount_minor"] for e in entries if _is_decided(e, sink))
+    total_minor = whole_of(sink.get(part.sink.kind.amount_field))
+    left_minor = total_minor - live_minor(e for e in entries if _is_decided(e, sink))
     if left_minor < part.amount_minor:
         raise _too_much(part.sink, sink, left_minor)
     changes = len(documents_in(sink.get("history")))
@@ -142,12 +146,15 @@ def _require_possible(db: Db, part: Part) -> None:
 
 def _is_decided(entry: Entry, sink: Stored) -> bool:
     """Return whether an entry counts, or will: what the sink decided itself to credit, though its note isn't stored."""
-    is_credit = any(credit.get("claim") == entry["claim"] for credit in documents_in(sink.get("credits")))
-    return is_credit or entry["state"] in ("settled", "returning")
+    claim = entry.get("claim")
+    if entry.get("state") != "claimed" or not isinstance(claim, str):
+        return True  # of an entry that is damaged nobody will learn more
+    return any(credit.get("claim") == claim for credit in documents_in(sink.get("credits")))
 
 
 def _too_much(place: Place, sink: Stored, left_minor: int) -> MoreThanOutstanding | MoreThanUnallocated:
-    left, currency = format_amount(left_minor, sink["currency"]), sink["currency"]
+    currency = sink["currency"]
+    left = shown_amount(left_minor, currency)
     if place.kind is INVOICE:
         return MoreThanOutstanding(
             f"{place.number} has {left} {currency} outstanding, less than was to be allocated to it.",

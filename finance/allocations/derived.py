@@ -21,12 +21,12 @@ def only(condition: Expression, entries: Any = ENTRIES) -> Expression:
 
 def sum_of(condition: Expression) -> Expression:
     """Return the sum of the amounts of the entries that meet the condition."""
-    return {"$sum": {"$map": {"input": only(condition), "in": "$$this.amount_minor"}}}
+    return {"$sum": {"$map": {"input": only(condition), "in": _whole("$$this.amount_minor")}}}
 
 
 def free_of(kind: MoneyKind) -> Expression:
     """Return what no entry has yet of a document's amount; claimed ones have it too."""
-    return {"$subtract": [f"${kind.amount_field}", sum_of(_IS_LIVE)]}
+    return {"$subtract": [_whole(f"${kind.amount_field}"), sum_of(_IS_LIVE)]}
 
 
 def unallocated() -> Expression:
@@ -40,7 +40,7 @@ def stages_of(kind: MoneyKind) -> list[Expression]:
 
 
 def _of_invoice() -> list[Expression]:
-    outstanding = {"$subtract": ["$total_minor", {"$add": ["$paid_minor", "$credited_minor"]}]}
+    outstanding = {"$subtract": [_whole("$total_minor"), {"$add": ["$paid_minor", "$credited_minor"]}]}
     is_cancelled = {"$eq": ["$status", "cancelled"]}
     credits = {"$cond": [{"$isArray": "$credits"}, "$credits", []]}
     is_unstored = {"$ne": [{"$type": "$$this.note"}, "missing"]}
@@ -123,6 +123,11 @@ def _latest_day(kind: MoneyKind) -> Expression:
 
 def _any(condition: Expression, entries: Any = ENTRIES) -> Expression:
     return {"$anyElementTrue": [{"$map": {"input": entries, "in": condition}}]}
+
+
+def _whole(amount: str) -> Expression:
+    """Return an amount to compute with: 0 where a document that is damaged has no whole one."""
+    return {"$cond": [{"$in": [{"$type": amount}, ["int", "long"]]}, amount, 0]}
 
 
 def _or_absent(condition: Expression, value: Any) -> Expression:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from finance.allocations.model import CREDIT_NOTE, INVOICE, PAYMENT, Entry, MoneyKind, Part, Place
-from finance.damaged import documents_in
+from finance.damaged import documents_in, mapping_of
 from finance.history import as_of
-from finance.money import is_whole
+from finance.money import is_whole, whole_of
 
 T = TypeVar("T", bound=Mapping[str, Any])
 
@@ -16,7 +16,7 @@ NUMBER_FIELDS = (INVOICE.number_field, CREDIT_NOTE.number_field, PAYMENT.number_
 def entries_of(document: Mapping[str, Any]) -> list[Entry]:
     """Return the entries in the order in which they were made."""
     found = cast(list[Entry], documents_in(document.get("allocations")))
-    return sorted(found, key=lambda entry: (entry.get("since", 0), entry.get("place", 0)))
+    return sorted(found, key=lambda entry: (whole_of(entry.get("since")), whole_of(entry.get("place"))))
 
 
 def is_settled(entry: Mapping[str, Any]) -> bool:
@@ -30,7 +30,8 @@ def counts(entry: Mapping[str, Any]) -> bool:
 
 def claim_of(document: Mapping[str, Any], entry: Mapping[str, Any]) -> str | None:
     """Return the claim of a source's entry; earlier versions had it beside the entries alone."""
-    return entry.get("claim") or document.get("claim")
+    claim = entry.get("claim") or document.get("claim")
+    return claim if isinstance(claim, str) else None
 
 
 def counted_minor(entries: Iterable[Mapping[str, Any]]) -> int:
@@ -63,11 +64,14 @@ def unallocated_minor(document: Mapping[str, Any]) -> int | None:
 
 
 def shown_allocations(document: Mapping[str, Any]) -> list[tuple[str, str, int | None]]:
-    """Return (number field, number, amount) of each document on the other side, several entries of one added up."""
+    """Return (number field, number, amount) of each document on the other side, several entries of one added up.
+
+    What a credit note gave comes before what pays it back.
+    """
     if document.get("status") == "voided":
         return []
     found: dict[tuple[str, str], int | None] = {}
-    for entry in entries_of(document):
+    for entry in sorted(entries_of(document), key=lambda entry: PAYMENT.number_field in entry):
         field = other_field(entry)
         if field is None or not counts(entry):
             continue
@@ -118,15 +122,15 @@ def day_of(source: Mapping[str, Any], kind: MoneyKind, sink: Mapping[str, Any], 
 
 def crossing(document: Mapping[str, Any], other: Mapping[str, Any]) -> Entry:
     """Return `customer_code` for the entry on a document, where the other document's customer isn't its own."""
-    code = other.get("customer_code")
-    return {} if code == document.get("customer_code") else {"customer_code": code}
+    code = _customer_of(other)
+    return {} if code == _customer_of(document) else {"customer_code": code}
 
 
 def taken_over(source: Mapping[str, Any], sinks: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the customer that a payment without one gets: that of all that it pays, where it has paid nothing yet."""
     if source.get("customer_code") is not None or counted_minor(entries_of(source)):
         return None
-    codes = {sink.get("customer_code") for sink in sinks}
+    codes = {_customer_of(sink) for sink in sinks}
     return codes.pop() if len(codes) == 1 else None
 
 
@@ -151,15 +155,39 @@ def released(entries: Sequence[Entry], *, amount_minor: int, values: Entry) -> l
 def source_as_of(document: T, *, history_length: int) -> T:
     """Return a source as it was when its history was so long: what a repeat is answered with."""
     earlier = dict(as_of(document, history_length=history_length))
-    then = [
+    gave = [
         {**entry, "state": "settled"}
         for entry in entries_of(document)
         if entry.get("state") != "claimed"
-        and entry.get("since", 0) <= history_length < entry.get("until", history_length + 1)
+        and (_kind_of(document) is PAYMENT or INVOICE.number_field in entry)
+        and whole_of(entry.get("since")) <= history_length < whole_of(entry.get("until"), history_length + 1)
     ]
     if isinstance(document.get("allocations"), list):
-        earlier["allocations"] = then
+        earlier["allocations"] = [*gave, *_paid_back(earlier["history"])]
     return cast(T, earlier)
+
+
+def _paid_back(history: object) -> list[dict[str, Any]]:
+    """Return the entries of what had paid a credit note back when its history was this: they don't tell it themselves,
+    because a payment decides about them.
+    """
+    found: dict[str, int] = {}
+    for told in documents_in(history):
+        number = told.get(PAYMENT.number_field)
+        if told.get("action") in ("paid", "given_back") and isinstance(number, str):
+            change = mapping_of(mapping_of(told.get("changes")).get("allocated_minor"))
+            found[number] = found.get(number, 0) + whole_of(change.get("to")) - whole_of(change.get("from"))
+            if found[number] == 0:
+                del found[number]
+    return [
+        {PAYMENT.number_field: number, "state": "settled", "amount_minor": amount_minor}
+        for number, amount_minor in found.items()
+    ]
+
+
+def _customer_of(document: Mapping[str, Any]) -> str | None:
+    code = document.get("customer_code")
+    return code if isinstance(code, str) else None
 
 
 def _kind_of(source: Mapping[str, Any]) -> MoneyKind:

@@ -10,13 +10,14 @@ from typing import Any, cast
 from uuid import uuid4
 
 from finance.allocations import store
-from finance.allocations.entries import claim_of, entries_of, settled_for
+from finance.allocations.entries import claim_of, entries_of, is_settled, settled_for
 from finance.allocations.legacy import filled_in, sink_entry
 from finance.allocations.model import SOURCES, TAKE_OVER_AFTER, Entry, MoneyKind, Place, Stored
 from finance.asked import Asked
 from finance.damaged import documents_in
 from finance.database import Db
 from finance.history import changed
+from finance.money import whole_of
 
 # Asks the payments, which this can't import, for one that is on its way: it is stored or withdrawn where its request is
 # gone. Returns whether it has to be waited for.
@@ -34,7 +35,7 @@ def follow(
     """
     document = store.find(db, sink)
     entry = None if document is None else _entry_of(document, claim)
-    if document is None or entry is None or entry["state"] == "settled":
+    if document is None or entry is None or is_settled(entry):
         return
     document = filled_in(db, document, sink.kind)
     found = find_source(db, sink, claim)
@@ -64,7 +65,7 @@ def settle_as(db: Db, sink: Place, entry: Entry, source: Stored, kind: MoneyKind
         return store.change_entry(db, sink, entry, to=None, told=told if entry["state"] != "claimed" else None)
     bare = {name: value for name, value in entry.items() if name not in ("mark", "marked_at")}
     settled = cast(Entry, bare | {"state": "settled", "amount_minor": amount_minor})
-    unchanged = entry["state"] == "returning" and amount_minor == entry["amount_minor"]
+    unchanged = entry["state"] == "returning" and amount_minor == entry.get("amount_minor")
     to = sink_entry(settled, source, kind, document, sink.kind)
     return store.change_entry(db, sink, entry, to=to, told=None if unchanged else told)
 
@@ -100,10 +101,10 @@ def _follow_returning(
         settle_as(db, sink, entry, source, kind)
     elif mark is None:
         store.mark_found(db, sink, claim=claim, mark=uuid4().hex, at=now)
-    elif (mark == given_up or now - entry["marked_at"] > TAKE_OVER_AFTER) and store.bump(db, source, kind):
+    elif (mark == given_up or is_long_ago(entry.get("marked_at"), now)) and store.bump(db, source, kind):
         # Whoever set the mark, and was only slow, has read the source as it no longer is, and begins again.
         settle_as(db, sink, entry, source, kind)
-    elif settled_for(source, sink, claim) < entry["amount_minor"]:
+    elif settled_for(source, sink, claim) < whole_of(entry.get("amount_minor")):
         # Another one took a part back before: that is decided, though this isn't.
         less = cast(Entry, {**entry, "amount_minor": settled_for(source, sink, claim)})
         store.change_entry(db, sink, entry, to=less, told=_told(source, kind, entry, is_back=True))
@@ -111,7 +112,12 @@ def _follow_returning(
 
 def is_abandoned(entry: Entry, now: datetime) -> bool:
     """Return whether the request that reserved this is surely gone."""
-    return now - entry["reserved_at"] > TAKE_OVER_AFTER
+    return is_long_ago(entry.get("reserved_at"), now)
+
+
+def is_long_ago(at: object, now: datetime) -> bool:
+    """Return whether no request that began then can still be at work; so it is where a damaged document has no time."""
+    return not isinstance(at, datetime) or now - at > TAKE_OVER_AFTER
 
 
 def _entry_of(document: Mapping[str, Any], claim: str) -> Entry | None:

@@ -34,7 +34,7 @@ from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import FinanceError, Unavailable
 from finance.history import changed
-from finance.money import format_amount
+from finance.money import format_amount, whole_of
 from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
 
 
@@ -101,7 +101,7 @@ def _give(
     document = dict(source.find())
     source.require_open(document)
     document = filled_in(db, document, source.kind)
-    sinks = claiming.look_at_sinks(db, tenant=asked.tenant, currency=document["currency"], parts=parts)
+    sinks = claiming.look_at_sinks(db, tenant=asked.tenant, currency=document.get("currency", ""), parts=parts)
     require_customers(document, sinks=sinks)
     new = _new_entries(asked, document, source.kind, parts, sinks, asked_hash)
     repeated = _reserve(db, asked, source, document, new, asked_hash)
@@ -152,8 +152,10 @@ def _reserve(
         if monotonic() > waits_until:
             raise InvoiceBusy
         for entry in entries.entries_of(now):
-            if entry.get("state") == "claimed" and "reserved_at" in entry and is_abandoned(entry, asked.now):
-                store.withdraw(db, now, source.kind, claim=entry["claim"])
+            claim = entry.get("claim")
+            is_ours = "reserved_at" in entry  # a refund that claims a credit note is decided elsewhere
+            if is_ours and entry.get("state") == "claimed" and claim is not None and is_abandoned(entry, asked.now):
+                store.withdraw(db, now, source.kind, claim=claim)
         sleep(PAUSE_S)
     return None
 
@@ -195,7 +197,9 @@ def _decide(
     def decide() -> Stored | None:
         now = store.find_again(db, document, source.kind)
         source.require_open(now)
-        claimed = [own for own in entries.entries_of(now) if own.get("claim") == claim and own["state"] == "claimed"]
+        claimed = [
+            own for own in entries.entries_of(now) if own.get("claim") == claim and own.get("state") == "claimed"
+        ]
         if not claimed:
             raise AllocationWithdrawn
         require(now)  # another one may have given it a customer meanwhile
@@ -225,9 +229,7 @@ def _require(
 def _told(asked: Asked, document: Stored, values: Stored, given: Sequence[Entry]) -> Stored:
     """Return the source's history entry of what is given."""
     before = entries.allocated_minor(document) or 0
-    changes: Stored = {
-        "allocated_minor": {"from": before, "to": before + sum(entry["amount_minor"] for entry in given)}
-    }
+    changes: Stored = {"allocated_minor": {"from": before, "to": before + entries.live_minor(given)}}
     changes |= {name: {"from": document.get(name), "to": value} for name, value in values.items()}
     return {
         **changed(asked, action="allocated", changes=changes),
@@ -246,11 +248,11 @@ def _find_repeat(db: Db, asked: Asked, source: Source, asked_hash: str, *, waits
     source.require_is(found)
     made = next(entry for entry in entries.entries_of(found) if entry.get("idempotency_key") == asked.key)
     require_same_request(made.get("request_hash"), asked_hash)
-    if made["state"] == "claimed":
+    if made.get("state") == "claimed":
         if not waits:
             raise SameAllocationUnderWay
         return None
-    return Answer(entries.source_as_of(found, history_length=made["since"]), replayed=True)
+    return Answer(entries.source_as_of(found, history_length=whole_of(made.get("since"))), replayed=True)
 
 
 def _hash(parts: Sequence[Part]) -> str:

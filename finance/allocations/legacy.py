@@ -49,7 +49,10 @@ def _of_payment(db: Db, payment: Stored, entry: Entry, place: int) -> Entry:
 
 
 def _of_sink(db: Db, sink: Stored, entry: Entry, _place: int) -> Entry:
-    payment = store.find_by_claim(db, tenant=sink["tenant"], kind=PAYMENT, claim=entry.get("claim", ""))
+    claim = entry.get("claim")
+    if not isinstance(claim, str):
+        return entry
+    payment = store.find_by_claim(db, tenant=sink["tenant"], kind=PAYMENT, claim=claim)
     return entry if payment is None else sink_entry(entry, payment, PAYMENT, sink, INVOICE)
 
 

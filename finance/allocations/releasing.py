@@ -16,7 +16,7 @@ from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import FinanceError, Invalid
 from finance.history import changed
-from finance.money import format_amount
+from finance.money import is_whole, shown_amount, whole_of
 from finance.once import Answer, request_hash, require_same_request
 
 
@@ -69,18 +69,18 @@ def _take_back(
     condition.require(document)
     values = _released(asked, document, mark=returning.mark, reason=reason, asked_hash=asked_hash)
     changed_entries = entries.released(given, amount_minor=wanted_minor, values=values)
-    claims = {entry["claim"] for entry in changed_entries if entry["state"] == "released"}
+    claims = sorted({entry["claim"] for entry in changed_entries if entry["state"] == "released"})
     # Other entries of these claims are of other sinks, or released before; they stay as they are.
     others = [entry for entry in entries.entries_of(document) if entry not in given]
     now = [entry for entry in (*others, *changed_entries) if entry.get("claim") in claims]
-    returning.begin([(sink, claim) for claim in sorted(claims)])
+    returning.begin([(sink, claim) for claim in claims])
     told = _told(asked, document, sink, wanted_minor, reason)
     try:
         decided = store.replace(
             db,
             document,
             source.kind,
-            claims=sorted(claims),
+            claims=claims,
             state="settled",
             entries=now,
             values={},
@@ -94,7 +94,7 @@ def _take_back(
 def _given_to(sink: Place, document: Stored) -> list[Entry]:
     field = sink.kind.number_field
     given = [entry for entry in entries.entries_of(document) if entry.get(field) == sink.number]
-    given = [entry for entry in given if entries.is_settled(entry)]
+    given = [entry for entry in given if entries.is_settled(entry) and _can_be_released(entry)]
     if not given:
         raise NothingAllocated(f"Nothing of this is allocated to {sink.number}, so there is nothing to release.")
     if len(documents_in(document.get("allocations"))) >= ENTRIES_MAX:
@@ -102,10 +102,14 @@ def _given_to(sink: Place, document: Stored) -> list[Entry]:
     return given
 
 
+def _can_be_released(entry: Entry) -> bool:
+    return isinstance(entry.get("claim"), str) and is_whole(entry.get("amount_minor"))
+
+
 def _possible_minor(document: Stored, given: Sequence[Entry], amount_minor: int | None) -> int:
     allocated_minor = entries.counted_minor(given)
     if amount_minor is not None and amount_minor > allocated_minor:
-        allocated = format_amount(allocated_minor, document["currency"])
+        allocated = shown_amount(allocated_minor, document.get("currency"))
         raise Invalid.field("amount", f"must not be more than is allocated there, {allocated}.")
     return allocated_minor if amount_minor is None else amount_minor
 
@@ -144,7 +148,7 @@ def _find_repeat(db: Db, asked: Asked, source: Source, asked_hash: str) -> Answe
     source.require_is(found)
     made = next(entry for entry in entries.entries_of(found) if entry.get("release_key") == asked.key)
     require_same_request(made.get("release_hash"), asked_hash)
-    return Answer(entries.source_as_of(found, history_length=made["until"]), replayed=True)
+    return Answer(entries.source_as_of(found, history_length=whole_of(made.get("until"))), replayed=True)
 
 
 def _hash(sink: Place, amount_minor: int | None, reason: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from finance.allocations.legacy import filled_in
@@ -21,7 +21,7 @@ from finance.invoices.notes import applied, as_credited, crediting_note
 from finance.invoices.service import get_invoice
 from finance.invoices.settling import Settling
 from finance.invoices.totals import computed
-from finance.money import format_amount
+from finance.money import format_amount, require_currency, whole_of
 from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
 from finance.shops import service as shops
 
@@ -68,7 +68,7 @@ def credit_invoice(
 def _checked(db: Db, asked: Asked, invoice: Invoice, posted: Mapping[str, Any]) -> Credit:
     """Return what would be credited; raises why it can't be, as things are now."""
     _require_creditable(invoice)
-    totals = computed(posted, invoice["currency"])
+    totals = computed(posted, require_currency(invoice.get("currency")))
     _require_left(invoice, totals["total_minor"])
     note = crediting_note(invoice, asked, totals=totals, reason=posted["reason"], claim=uuid4().hex)
     shop = shops.get_shop(db, tenant=asked.tenant, shop=invoice["shop"])
@@ -94,7 +94,8 @@ def _require_left(invoice: Invoice, total_minor: int) -> None:
     if total_minor == 0:
         raise Invalid.field("lines", "come to nothing, so there is nothing to credit.")
     currency = invoice["currency"]
-    left_minor = invoice["total_minor"] - sum(credit["total_minor"] for credit in documents_in(invoice.get("credits")))
+    credited_minor = sum(whole_of(credit.get("total_minor")) for credit in documents_in(invoice.get("credits")))
+    left_minor = whole_of(invoice.get("total_minor")) - credited_minor
     if total_minor > left_minor:
         left, wanted = format_amount(left_minor, currency), format_amount(total_minor, currency)
         raise MoreThanInvoiced(
@@ -120,7 +121,8 @@ def _find_repeat(
 
 
 def _credit_of(invoice: Invoice, claim: str) -> Credit:
-    return next(credit for credit in invoice["credits"] if credit["claim"] == claim)
+    found = next(credit for credit in documents_in(invoice["credits"]) if credit.get("claim") == claim)
+    return cast(Credit, found)
 
 
 def _hash_of(invoice_number: str, posted: Mapping[str, Any]) -> str:

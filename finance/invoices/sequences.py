@@ -78,7 +78,7 @@ def note_draft(note: CreditNote, shop: Shop, *, not_before: str) -> Draft:
     the newest credit note of its series.
     """
     made_on = note["created_at"].astimezone(ZoneInfo(shop["timezone"])).date()
-    day = max(made_on, date.fromisoformat(not_before))
+    day = max(made_on, _day_in(not_before))
     rule, period = numbering_of(shop, day)
     wanted = format_of_period(rule["credit_note_format"], shop=shop["shop"], period=period)
     note["period"] = period.label
@@ -92,6 +92,14 @@ def note_draft(note: CreditNote, shop: Shop, *, not_before: str) -> Draft:
         return series(note["number_format"])
 
     return ShopDraft(series(wanted), cast(Document, note), follow, is_claimed=rule.get("claimed", False))
+
+
+def _day_in(stored: object) -> date:
+    """Return a stored day; where an invoice that is damaged has none, one before all others."""
+    try:
+        return date.fromisoformat(stored) if isinstance(stored, str) else date.min
+    except ValueError:
+        return date.min
 
 
 def _format_after(newest: Document | None, rule: Rule, wanted: str) -> str:

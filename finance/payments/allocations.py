@@ -22,7 +22,6 @@ from finance.allocations.model import (
     INVOICE,
     PAUSE_S,
     PAYMENT,
-    TAKE_OVER_AFTER,
     WAIT_S,
     AllocationWithdrawn,
     Entry,
@@ -197,7 +196,7 @@ def _settle(db: Db, payment: Payment) -> None:
 
 
 def _is_abandoned(intent: Intent, now: datetime) -> bool:
-    return now - intent["created_at"] > TAKE_OVER_AFTER
+    return following.is_long_ago(intent.get("created_at"), now)
 
 
 def _finish(db: Db, intent: Intent, *, submit: Submit, now: datetime) -> None:

@@ -10,7 +10,7 @@ from bson import Decimal128
 
 from finance.database import Db, Document
 from finance.receivables.model import BUCKETS
-from finance.receivables.store import NOT_COUNTED, read
+from finance.receivables.store import NO_LIST, NOT_COUNTED, WHOLE_TYPES, read, whole_or_zero
 
 _BATCH = 1_000
 
@@ -30,7 +30,7 @@ def each_customer(db: Db, *, tenant: str, currency: str, as_of: str, due_from: l
             "payments",
             {**whose, "status": "recorded"},
             as_of,
-            of_customers={"customer_code": {"$gt": ""}},
+            of_customers={"customer_code": {"$gt": ""} | NO_LIST},
             day="paid_on",
             amount="amount_minor",
         ),
@@ -86,10 +86,11 @@ def _credits(
 
 def _grouped(db: Db, collection: str, stages: list[Document], sums: Document) -> Iterator[Document]:
     """Return the sums of each customer who has something open, in the order of codes, null last."""
+    is_named = {"$eq": [{"$type": "$customer_code"}, "string"]}
     whole = [
         *stages,
         {"$match": {"open": {"$ne": 0}}},
-        {"$group": {"_id": "$customer_code", **sums}},
+        {"$group": {"_id": {"$cond": [is_named, "$customer_code", None]}, **sums}},
         {"$set": {"named": {"$gt": ["$_id", None]}}},
         {"$sort": {"named": -1, "_id": 1}},
     ]
@@ -103,12 +104,14 @@ def _rest(amount: str, as_of: str) -> Document:
     """Return what of an amount no entry had taken at a day."""
     counted = {"$and": [{"$not": {"$in": ["$$this.state", list(NOT_COUNTED)]}}, {"$lte": ["$$this.on", as_of]}]}
     entries = {"$cond": [{"$isArray": "$allocations"}, "$allocations", []]}
-    taken = {"$map": {"input": {"$filter": {"input": entries, "cond": counted}}, "in": "$$this.amount_minor"}}
+    taken = {
+        "$map": {"input": {"$filter": {"input": entries, "cond": counted}}, "in": whole_or_zero("$$this.amount_minor")}
+    }
     return {"$subtract": [f"${amount}", {"$sum": taken}]}
 
 
 def _is_number(field: str) -> Document:
-    return {field: {"$type": "number"}}  # what is damaged keeps no others from being added up
+    return {field: {"$type": list(WHOLE_TYPES)} | NO_LIST}  # what is damaged keeps no others from being added up
 
 
 def _place(row: Document) -> tuple[bool, str]:

@@ -16,6 +16,8 @@ from finance.receivables.model import STREAMS, Account, Period, Stream
 # On the side that gives a claimed entry isn't given yet and a released one no longer; on the other side one that is
 # being given back counts until it is decided.
 NOT_COUNTED = ("claimed", "released")
+WHOLE_TYPES = ("int", "long")
+NO_LIST: Document = {"$not": {"$type": "array"}}  # a list would be found by each of its members
 RefusedByServer = OperationFailure
 _BAD_VALUE = 2
 
@@ -29,7 +31,8 @@ def list_currencies(db: Db, *, tenant: str, customer_code: str) -> list[str]:
     """Return the currencies of a customer's documents, in order."""
     whose = {"tenant": tenant, "customer_code": customer_code}
     names = ("invoices", "credit_notes", "payments")
-    return sorted({currency for name in names for currency in db[name].distinct("currency", whose)})
+    found = [currency for name in names for currency in db[name].distinct("currency", whose)]
+    return sorted({currency for currency in found if isinstance(currency, str)})
 
 
 def find_name(db: Db, *, tenant: str, customer_code: str) -> str | None:
@@ -52,8 +55,9 @@ def find_first_day(db: Db, account: Account) -> str | None:
             first = db[stream.collection].find(
                 {**_documents(account, stream), day: {"$gt": ""}}, {"_id": False, day: True}
             )
-            days += [document[day] for document in read(first.sort(day, 1).hint(stream.index).limit(1).__iter__)]
-    return min(days, default=None)
+            found = read(first.sort(day, 1).hint(stream.index).limit(1).__iter__)
+            days += [_day_in(document[day], otherwise="") for document in found]
+    return min(filter(None, days), default=None)
 
 
 def sum_until(
@@ -126,9 +130,10 @@ def _signed_sums(
     """Return, for each condition, the sum of what meets it, above zero where the customer owes more.
 
     Where an int64 isn't enough, MongoDB answers with a number that has lost digits: then the sum is made of decimals.
+    So it is where a document that is damaged has an amount that isn't whole; that one isn't counted.
     """
     amount: Any = f"${stream.amount}"
-    for value in (amount, {"$toDecimal": amount}):
+    for value in (amount, {"$toDecimal": whole_or_zero(amount)}):
         sums = {
             name: {"$sum": value if condition is None else {"$cond": [condition, value, 0]}}
             for name, condition in conditions.items()
@@ -154,7 +159,7 @@ def _is_shown(stream: Stream, after: Sequence[Any]) -> Document:
 def _entries(account: Account, stream: Stream, last: str) -> list[Document]:
     """Return the stages that find all crossings of a stream up to a day."""
     number = {"$ifNull": ["$allocations.payment_number", "$allocations.credit_note_number"]}
-    counted = {"customer_code": {"$exists": True}, "state": {"$nin": list(NOT_COUNTED)}, "on": {"$lte": last}}
+    counted = {"customer_code": {"$exists": True}, "state": {"$nin": list(NOT_COUNTED)}, "on": {"$lte": last} | NO_LIST}
     return [
         {"$match": _documents(account, stream)},
         {"$project": {"allocations": True, "direction": True, "payment_number": True}},
@@ -164,7 +169,7 @@ def _entries(account: Account, stream: Stream, last: str) -> list[Document]:
             "$project": {
                 "on": "$allocations.on",
                 "number": "$payment_number" if stream.collection == "payments" else number,
-                "amount_minor": "$allocations.amount_minor",
+                "amount_minor": whole_or_zero("$allocations.amount_minor"),
                 "direction": True,
             }
         },
@@ -207,10 +212,21 @@ def _find_documents(
     )
     for page in pages:
         for document in read(page.hint(stream.index).limit(limit).__iter__):
-            yield document
+            yield document | {day: _day_in(document[day], first, period.last, otherwise=first)}
             limit -= 1
         if limit <= 0:
             return
+
+
+def whole_or_zero(amount: Any) -> Document:
+    """Return a stored amount as MongoDB computes with it: 0 where a document that is damaged has no whole one."""
+    return {"$cond": [{"$in": [{"$type": amount}, list(WHOLE_TYPES)]}, amount, 0]}
+
+
+def _day_in(stored: Any, first: str = "", last: str = "\uffff", *, otherwise: str) -> str:
+    """Return a day as it is stored; where a damaged document has a list there, the one by which it was found."""
+    days = stored if isinstance(stored, list) else [stored]
+    return min((day for day in days if isinstance(day, str) and first <= day <= last), default=otherwise)
 
 
 def read(query: Callable[[], Iterable[Document]]) -> Iterator[Document]:

@@ -120,3 +120,31 @@ def test_a_credit_note_that_took_its_invoice_back_is_not_paid_back(acme: Any) ->
         assert (refused.status_code, refused.json()["unallocated"]) == (409, "0.00")
         acme.api.db.credit_notes.update_one({"credit_note_number": note}, {"$unset": dict.fromkeys(legacy, 1)})
     assert release(acme, note, number).status_code == 409
+
+
+def test_a_repeat_on_a_credit_note_leaves_out_what_paid_it_back_since(acme: Any) -> None:
+    note, (number,) = a_note(acme), numbers(acme, 1)
+    given = give(acme, note, (number, "15.00"), key=f"g-{note}")
+    released = release(acme, note, number, key=f"r-{note}")
+    assert pay_back(acme, note, "100.00").status_code == 201
+
+    for repeat, first in (
+        (give(acme, note, (number, "15.00"), key=f"g-{note}"), given),
+        (release(acme, note, number, key=f"r-{note}"), released),
+    ):
+        assert (repeat.status_code, repeat.json()) == (200, first.json())
+    assert shown(acme, note)["unallocated"] == "0.00"
+
+
+def test_a_repeat_on_a_credit_note_shows_what_had_paid_it_back_though_it_was_voided_since(acme: Any) -> None:
+    note, (number,) = a_note(acme), numbers(acme, 1)
+    refunds = [pay_back(acme, note, amount).json()["payment_number"] for amount in ("7.00", "30.00")]
+    body = {"credit_note_number": note, "amount": "10.00", "reason": "too much"}
+    assert acme.post(f"/payments/{refunds[1]}/release", json=body).status_code == 200
+    first = give(acme, note, (number, "13.00"), key=f"g-{note}").json()
+    assert (first["allocated"], first["unallocated"]) == ("40.00", "60.00")
+    for payment in refunds:
+        assert acme.post(f"/payments/{payment}/void", json={"reason": "bounced"}).status_code == 200
+
+    assert give(acme, note, (number, "13.00"), key=f"g-{note}").json() == first
+    assert shown(acme, note)["allocated"] == "13.00"
