@@ -130,15 +130,16 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     return query
 
 
-def find_first_and_last_day(db: Db, *, tenant: str, filters: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the first and the last `paid_on` that is a text, in the days of the filters; None where there is none."""
-    days = {name: filters[name] for name in ("paid_from", "paid_to") if name in filters}
-    query = query_of(tenant, {"paid_from": "", **days})
-    ends = [
-        _payments(db).find_one(query, {"paid_on": True}, sort=[("paid_on", direction), ("number_seq", direction)])
-        for direction in (1, -1)
-    ]
-    return (ends[0]["paid_on"], ends[1]["paid_on"]) if ends[0] and ends[1] else None
+def in_days(tenant: str, first: str, before: str | None) -> Document:
+    """Return the query for payments whose day is a text from `first` on, and comes before `before`."""
+    return {"tenant": tenant, "paid_on": {"$gte": first} | ({} if before is None else {"$lt": before})}
+
+
+def find_day(db: Db, query: Document, *, skip: int) -> Any:
+    """Return the `paid_on` of the payment that `skip` are before, by the keys of an index; None where there is none."""
+    shown = {"paid_on": True, "_id": False}
+    found = _payments(db).find_one(query, shown, sort=[("paid_on", 1), ("number_seq", 1)], skip=skip)
+    return found["paid_on"] if found else None
 
 
 def count_of_days(db: Db, *, tenant: str, days: Document, status: str | None = None) -> int:
@@ -166,13 +167,12 @@ def group_totals(db: Db, query: Document) -> list[Document]:
 def _group_totals(db: Db, query: Document, moment: ClientSession | None) -> list[Document]:
     groups = list(db.payments.aggregate(_totals_pipeline(query, "$amount_minor"), session=moment))
     if any(isinstance(group["total"], float) for group in groups if group["_id"]["type"] in INTEGERS):
-        is_number = {"$isNumber": "$amount_minor"}
-        amount = {"$cond": [is_number, {"$toDecimal": "$amount_minor"}, 0]}
+        is_integer = {"$in": [{"$type": "$amount_minor"}, list(INTEGERS)]}
+        amount = {"$cond": [is_integer, {"$toDecimal": "$amount_minor"}, 0]}
         groups = list(db.payments.aggregate(_totals_pipeline(query, amount), session=moment))
     for group in groups:
-        total = group["total"]
-        exact = int(total.to_decimal()) if isinstance(total, Decimal128) else total
-        group["total"] = exact if group["_id"]["type"] in INTEGERS else None
+        total = group["total"] if group["_id"]["type"] in INTEGERS else None  # what else there is may be no number
+        group["total"] = int(total.to_decimal()) if isinstance(total, Decimal128) else total
     return groups
 
 
