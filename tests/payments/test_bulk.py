@@ -12,10 +12,11 @@ import pytest
 from finance.config import Config
 from finance.database import Db
 from finance.edge import rows as edge_rows
-from finance.payments import bulk
+from finance.payments import bulk, routes
 from finance.payments.bulk import KEY, PART_SIZE, ROWS_MAX
 from tests.clients import Client, HttpClient, at_once, is_replayed, poll
 from tests.conftest import Api
+from tests.edge.wire import connect
 
 ROW = {"amount": "12.50", "currency": "EUR", "payer": "Ada Lovelace", "method": "card"}
 DAY = {"paid_on": "2026-02-03"}
@@ -275,6 +276,25 @@ def test_of_two_different_bulks_with_one_key_only_one_is_stored(serve_api: Calla
         stored = list(api.db.payments.find({"idempotency_key": {"$regex": f"^bulk k{attempt} "}}))
         assert len(stored) == 130
         assert len({payment["amount_minor"] for payment in stored}) == 1
+
+
+def test_a_bulk_that_comes_slowly_keeps_no_other_of_its_tenant_waiting(serve_api: Callable[..., Api]) -> None:
+    api = serve_api(workers=1)
+    client = HttpClient(api)
+    head = {"Content-Type": "application/json", "Content-Length": "3000000", "Idempotency-Key": "slow"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (head | client.headers("client")).items())
+    with contextlib.ExitStack() as connections:
+        slow = [connections.enter_context(connect(api)) for _ in range(routes.RECEIVED_AT_ONCE - 1)]
+        for connection in slow:
+            connection.sendall(f"POST /api/v1/payments/bulk HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode() + b'{"pay')
+        poll(lambda: client.get("/payments/summary").status_code == 200, within_s=20)  # it has read the others' heads
+
+        assert post(client, some(3)).status_code == 201
+
+        for connection in slow:
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):  # it is still being received
+                connection.recv(1)
 
 
 @pytest.mark.parametrize("numbering", ["standard", "no_gap"])
