@@ -24,6 +24,7 @@ FOREIGN_BATCH = 1_000
 INTEGERS = ("int", "long")
 # SnapshotTooOld, SnapshotUnavailable; and what a server says that is in no replica set.
 NO_SNAPSHOT = (239, 246, 20, 72, 123)
+GROUPS_BATCH = 1_000  # read at a time, while others wait
 KEYS_BATCH = 100  # read and made into objects at a time, while others wait
 
 
@@ -148,8 +149,8 @@ def count_of_days(db: Db, *, tenant: str, days: Document, status: str | None = N
     return int(db.command("count", "payments", query=query, readConcern={"level": "majority"})["n"])
 
 
-def group_totals(db: Db, query: Document) -> list[Document]:
-    """Return count and total by day, currency, direction, status and type of the amount; the total of what isn't an
+def group_totals(db: Db, query: Document) -> Iterator[Document]:
+    """Yield count and total by day, currency, direction, status and type of the amount; the total of what isn't an
     integer is none.
 
     MongoDB adds integers exactly and gives a floating point number where the sum is more than one can be; then they are
@@ -164,16 +165,22 @@ def group_totals(db: Db, query: Document) -> list[Document]:
         return _group_totals(db, query, None)
 
 
-def _group_totals(db: Db, query: Document, moment: ClientSession | None) -> list[Document]:
-    groups = list(db.payments.aggregate(_totals_pipeline(query, "$amount_minor"), session=moment))
+def _group_totals(db: Db, query: Document, moment: ClientSession | None) -> Iterator[Document]:
+    groups = _read(db, _totals_pipeline(query, "$amount_minor"), moment)
     if any(isinstance(group["total"], float) for group in groups if group["_id"]["type"] in INTEGERS):
         is_integer = {"$in": [{"$type": "$amount_minor"}, list(INTEGERS)]}
         amount = {"$cond": [is_integer, {"$toDecimal": "$amount_minor"}, 0]}
-        groups = list(db.payments.aggregate(_totals_pipeline(query, amount), session=moment))
-    for group in groups:
-        total = group["total"] if group["_id"]["type"] in INTEGERS else None  # what else there is may be no number
-        group["total"] = int(total.to_decimal()) if isinstance(total, Decimal128) else total
-    return groups
+        groups = _read(db, _totals_pipeline(query, amount), moment)
+    return map(_with_exact_total, groups)
+
+
+def _with_exact_total(group: Document) -> Document:
+    total = group["total"] if group["_id"]["type"] in INTEGERS else None  # of anything else it may be no number
+    return {**group, "total": int(total.to_decimal()) if isinstance(total, Decimal128) else total}
+
+
+def _read(db: Db, pipeline: list[Document], moment: ClientSession | None) -> list[Document]:
+    return list(db.payments.aggregate(pipeline, session=moment, batchSize=GROUPS_BATCH))
 
 
 def _totals_pipeline(query: Document, amount: Any) -> list[Document]:

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -294,12 +295,13 @@ def test_a_payment_with_two_days_is_counted_once_as_of_the_first(
 def test_others_have_their_turn_while_many_groups_are_added_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two turns no more than some hundred groups are looked at, also where the months are kept."""
     days = [f"2026-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
-    combinations = [(day, currency) for day in days for currency in ("EUR", "JPY", "KWD", "USD", "GBP", "CHF")]
+    combinations = [(day, currency) for day in days for currency in ("EUR", "JPY", "KWD")]
     client.db.payments.insert_many(
         [document(seq, paid_on=day, currency=currency) for seq, (day, currency) in enumerate(combinations, 1)]
     )
     turns: list[float] = []
-    monkeypatch.setattr(summary.time, "sleep", turns.append)
+    sleep = time.sleep  # the driver's threads sleep too, but for some time
+    monkeypatch.setattr(summary.time, "sleep", lambda for_s: turns.append(for_s) if for_s == 0 else sleep(for_s))
 
     for query in ("", "method=card"):
         turns.clear()
@@ -387,6 +389,16 @@ def test_months_are_counted_by_the_keys_of_an_index(client: Client) -> None:
         command = {"count": "payments", "query": {"tenant": "acme", **query}}
         plan = client.db.command("explain", command, verbosity="queryPlanner")
         assert stages_of(plan) == ["COUNT", "COUNT_SCAN"], query
+
+
+def test_how_far_few_payments_go_is_told_by_the_keys_of_an_index(client: Client) -> None:
+    seed(client.db)
+    order = [("paid_on", 1), ("number_seq", 1)]
+    for before in (None, "2026-02"):
+        found = client.db.payments.find(store.in_days("acme", "", before), {"paid_on": True, "_id": False})
+        stages = stages_of(found.sort(order).skip(9).explain())
+        assert "IXSCAN" in stages
+        assert not {"SORT", "FETCH", "COLLSCAN"} & set(stages)
 
 
 def test_what_is_in_no_month_is_found_by_an_index(client: Client) -> None:
