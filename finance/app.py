@@ -65,6 +65,9 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         for lane in (lanes[payments_model.KIND], lanes[invoices_model.KIND])
     )
     app.extensions[payments_routes.KEPT_TOTALS] = summary.Kept()
+    app.extensions[payments_routes.BULK_RECEIVERS] = lists.Turns(
+        of_tenant=payments_routes.RECEIVED_AT_ONCE, in_all=payments_routes.RECEIVED_IN_ALL
+    )
     app.extensions[payments_routes.BULK_TURNS] = lists.Turns(of_tenant=1, in_all=payments_routes.BULKS_AT_ONCE)
     app.extensions[context.EXTENSION] = Parts(
         config=config,

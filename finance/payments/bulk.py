@@ -77,7 +77,7 @@ def record_payments(
     bulk = _Bulk(replace(asked, key=None), key, rows, _digest(rows))
     stored = before_writing(partial(_find_stored, db, bulk))()
     new = 0
-    if not stored:
+    if 0 not in stored:
         before_writing(partial(_require_possible, db, bulk, day_of(asked.now)))()
         [first] = submit(_drafts(bulk, [0], day_of(asked.now)))
         stored[0] = _payment_of(bulk, first)

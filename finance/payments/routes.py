@@ -3,9 +3,10 @@
 import functools
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 from flask_smorest.utils import deepupdate
 
 from finance.allocations.model import LATER_FAILURES, AllocationsFull, NothingAllocated
@@ -16,6 +17,7 @@ from finance.customers.changes import CustomerErased
 from finance.customers.service import CustomerNotFound
 from finance.edge import headers
 from finance.edge.blueprints import Blueprint
+from finance.edge.bodies import read_body
 from finance.edge.conditions import asked_condition, tagged_reply
 from finance.edge.failures import fails
 from finance.edge.lists import EXTENSION as LIST_TURNS
@@ -45,7 +47,11 @@ from finance.payments.summary_schemas import PaymentSummaryFiltersSchema, Paymen
 
 KEPT_TOTALS = "finance-kept-totals"
 BULK_TURNS = "finance-bulk-turns"
+BULK_RECEIVERS = "finance-bulk-receivers"
 BULKS_AT_ONCE = 3  # in one process, each with some ten megabytes; one of a tenant
+# Those that are being received, or wait for the one that is stored: a body each, of 4 MiB at most.
+RECEIVED_AT_ONCE = 4  # of a tenant
+RECEIVED_IN_ALL = 12
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments", description="Payments, recorded once")
 of_customers = Blueprint("customer_payments", __name__, url_prefix="/api/v1/customers")
@@ -76,15 +82,22 @@ def record_payment(posted: dict[str, Any], query: dict[str, str]) -> Response:
 
 
 def in_turn(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Have a view wait for its turn before it reads its body, and refuse what has no Idempotency-Key."""
+    """Have a view wait for its turn once its body is here, and refuse what has no Idempotency-Key.
+
+    A body that comes slowly holds none but a place among those of its tenant that are being received.
+    """
 
     @functools.wraps(view)
     def taking_turns(*args: Any, **kwargs: Any) -> Response:
         if headers.idempotency_key() is None:
             raise Invalid.parameter("Idempotency-Key", "is required here: with it a repeat completes what is missing.")
+        receivers: Turns = current_app.extensions[BULK_RECEIVERS]
         turns: Turns = current_app.extensions[BULK_TURNS]
-        with turns.turn(caller().tenant):
-            return view(*args, **kwargs)
+        with receivers.turn(caller().tenant):
+            received = BytesIO(read_body(bytes_max=BODY_BYTES_MAX))
+            request.environ["wsgi.input"] = received  # the view reads it from here
+            with turns.turn(caller().tenant):
+                return view(*args, **kwargs)
 
     known = getattr(view, "_apidoc", {})
     taking_turns._apidoc = deepupdate(known, {"manual_doc": {NEEDS_KEY: True}})  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ FOREIGN_BATCH = 1_000
 INTEGERS = ("int", "long")
 # SnapshotTooOld, SnapshotUnavailable; and what a server says that is in no replica set.
 NO_SNAPSHOT = (239, 246, 20, 72, 123)
+GROUPS_BATCH = 1_000  # read at a time, while others wait
 KEYS_BATCH = 100  # read and made into objects at a time, while others wait
 
 
@@ -130,15 +131,16 @@ def query_of(tenant: str, filters: Mapping[str, Any]) -> Document:
     return query
 
 
-def find_first_and_last_day(db: Db, *, tenant: str, filters: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the first and the last `paid_on` that is a text, in the days of the filters; None where there is none."""
-    days = {name: filters[name] for name in ("paid_from", "paid_to") if name in filters}
-    query = query_of(tenant, {"paid_from": "", **days})
-    ends = [
-        _payments(db).find_one(query, {"paid_on": True}, sort=[("paid_on", direction), ("number_seq", direction)])
-        for direction in (1, -1)
-    ]
-    return (ends[0]["paid_on"], ends[1]["paid_on"]) if ends[0] and ends[1] else None
+def in_days(tenant: str, first: str, before: str | None) -> Document:
+    """Return the query for payments whose day is a text from `first` on, and comes before `before`."""
+    return {"tenant": tenant, "paid_on": {"$gte": first} | ({} if before is None else {"$lt": before})}
+
+
+def find_day(db: Db, query: Document, *, skip: int) -> Any:
+    """Return the `paid_on` of the payment that `skip` are before, by the keys of an index; None where there is none."""
+    shown = {"paid_on": True, "_id": False}
+    found = _payments(db).find_one(query, shown, sort=[("paid_on", 1), ("number_seq", 1)], skip=skip)
+    return found["paid_on"] if found else None
 
 
 def count_of_days(db: Db, *, tenant: str, days: Document, status: str | None = None) -> int:
@@ -147,8 +149,8 @@ def count_of_days(db: Db, *, tenant: str, days: Document, status: str | None = N
     return int(db.command("count", "payments", query=query, readConcern={"level": "majority"})["n"])
 
 
-def group_totals(db: Db, query: Document) -> list[Document]:
-    """Return count and total by day, currency, direction, status and type of the amount; the total of what isn't an
+def group_totals(db: Db, query: Document) -> Iterator[Document]:
+    """Yield count and total by day, currency, direction, status and type of the amount; the total of what isn't an
     integer is none.
 
     MongoDB adds integers exactly and gives a floating point number where the sum is more than one can be; then they are
@@ -163,17 +165,22 @@ def group_totals(db: Db, query: Document) -> list[Document]:
         return _group_totals(db, query, None)
 
 
-def _group_totals(db: Db, query: Document, moment: ClientSession | None) -> list[Document]:
-    groups = list(db.payments.aggregate(_totals_pipeline(query, "$amount_minor"), session=moment))
+def _group_totals(db: Db, query: Document, moment: ClientSession | None) -> Iterator[Document]:
+    groups = _read(db, _totals_pipeline(query, "$amount_minor"), moment)
     if any(isinstance(group["total"], float) for group in groups if group["_id"]["type"] in INTEGERS):
-        is_number = {"$isNumber": "$amount_minor"}
-        amount = {"$cond": [is_number, {"$toDecimal": "$amount_minor"}, 0]}
-        groups = list(db.payments.aggregate(_totals_pipeline(query, amount), session=moment))
-    for group in groups:
-        total = group["total"]
-        exact = int(total.to_decimal()) if isinstance(total, Decimal128) else total
-        group["total"] = exact if group["_id"]["type"] in INTEGERS else None
-    return groups
+        is_integer = {"$in": [{"$type": "$amount_minor"}, list(INTEGERS)]}
+        amount = {"$cond": [is_integer, {"$toDecimal": "$amount_minor"}, 0]}
+        groups = _read(db, _totals_pipeline(query, amount), moment)
+    return map(_with_exact_total, groups)
+
+
+def _with_exact_total(group: Document) -> Document:
+    total = group["total"] if group["_id"]["type"] in INTEGERS else None  # of anything else it may be no number
+    return {**group, "total": int(total.to_decimal()) if isinstance(total, Decimal128) else total}
+
+
+def _read(db: Db, pipeline: list[Document], moment: ClientSession | None) -> list[Document]:
+    return list(db.payments.aggregate(pipeline, session=moment, batchSize=GROUPS_BATCH))
 
 
 def _totals_pipeline(query: Document, amount: Any) -> list[Document]:

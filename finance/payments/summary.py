@@ -3,18 +3,20 @@
 A million payments take MongoDB some seconds to add up. So the totals of a month are kept, with how many payments it
 had and how many of these were voided. Nothing else that they depend on can change: an amount, a currency, a direction
 and a day never do, no payment is ever deleted, and a void is never taken back. While both counts are what they were,
-which the keys of an index tell, the totals are too. See docs/decisions/0009.
+which the keys of an index tell, the totals are too. Months with few payments are added up together, each time.
+See docs/decisions/0009.
 """
 
 import re
+import sys
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from finance.database import Db, Document, DriverError
+from finance.database import Db, DriverError
 from finance.errors import Unavailable
 from finance.money import shown_amount
 from finance.payments import store
@@ -22,11 +24,16 @@ from finance.payments import store
 # With these filters, the totals of a month are those of some of its groups.
 KEPT_FILTERS = frozenset(("paid_from", "paid_to", "currency", "direction", "status"))
 KEPT_MAX = 500  # months, of all tenants, in one process
+KEPT_GROUPS_MAX = 100_000  # in all of them: what takes the memory, some 15 megabytes
 KEPT_FOR = timedelta(hours=1)  # then also what somebody has changed by hand is seen
 KEPT_COUNT_MIN = 1_000  # fewer are added up as quickly as they are counted
-MONTHS_MAX = 1_200
+AT_ONCE = 256  # groups between two turns of the others: half a millisecond
 
-_DAY = re.compile(r"(\d{4})-(\d{2})-\d{2}", re.ASCII)
+_DAY = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-\d{2}", re.ASCII)
+
+# Month, currency, direction and status, each None where it is damaged; and whether there is a total.
+Key = tuple[str | None, str | None, str | None, str | None, bool]
+Sums = dict[Key, tuple[int, int]]  # count and total in minor units
 
 
 class SummaryTakesTooLong(Unavailable):
@@ -36,9 +43,8 @@ class SummaryTakesTooLong(Unavailable):
     )
 
 
-@dataclass(frozen=True)
-class Group:
-    """What some payments have in common, how many they are, and what they come to in minor units.
+class Group(NamedTuple):
+    """What some payments have in common, how many `payments` they are, and what they come to in minor units.
 
     None is the total of those whose amount can't be read, and whatever else of them isn't as it should be.
     """
@@ -47,7 +53,7 @@ class Group:
     currency: Any
     direction: Any
     status: Any
-    count: int
+    payments: int
     total_minor: int | None
 
 
@@ -62,7 +68,8 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Month:
-    groups: tuple[Group, ...]
+    by_day: tuple[Group, ...]
+    sums: Sums
     count: int
     voided: int
     read_at: datetime
@@ -73,6 +80,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._months: OrderedDict[tuple[str, str], _Month] = OrderedDict()
+        self._groups = 0
 
     def find(self, tenant: str, month: str, *, now: datetime) -> _Month | None:
         found = self._months.get((tenant, month))
@@ -82,43 +90,71 @@ class Kept:
         return found
 
     def keep(self, tenant: str, month: str, read: _Month) -> None:
+        self._drop((tenant, month))
         if read.count < KEPT_COUNT_MIN:
-            self._months.pop((tenant, month), None)
             return
         self._months[tenant, month] = read
-        while len(self._months) > KEPT_MAX:
-            self._months.popitem(last=False)
+        self._groups += len(read.by_day)
+        while len(self._months) > KEPT_MAX or self._groups > KEPT_GROUPS_MAX:
+            self._drop(next(iter(self._months)))
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        dropped = self._months.pop(key, None)
+        self._groups -= len(dropped.by_day) if dropped else 0
 
 
 def summarize(db: Db, kept: Kept, *, tenant: str, filters: Mapping[str, Any], now: datetime) -> Summary:
     """Return what the payments that the filters mean come to; raises SummaryTakesTooLong."""
+    by_month: Sums = {}
     try:
-        groups = list(_groups(db, kept, tenant, filters, now))
+        for part in _parts(db, kept, tenant, filters, now):
+            _add(by_month, part.items())
     except DriverError as error:
         if error.timeout:
             raise SummaryTakesTooLong from error
         raise
-    by_month = [_in_month(group) for group in groups]
-    in_all = [replace(group, day=None) for group in groups]
+    in_all: Sums = {}
+    _add(in_all, (((None, *key[1:]), sums) for key, sums in by_month.items()))
     totals = [{name: value for name, value in row.items() if name != "month"} for row in _rows(in_all)]
     return Summary(now, _rows(by_month), totals)
 
 
-def _groups(db: Db, kept: Kept, tenant: str, filters: Mapping[str, Any], now: datetime) -> Iterator[Group]:
-    """Yield the groups that the payments fall into, month by month where that is possible."""
-    whole = store.query_of(tenant, filters)
+def _parts(db: Db, kept: Kept, tenant: str, filters: Mapping[str, Any], now: datetime) -> Iterator[Sums]:
+    """Yield what the payments come to, part by part; each payment is in one of them."""
     if not filters.keys() <= KEPT_FILTERS:
-        yield from _added_up(db, whole)
+        yield _sums(_added_up(db, store.query_of(tenant, filters)))
         return
-    days = store.find_first_and_last_day(db, tenant=tenant, filters=filters)
-    months = _months_of(*days) if days else []
-    if months is None:
-        yield from _added_up(db, whole)
-        return
-    for month, following in months:
-        yield from filter(_wanted(filters), _month(db, kept, tenant, month, following, now).groups)
     if "paid_from" not in filters and "paid_to" not in filters:  # a day that is no text is in no month
-        yield from _added_up(db, whole | {"paid_on": {"$not": {"$gte": ""}}})
+        yield _sums(_added_up(db, store.query_of(tenant, filters) | {"paid_on": {"$not": {"$gte": ""}}}))
+    wanted = _Wanted(filters)
+    start: str | None = wanted.first
+    while start is not None:
+        # A month with many payments is kept; those before it have few, and are added up together.
+        month = _crowded_month(db, tenant, start, wanted.before)
+        if month is None or start < month:
+            before = wanted.before if month is None else month
+            groups = _of_days(_added_up(db, store.in_days(tenant, start, before)), start, before)
+            yield _sums(filter(wanted.has, groups))
+            start = month
+        if month is not None:
+            following = _following(month)
+            yield _wanted_of_month(_month(db, kept, tenant, month, following, now), month, following, wanted)
+            start = following if wanted.before is None or following < wanted.before else None
+
+
+def _crowded_month(db: Db, tenant: str, start: str, before: str | None) -> str | None:
+    """Return the month of the payment that more are before, from `start` on, than are added up quickly.
+
+    None where there are not as many, or where that payment has no day.
+    """
+    day = store.find_day(db, store.in_days(tenant, start, before), skip=KEPT_COUNT_MIN)
+    return _month_of(day)
+
+
+def _wanted_of_month(read: _Month, month: str, following: str, wanted: "_Wanted") -> Sums:
+    if wanted.first < month and (wanted.before is None or following <= wanted.before):
+        return {key: sums for key, sums in read.sums.items() if wanted.has_rest(key[1:4])}
+    return _sums(filter(wanted.has, read.by_day))
 
 
 def _month(db: Db, kept: Kept, tenant: str, month: str, following: str, now: datetime) -> _Month:
@@ -130,70 +166,112 @@ def _month(db: Db, kept: Kept, tenant: str, month: str, following: str, now: dat
         store.count_of_days(db, tenant=tenant, days=days, status="voided"),
     ):
         return found
-    groups = tuple(_added_up(db, {"tenant": tenant, "paid_on": days}))
-    voided = sum(group.count for group in groups if group.status == "voided")
-    read = _Month(groups, sum(group.count for group in groups), voided, now)
+    groups = list(_added_up(db, store.in_days(tenant, month, following)))
+    voided = sum(group.payments for group in groups if group.status == "voided")
+    by_day = tuple(_of_days(groups, month, following))
+    read = _Month(by_day, _sums(by_day), sum(group.payments for group in groups), voided, now)
     kept.keep(tenant, month, read)
     return read
 
 
-def _added_up(db: Db, query: Document) -> Iterator[Group]:
-    for found in store.group_totals(db, query):
+def _added_up(db: Db, query: Mapping[str, Any]) -> Iterator[Group]:
+    for place, found in enumerate(store.group_totals(db, dict(query))):
+        if place % AT_ONCE == 0:
+            time.sleep(0)  # lets others run
         key = found["_id"]
-        day, currency, direction, status = (key.get(name) for name in ("day", "currency", "direction", "status"))
-        yield Group(day, currency, direction, status, count=found["count"], total_minor=found["total"])
+        day, currency, direction, status = (_once(key.get(name)) for name in ("day", "currency", "direction", "status"))
+        yield Group(day, currency, direction, status, payments=found["count"], total_minor=found["total"])
 
 
-def _months_of(first: str, last: str) -> list[tuple[str, str]] | None:
-    """Return each month from that of the first day to that of the last, with the one after it.
-
-    Every text from the first to the last lies in one of them. None where one of the two is no day, or where they are
-    too many.
-    """
-    ends = [_DAY.fullmatch(day) for day in (first, last)]
-    if ends[0] is None or ends[1] is None:
-        return None
-    numbers = [int(end[1]) * 12 + int(end[2]) - 1 for end in ends if end is not None]
-    if not all(1 <= int(end[2]) <= 12 for end in ends if end is not None) or numbers[1] - numbers[0] >= MONTHS_MAX:
-        return None
-    names = [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(numbers[0], numbers[1] + 2)]
-    return list(pairwise(names))
+def _once(value: Any) -> Any:
+    """Return a text as it is already in memory: thousands of groups have the same few."""
+    return sys.intern(value) if isinstance(value, str) else value
 
 
-class _wanted:  # noqa: N801  read as `filter(_wanted(filters), …)`
-    def __init__(self, filters: Mapping[str, Any]) -> None:
-        self._equal = [(name, filters[name]) for name in ("currency", "direction", "status") if name in filters]
-        self._first, self._last = filters.get("paid_from"), filters.get("paid_to")
-
-    def __call__(self, group: Group) -> bool:
-        return (
-            all(getattr(group, name) == value for name, value in self._equal)
-            and (self._first is None or group.day >= self._first)
-            and (self._last is None or group.day <= self._last)
-        )
-
-
-def _in_month(group: Group) -> Group:
-    is_day = isinstance(group.day, str) and _DAY.fullmatch(group.day) is not None
-    return replace(group, day=group.day[:7] if is_day else None)
-
-
-def _rows(groups: Iterable[Group]) -> list[dict[str, Any]]:
-    """Return a row for all groups that differ in the day alone; what can't be read has a row, without a total."""
-    counts: dict[tuple[str | None, ...], int] = {}
-    totals: dict[tuple[str | None, ...], int | None] = {}
+def _of_days(groups: Iterable[Group], first: str, before: str | None) -> Iterator[Group]:
+    """Leave out what is of other days too, and counted there: of a damaged payment with several, the first counts."""
     for group in groups:
-        shown = [_text(value) for value in (group.day, group.currency, group.direction, group.status)]
-        is_readable = group.total_minor is not None and shown_amount(group.total_minor, group.currency) is not None
-        key = (*shown, "" if is_readable else None)
-        counts[key] = counts.get(key, 0) + group.count
-        totals[key] = (totals.get(key) or 0) + (group.total_minor or 0) if is_readable else None
+        day = _text_of(group.day)
+        if day is not None and first <= day and (before is None or day < before):
+            yield group
+
+
+class _Wanted:
+    """What the filters mean of a group; the days from `first` on, and those before `before`, where one is given."""
+
+    def __init__(self, filters: Mapping[str, Any]) -> None:
+        self._rest = [filters.get(name) for name in ("currency", "direction", "status")]
+        self.first: str = filters.get("paid_from", "")
+        self.before: str | None = f"{filters['paid_to']}\0" if "paid_to" in filters else None
+
+    def has(self, group: Group) -> bool:
+        day = _text_of(group.day) or ""
+        in_days = self.first <= day and (self.before is None or day < self.before)
+        return in_days and self.has_rest(group[1:4])
+
+    def has_rest(self, names: Iterable[Any]) -> bool:
+        return all(wanted is None or wanted == name for wanted, name in zip(self._rest, names, strict=True))
+
+
+def _text_of(day: Any) -> str | None:
+    if isinstance(day, list):
+        return min((each for each in day if isinstance(each, str)), default=None)
+    return _text(day)
+
+
+def _month_of(day: Any) -> str | None:
+    return day[:7] if isinstance(day, str) and _DAY.fullmatch(day) else None
+
+
+def _following(month: str) -> str:
+    """Return the month after: what begins with this one, and no other day, comes before it."""
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + 1:04}-01" if number == 12 and year < 9999 else f"{year:04}-{number + 1:02}"
+
+
+def _sums(groups: Iterable[Group]) -> Sums:
+    """Return what groups come to by month; what can't be read has a sum of its own."""
+    sums: Sums = {}
+    months: dict[Any, str | None] = {}
+    is_money: dict[str | None, bool] = {}
+    for place, (day, *names, count, total) in enumerate(groups):
+        if place % AT_ONCE == 0:
+            time.sleep(0)  # lets others run
+        day = _text(day)
+        if day not in months:
+            months[day] = _month_of(day)
+        currency, direction, status = (_text(name) for name in names)
+        if currency not in is_money:
+            is_money[currency] = shown_amount(0, currency) is not None
+        key = (months[day], currency, direction, status, total is not None and is_money[currency])
+        before = sums.get(key, (0, 0))
+        sums[key] = (before[0] + count, before[1] + (total or 0))
+    return sums
+
+
+def _add(sums: Sums, added: Iterable[tuple[Key, tuple[int, int]]]) -> None:
+    for place, (key, (count, total)) in enumerate(added):
+        if place % AT_ONCE == AT_ONCE - 1:
+            time.sleep(0)  # lets others run
+        before = sums.get(key, (0, 0))
+        sums[key] = (before[0] + count, before[1] + total)
+
+
+def _rows(sums: Sums) -> list[dict[str, Any]]:
+    """Return a row for each sum; what can't be read has one without a total."""
     rows = []
-    for key in sorted(counts, key=lambda key: [(part is None, part or "") for part in key]):
-        month, currency, direction, status, _readable = key
-        row = {"currency": currency, "direction": direction, "status": status, "month": month, "count": counts[key]}
-        rows.append({**row, "total": shown_amount(totals[key], currency)})
+    for place, key in enumerate(sorted(sums, key=lambda key: [(part is None, part or "") for part in _sorted_by(key)])):
+        if place % AT_ONCE == AT_ONCE - 1:
+            time.sleep(0)  # lets others run
+        month, currency, direction, status, is_readable = key
+        count, total = sums[key]
+        row = {"currency": currency, "direction": direction, "status": status, "month": month, "count": count}
+        rows.append({**row, "total": shown_amount(total, currency) if is_readable else None})
     return rows
+
+
+def _sorted_by(key: Key) -> tuple[str | None, ...]:
+    return (*key[:4], "" if key[4] else None)
 
 
 def _text(value: object) -> str | None:
