@@ -47,6 +47,8 @@ def read_query() -> dict[str, str]:
 
     Those that were taken already, as what says how a file is wanted, are left out (g.taken_parameters).
     """
+    if not request.query_string:  # as of most posts: reading nothing takes as long as reading an argument
+        return {}
     args = request.args
     if len(args) > PARAMETERS_MAX:
         name = next(itertools.islice(args, PARAMETERS_MAX, None))

@@ -48,8 +48,10 @@ def tag_of(data: Any) -> str:
 
 def is_known(etag: str) -> bool:
     """Return whether this is a GET (or HEAD) of somebody who has the state of this tag already (RFC 9110, 13.1.2)."""
+    if request.method not in ("GET", "HEAD"):
+        return False
     sent = _sent("If-None-Match")
-    if sent is None or request.method not in ("GET", "HEAD"):
+    if sent is None:
         return False
     tags = _tags_in("If-None-Match", sent)
     return tags == ANY or etag in tags

@@ -10,7 +10,7 @@ from finance.allocations import entries
 from finance.damaged import documents_in, mapping_of
 from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, PageSchema
-from finance.money import shown_amount
+from finance.money import is_whole, shown_amount
 from finance.payments.model import DIRECTIONS, METHODS, STATUSES, Payment
 
 
@@ -72,12 +72,18 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
     shown["id"] = str(payment["_id"])
     shown["amount"] = shown_amount(get("amount_minor"), currency) or get("amount")
     shown["metadata"] = get("metadata") or {}
-    shown["allocations"] = [
-        _shown_allocation({field: number, "amount_minor": amount_minor}, currency)
-        for field, number, amount_minor in entries.shown_allocations(payment)
-    ]
-    shown["allocated"] = shown_amount(entries.allocated_minor(payment), currency)
-    shown["unallocated"] = shown_amount(entries.unallocated_minor(payment), currency)
+    if "allocations" in payment:
+        shown["allocations"] = [
+            _shown_allocation({field: number, "amount_minor": amount_minor}, currency)
+            for field, number, amount_minor in entries.shown_allocations(payment)
+        ]
+        shown["allocated"] = shown_amount(entries.allocated_minor(payment), currency)
+        shown["unallocated"] = shown_amount(entries.unallocated_minor(payment), currency)
+    else:  # as nearly all are when they are posted
+        amount_minor = get("amount_minor")
+        nothing = shown_amount(0, currency) if is_whole(amount_minor) else None
+        shown["allocations"], shown["allocated"] = [], nothing
+        shown["unallocated"] = nothing if get("status") == "voided" else shown_amount(amount_minor, currency)
     shown["previous_numbers"] = get("previous_numbers") or []
     shown["history"] = [_dump_entry(entry, currency) for entry in history.shown(payment.get("history"))]
     return shown
