@@ -25,9 +25,9 @@ class InvoiceAlreadyCancelled(Conflict):
 
 class InvoiceHasPayments(Conflict):
     detail_default = (
-        "Something is allocated to this invoice, so it can't be cancelled any more. Credit it instead: "
-        "POST /api/v1/invoices/{invoice_number}/credit-notes, also over all of its lines. What was paid becomes the "
-        "credit note's to give to other invoices or to pay back."
+        "Something is allocated to this invoice, so it can't be cancelled any more. Credit it instead, with a POST to "
+        "its /credit-notes, also over all of its lines. What was paid becomes the credit note's to give to other "
+        "invoices or to pay back."
     )
 
 

@@ -7,7 +7,6 @@ from finance.database import Db, Document
 from finance.invoices import store
 
 INTEGERS = ("int", "long")
-OPEN = ("issued", "partly_paid")
 AMOUNTS = ("total_net", "total_tax", "total", "amount_paid", "amount_credited", "outstanding", "overdue")
 
 

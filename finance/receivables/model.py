@@ -79,6 +79,23 @@ def _outgoing_adds(row: Mapping[str, Any]) -> bool:
     return row.get("direction") == "outgoing"
 
 
+def _crossings(
+    collection: str, *, kind: str, is_debit: Callable[[Mapping[str, Any]], bool], where: Document | None = None
+) -> Stream:
+    """Return the lines that the documents of a collection settle with other customers."""
+    return Stream(
+        kind=kind,
+        collection=collection,
+        index="crossed",
+        order=("on", "number"),
+        number="number",
+        amount="amount_minor",
+        is_debit=is_debit,
+        where=where or {},
+        entries=True,
+    )
+
+
 _ISSUED = ("shop", "number_seq")
 # In the order of a day. Each stream is a rank of its own, so that a position names one place in one of them.
 STREAMS = (
@@ -111,36 +128,8 @@ STREAMS = (
         where={"status": "recorded"},
     ),
     # Money of others that pays this customer's invoices, or pays back this customer's credit notes.
-    Stream(
-        kind="payment",
-        collection="invoices",
-        index="crossed",
-        order=("on", "number"),
-        number="number",
-        amount="amount_minor",
-        is_debit=lambda row: False,
-        entries=True,
-    ),
-    Stream(
-        kind="payment",
-        collection="credit_notes",
-        index="crossed",
-        order=("on", "number"),
-        number="number",
-        amount="amount_minor",
-        is_debit=lambda row: True,
-        entries=True,
-    ),
+    _crossings("invoices", kind="payment", is_debit=lambda row: False),
+    _crossings("credit_notes", kind="payment", is_debit=lambda row: True),
     # This customer's money that paid invoices of others.
-    Stream(
-        kind="transfer",
-        collection="payments",
-        index="crossed",
-        order=("on", "number"),
-        number="number",
-        amount="amount_minor",
-        is_debit=_incoming_adds,
-        where={"status": "recorded"},
-        entries=True,
-    ),
+    _crossings("payments", kind="transfer", is_debit=_incoming_adds, where={"status": "recorded"}),
 )

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.clients import HttpClient
@@ -24,6 +24,7 @@ def run_model(connect: Callable[[], HttpClient], *, examples: int, steps: int, d
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,
+            phases=[Phase.generate],  # a step takes long: what failed is told as it was found, and not made smaller
         ),
     )
 
