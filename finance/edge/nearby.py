@@ -26,7 +26,7 @@ def nearest_address(path: str, *, other_than: Rule | None = None) -> str | None:
     rules = (
         rule
         for rule in current_app.url_map.iter_rules()
-        if other_than is None or len(rule.arguments) < len(other_than.arguments)
+        if rule.rule.startswith("/api/") and (other_than is None or len(rule.arguments) < len(other_than.arguments))
     )
     candidates = (rule for rule in rules if _is_near(_segments(rule), segments))
     best = min(candidates, key=lambda rule: len(rule.arguments), default=None)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from finance import errors
@@ -22,6 +22,8 @@ from finance.logs import request_id_now
 from finance.once import OutcomeUnknown
 
 log = logging.getLogger(__name__)
+
+AS_PAGE = "finance-problem-pages"  # what shows a problem as a page, where the address is a page's; None elsewhere
 
 
 class DatabaseUnavailable(errors.Unavailable):
@@ -59,7 +61,13 @@ def problem(
     extra: Mapping[str, Any] | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Return a problem document (RFC 9457)."""
+    """Return a problem document (RFC 9457), or a page where one was asked for."""
+    show_page = current_app.extensions.get(AS_PAGE)
+    page: Response | None = show_page and show_page(
+        status, code=code, detail=detail, errors=errors, extra=extra, headers=headers
+    )
+    if page is not None:
+        return page
     body = {
         "type": "about:blank",
         "title": http.HTTPStatus(status).phrase,
