@@ -19,6 +19,7 @@ from finance.edge.frames import client_address
 from finance.edge.limits import FailedKeys, RequestsPerKey, TooManyFailedKeys
 from finance.errors import Forbidden, TooBusy, TooManyRequests, Unauthenticated
 from finance.once import NothingStored
+from finance.said import said
 
 EXTENSION = "finance-guard"
 
@@ -54,7 +55,9 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             if acting is None:
                 guard.requests_per_key.count(found.key_id)
             if not found.may(role):
-                raise Forbidden(f"This needs a key with the role '{role}'; yours is '{found.role}'.")
+                raise Forbidden(
+                    said("This needs a key with the role '{role}'; yours is '{own}'.", role=role, own=found.role)
+                )
             return view(*args, **kwargs)
 
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}

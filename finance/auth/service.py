@@ -20,6 +20,7 @@ from finance.errors import Conflict, FinanceError, Invalid, NotFound, Unauthenti
 from finance.events import record_event
 from finance.numbering.series import require_slug
 from finance.once import IdempotencyKeyReused, NothingStored
+from finance.said import said
 
 CACHED_CALLERS_MAX = 10_000
 
@@ -27,13 +28,13 @@ log = logging.getLogger(__name__)
 
 
 class ApiKeyNotFound(NotFound):
-    detail_default = "There is no API key with this id; GET /api/v1/keys lists them."
+    detail_default = said("There is no API key with this id; GET /api/v1/keys lists them.")
 
 
 class ApiKeyAlreadyShown(Conflict):
-    detail_default = (
-        "A key was already made with this Idempotency-Key, and a key is shown only once. "
-        "If it was lost, revoke it and make another."
+    detail_default = said(
+        "A key was already made with this Idempotency-Key, and a key is shown only once. If it "
+        "was lost, revoke it and make another."
     )
     extra_members = {"key_id": "The id of that key, by which it can be revoked."}
 
@@ -50,7 +51,7 @@ def create_key(db: Db, asked: Asked, wanted: WantedKey) -> NewKey:
     if asked.key is not None:
         _require_none(store.find_key_by_idempotency_key(db, tenant=asked.tenant, idempotency_key=asked.key), wanted)
     if wanted.expires_at is not None and wanted.expires_at <= asked.now:
-        raise Invalid.field("expires_at", "must be in the future.")
+        raise Invalid.field("expires_at", said("must be in the future."))
     made = new_key(asked, wanted)
     about = {"role": wanted.role, "name": wanted.name, "expires_at": wanted.expires_at}
     record_event(db, asked, action="key_created", of=("key", made.key_id), details=about, once=asked.key)
