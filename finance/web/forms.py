@@ -19,8 +19,7 @@ from finance.errors import FinanceError, Invalid, Unavailable
 from finance.once import IdempotencyKeyReused, OutcomeUnknown
 from finance.web import sessions
 from finance.web.formats import UnclearAmount, read_amount
-from finance.web.languages import _
-from finance.web.said import readers_text
+from finance.web.languages import _, readers_text
 
 KEY = "idempotency_key"
 OURS = frozenset(("csrf_token", KEY, "confirmed", "state", "do"))  # of the form itself, not of what it is about

@@ -1,11 +1,10 @@
 """The reader's language: English in the code as `_("…")`, French in `fr/`, and the locale that numbers and days follow.
 
-A text with values has them as %(name)s. What the API says of an error is a text with {name}: `in_readers_language`.
+A text with values has them as %(name)s. What the API says of an error is a text with {name}: `readers_text`.
 """
 
 import gettext as gnu
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import g, request
 
+from finance.said import in_language
 from finance.wording import LANGUAGES, Language
 
 COOKIE = "finance-language"
@@ -55,9 +55,9 @@ def ngettext(one: str, many: str, number: int, **values: Any) -> str:
 _ = gettext
 
 
-def translate() -> Callable[[str], str]:
-    """Return what gives a text of the API in the reader's language."""
-    return _translations(reader().language).gettext
+def readers_text(text: str) -> str:
+    """Return a text of the API, such as why a value is refused, in the reader's language."""
+    return in_language(text, _translations(reader().language).gettext)
 
 
 def _reader() -> Reader:

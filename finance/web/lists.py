@@ -23,8 +23,7 @@ from finance.paging import ListPage, Page, PageWanted, position_of
 from finance.web import sessions
 from finance.web.formats import UnclearAmount, day_text, read_amount
 from finance.web.forms import MONEY
-from finance.web.languages import _, reader
-from finance.web.said import readers_text
+from finance.web.languages import _, reader, readers_text
 from finance.wording import column_title
 
 PAGE_SIZES = (25, 50, 100, 200)

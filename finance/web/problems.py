@@ -10,8 +10,7 @@ from finance.edge import problems
 from finance.errors import FieldError
 from finance.logs import request_id_now
 from finance.web import pages
-from finance.web.languages import _
-from finance.web.said import readers_text
+from finance.web.languages import _, readers_text
 
 log = logging.getLogger(__name__)
 API = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")
