@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from finance import database
 from finance.context import parts
 from finance.errors import Forbidden
+from finance.said import said
 
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 HEADERS = {
@@ -22,7 +23,9 @@ _csrf = CSRFProtect()
 
 
 class NotFromOurPages(Forbidden):
-    detail_default = "This form was not sent from these pages, so nothing was stored. Open the page, and send it there."
+    detail_default = said(
+        "This form was not sent from these pages, so nothing was stored. Open the page, and send it there."
+    )
 
 
 def protect_forms(app: Flask) -> None:
