@@ -3,13 +3,17 @@
 from flask import Flask
 
 from finance.web import (
+    customer_changes,
+    customers,
     exports,
     files,
     languages,
     payments,
     problems,
+    receivables,
     security,
     sign_in,
+    statement,
     static_files,
 )
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
@@ -17,7 +21,17 @@ from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (exports, files, payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (
+    customer_changes,
+    customers,
+    exports,
+    files,
+    payments,
+    receivables,
+    sign_in,
+    statement,
+    static_files,
+)  # importing them adds their addresses to the blueprint
 
 _GLOBALS = {
     "amount": amount,
