@@ -11,7 +11,7 @@ from finance.web import (
     static_files,
 )
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
-from finance.web.pages import blueprint, form_token, label
+from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
@@ -43,4 +43,5 @@ def register(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(languages.gettext, languages.ngettext, newstyle=False)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_GLOBALS)
     app.register_blueprint(blueprint)
+    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     problems.show_problems_as_pages(app)
