@@ -127,6 +127,8 @@ def _show(customer: Customer, *, in_full: bool) -> str:
         payments=_payments(code),
         history=_history(shown),
         history_shown=HISTORY_SHOWN,
+        open_invoices_shown=OPEN_INVOICES_SHOWN,
+        payments_shown=PAYMENTS_SHOWN,
         action_word=_action_word,
         today=today(),
     )
