@@ -185,7 +185,7 @@ def find_checks(db: Db, counter_ids: Iterable[str], *, tenant: str) -> dict[str,
     """Return the last check of each of these series, by its counter's id; one that can't be read isn't among them."""
     wanted = {"tenant": tenant, "_id": {"$in": list(counter_ids)}}
     found = ((str(document["_id"]), read_check(document)) for document in db.number_checks.find(wanted))
-    return {counter_id: check for counter_id, check in found if check is not None}
+    return {counter_id: check for counter_id, check in found if check is not None and check.counter_id == counter_id}
 
 
 def read_check(document: Mapping[str, Any]) -> NumberCheck | None:
