@@ -179,6 +179,8 @@ INDEXES: tuple[Index, ...] = (
     expiring("exports", "expires", "expires_at"),
     unique("export_chunks", "chunk_unique", "tenant files_id n"),
     expiring("export_chunks", "expires", "expires_at"),
+    index("sessions", "of_key", "tenant key_id created_at"),
+    expiring("sessions", "expires", "expires_at"),
     index("api_keys", "tenant", "tenant created_at"),
     unique("api_keys", "idempotency_key_unique", "tenant idempotency_key?"),
 )
