@@ -1,25 +1,30 @@
 """One series is checked while somebody waits for it: as the audit does, within a few seconds, and stored."""
 
 import time
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from finance import database
 from finance.asked import Asked
 from finance.database import Db, DriverError
 from finance.errors import NotFound, Unavailable
+from finance.maintenance.audit.mending import command_for
 from finance.maintenance.audit.series import GRACE_S, audit_series, count_causes
+from finance.maintenance.audit.standing import list_unchecked
 from finance.maintenance.audit.stored import NumberCheck, check_of, store_checks
 from finance.maintenance.audit.walk import Walk
 from finance.maintenance.kinds import AUDITED, MaintainedKind
 from finance.maintenance.series import find_one_series
 from finance.numbering.series import Series
+from finance.said import said
 
+AT_ONCE_MAX = 500  # series that one call looks at
+JUST_NOW = timedelta(minutes=5)
 CHECK_S = 6.5  # of the 8 s that a request has; what is left is for storing the check and showing it
-COMMAND = "scripts/audit_numbers.py"
 
 
 class SeriesNotFound(NotFound):
-    detail_default = "No number was given in this series yet."
+    detail_default = said("There is no number in this series yet.")
 
 
 class CheckTooLong(Unavailable):
@@ -30,15 +35,13 @@ class CheckTooLong(Unavailable):
     def __init__(self, series: Series) -> None:
         command = command_for(series.counter_id)
         super().__init__(
-            "This series has more numbers than can be checked while you wait, and the last check stands as it is. "
-            f"Whoever runs the service checks it with {command}",
+            said(
+                "This series has more numbers than can be checked while you wait, and the last check stands as it is. "
+                "Whoever runs the service checks it with {command}",
+                command=command,
+            ),
             extra={"command": command},
         )
-
-
-def command_for(counter_id: str, *options: str) -> str:
-    """Return the command that checks this series alone."""
-    return " ".join((COMMAND, "--series", counter_id, *options))
 
 
 def get_series(
@@ -84,6 +87,42 @@ def check_series(
     check = check_of(found, asked, grace_s=grace_s)
     store_checks(db, [check])
     return check
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of checking all series of a tenant: how many were checked, and how many there was no time for."""
+
+    done: int
+    left: int
+
+
+def check_all_series(db: Db, asked: Asked, *, within_s: float = CHECK_S) -> Checked:
+    """Check the series of a tenant as far as the time goes, and store what was found.
+
+    Those that were checked just now come last, and large ones after small ones: what a second call has left to do is
+    what takes long.
+    """
+    series = list_unchecked(db, tenant=asked.tenant, before=asked.now - JUST_NOW, limit=AT_ONCE_MAX)
+    ends_s, done = time.monotonic() + within_s, 0
+    for state in series:
+        left_s = ends_s - time.monotonic()
+        now = asked.now + timedelta(seconds=within_s - left_s)
+        try:
+            check_series(
+                db,
+                replace(asked, now=now),
+                kind=state.kind,
+                scope=state.scope,
+                period=state.period,
+                within_s=max(left_s, 0.001),
+            )
+        except CheckTooLong:
+            break
+        except SeriesNotFound:  # removed since: its last check stands
+            continue
+        done += 1
+    return Checked(done, len(series) - done)
 
 
 def _let_others_run(_read: int) -> None:

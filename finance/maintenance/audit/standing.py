@@ -70,7 +70,13 @@ class Standing:
 
     rows: list[SeriesState]
     summary: Summary
+    begin: int
     position: int | None
+
+    @property
+    def newer(self) -> int:
+        """The position at which the page before this one begins."""
+        return max(0, self.begin - PAGE_SIZE)
 
 
 @dataclass(frozen=True)
@@ -104,13 +110,23 @@ def list_standing(db: Db, *, tenant: str, begin: int = 0, limit: int = PAGE_SIZE
     ordered = _newest_first(known.values())
     rows = ordered[begin : begin + limit]
     position = begin + limit if begin + limit < len(ordered) else None
-    return Standing(_states(db, tenant, rows), _summary(known), position)
+    return Standing(_states(db, tenant, rows), _summary(known), begin, position)
 
 
 def list_wrong(db: Db, *, tenant: str, limit: int = PAGE_SIZE) -> list[SeriesState]:
     """Return the series, at most `limit`, whose last check found a number that nothing explains."""
     wrong = [known for known in _known(db, tenant).values() if known.is_whole is False]
     return _states(db, tenant, _newest_first(wrong)[:limit])
+
+
+def list_unchecked(db: Db, *, tenant: str, before: datetime, limit: int) -> list[SeriesState]:
+    """Return the series that weren't checked since `before`, at most `limit`: those that have the fewest numbers first.
+
+    Where all were, all of them.
+    """
+    known = _newest_first(_known(db, tenant).values())
+    waiting = [one for one in known if one.checked_at is None or one.checked_at < before] or known
+    return sorted(_states(db, tenant, waiting[:limit]), key=lambda state: state.counter_seq or 0)
 
 
 def read_state(db: Db, series: Series) -> SeriesState:
