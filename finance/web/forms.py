@@ -38,6 +38,7 @@ class Form:
         self.status = 200
         self.notice: str | None = None  # what stands above it, where nothing is wrong with a field
         self.reused = False  # this form was stored already, with other values
+        self.stored: tuple[str, str] | None = None  # then the number and the address of what was stored
 
     @classmethod
     def opened(cls, values: Mapping[str, Any] | None = None) -> "Form":

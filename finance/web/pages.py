@@ -132,11 +132,15 @@ def _frame() -> dict[str, Any]:
         "languages": languages.NAMES,
         "zone": formats.zone_name(),
         "done": sessions.own().pop("done", None) if who is not None else None,
-        "label": lambda name: column_title(name, reading.language),
-        "csrf_field": _csrf_field,
     }
 
 
-def _csrf_field() -> str:
+def label(name: str) -> str:
+    """Return what a field, a filter or a column is called."""
+    return column_title(name, languages.reader().language)
+
+
+def form_token() -> str:
+    """Return the token of a form, by which it is known to come from this session's pages."""
     security.use_secret()
     return str(generate_csrf())

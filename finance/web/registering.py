@@ -13,7 +13,7 @@ from finance.web import (
     static_files,
 )
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
-from finance.web.pages import blueprint
+from finance.web.pages import blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
@@ -23,7 +23,9 @@ _GLOBALS = {
     "amount": amount,
     "day": day,
     "day_text": day_text,
+    "form_token": form_token,
     "instant": instant,
+    "label": label,
     "money": money,
     "money_text": money_text,
     "month_text": month_text,
