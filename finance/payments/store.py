@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from finance.allocations.derived import unallocated
+from finance.allocations.derived import unallocated, unallocated_minor
 from finance.database import Db, Document
 from finance.history import as_read, push
 from finance.numbering.drafts import Numbered
@@ -187,6 +187,31 @@ def _totals_pipeline(query: Document, amount: Any) -> list[Document]:
     by = {"day": "$paid_on", "currency": "$currency", "direction": "$direction", "status": "$status"}
     key = {**by, "type": {"$type": "$amount_minor"}}
     return [{"$match": query}, {"$group": {"_id": key, "count": {"$sum": 1}, "total": {"$sum": amount}}}]
+
+
+def group_unallocated(db: Db, *, tenant: str) -> list[Document]:
+    """Return how many payments have something left, and what that comes to, by currency and direction.
+
+    Those whose amount isn't an integer count by themselves, without a sum: they have something left that nobody knows.
+    """
+    is_whole = {"$in": [{"$type": "$amount_minor"}, list(INTEGERS)]}
+    rest = {"$cond": ["$is_whole", {"$toDecimal": unallocated_minor()}, 0]}
+    key = {"currency": "$currency", "direction": "$direction", "is_whole": "$is_whole"}
+    pipeline: list[Document] = [
+        {"$match": query_of(tenant, {"unallocated": "true"})},
+        {"$set": {"is_whole": is_whole}},
+        {"$group": {"_id": key, "count": {"$sum": 1}, "rest": {"$sum": rest}}},
+    ]
+    return [_exact_rest(group) for group in db.payments.aggregate(pipeline)]
+
+
+def _exact_rest(group: Document) -> Document:
+    rest = group["rest"]
+    return {
+        **group["_id"],
+        "count": group["count"],
+        "rest": int(rest.to_decimal() if isinstance(rest, Decimal128) else rest),
+    }
 
 
 def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
