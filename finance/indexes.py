@@ -177,6 +177,17 @@ INDEXES: tuple[Index, ...] = (
     expiring("exports", "expires", "expires_at"),
     unique("export_chunks", "chunk_unique", "tenant files_id n"),
     expiring("export_chunks", "expires", "expires_at"),
+    # A file that is uploaded again is found by what is in it.
+    unique("imports", "file_unique", "tenant kind sha256"),
+    index("imports", "created_at_order", "tenant created_at _id"),
+    index("imports", "of_tenant", "tenant status"),
+    index("imports", "waiting", "status created_at"),
+    expiring("imports", "expires", "expires_at"),
+    unique("import_chunks", "chunk_unique", "tenant files_id n"),
+    expiring("import_chunks", "expires", "expires_at"),
+    unique("import_rows", "line_unique", "tenant rows_of line"),
+    index("import_rows", "verdict", "tenant rows_of verdict line"),
+    expiring("import_rows", "expires", "expires_at"),
     index("api_keys", "tenant", "tenant created_at"),
     unique("api_keys", "idempotency_key_unique", "tenant idempotency_key?"),
 )
