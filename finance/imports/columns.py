@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from finance.customers import files as customer_files
-from finance.customers.columns import LISTS, column_names
+from finance.customers.columns import IDENTITIES, LISTS, column_names
 from finance.edge.hints import nearest
 from finance.imports.model import Kind
 from finance.payments import files as payment_files
@@ -45,8 +45,9 @@ def columns_of(kind: Kind, names: Sequence[str]) -> Columns:
     exported = _exported(kind)
     not_read = tuple((name[:_SHOWN_MAX], _meant(name, ours, kind, exported)) for name in names if name not in ours)
     columns = Columns(ours, not_read)
-    if kind == "payments":
-        _require_payments(columns)
+    _require(columns, REQUIRED if kind == "payments" else ())
+    if kind == "customers" and not any(columns.has(name) for name in IDENTITIES):
+        _require(columns, IDENTITIES[-1:])
     return columns
 
 
@@ -97,8 +98,8 @@ def _require_once(ours: Mapping[str, str]) -> None:
         by_ours[name] = theirs
 
 
-def _require_payments(columns: Columns) -> None:
-    missing = [name for name in REQUIRED if not columns.has(name)]
+def _require(columns: Columns, names: Iterable[str]) -> None:
+    missing = [name for name in names if not columns.has(name)]
     if missing:
         raise UnreadableTable(f"The first line must name the columns. {' '.join(_missing(columns, missing))}")
 

@@ -1,5 +1,6 @@
 """A process that is killed while it checks or stores: another goes on, and every row is stored once."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -10,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from finance.imports.model import Import
-from tests.clients import Client, poll
+from tests.clients import ENCRYPTION_KEY, Client, poll
 from tests.imports.conftest import HEAD, Uploads, csv_of, new_rows
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROWS = 3_000
+ROWS = 2_000
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 # Steps are short, and a check tells of its rows, so that a kill comes in the middle of both.
 PROGRAM = """
@@ -40,6 +41,7 @@ class Worker:
 
     def __init__(self, client: Client, uri: str) -> None:
         env = os.environ | {"MONGODB_URI": uri, "FINANCE_DATABASE": client.db.name}
+        env |= {"FINANCE_ENCRYPTION_KEY": base64.b64encode(ENCRYPTION_KEY).decode()}
         self._db = client.db
         self._process = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=ROOT, env=env)
 
@@ -110,12 +112,12 @@ def test_payments_with_numbers_are_each_taken_over_once(uploads: Uploads, mongod
 
 def test_customers_are_each_made_once(uploads: Uploads, mongodb_uri: str) -> None:
     db = uploads.client.db
-    data = "customer_name,email_address\n" + "".join(f"Name {n} AG,n{n}@example.org\n" for n in range(300))
+    data = "customer_name,email_address\n" + "".join(f"Name {n} AG,n{n}@example.org\n" for n in range(200))
     upload = uploads.check(data.encode(), kind="customers")
 
     uploads.press(upload)
     _killed_when(uploads.client, mongodb_uri, lambda: db.customers.count_documents({}) > 60)
     done = _ended(uploads, mongodb_uri, upload)
 
-    assert (done["status"], done["stored"], done["counts"]) == ("stored", 300, {"stored": 300})
-    assert len(db.customers.distinct("customer_name")) == db.customers.count_documents({}) == 300
+    assert (done["status"], done["stored"], done["counts"]) == ("stored", 200, {"stored": 200})
+    assert len(db.customers.distinct("customer_name")) == db.customers.count_documents({}) == 200
