@@ -1,4 +1,4 @@
-"""Files of customers: judged and stored as scripts/import_customers.py does, and never kept so that they can be read."""
+"""Files of customers: judged and stored as by scripts/import_customers.py, never kept readable."""
 
 import pytest
 
@@ -62,9 +62,9 @@ def test_an_export_of_customers_comes_back_unchanged(uploads: Uploads) -> None:
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        ("custmer_name\n", "did you mean customer_name?"),
-        ("pan\tx\n", "There is no column"),
-        ("notes\n", "customer_name is missing"),
+        ("custmer_name\n", "customer_name is missing (is it 'custmer_name'?)."),
+        ("notes\n", "customer_name is missing."),
+        ("banking.7.ibna,PAN\n", "There is no column"),
     ],
 )
 def test_a_file_of_something_else_is_refused(uploads: Uploads, head: str, said: str) -> None:
