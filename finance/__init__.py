@@ -10,6 +10,7 @@ request, and it goes one way only:
     indexes.py      the one list of indexes, a line each; obsolete.py, those of earlier versions that have to go
     ownership.py    whose database is this? another software's is left as it is (below database)
     errors.py       Invalid, NotFound, Conflict, …: no HTTP here
+    said.py         what we say to somebody, in English and ready for another language (below errors)
     asked.py        who asks for a change, when, under which Idempotency-Key
     once.py         a repeated request takes effect once
     contention.py   trying again where another request changed the same document
@@ -45,10 +46,11 @@ request, and it goes one way only:
 
 Who may import whom, left from right (import-linter holds it):
 
-    commands > app > imports > maintenance > receivables > payments > invoices > allocations > shops
+    commands > app > web > imports > maintenance > receivables > payments > invoices > allocations > shops
         > (customers | audit_events | files) > auth > context > (edge | numbering) > (paging | tables)
         > (encryption | events) > (database | history) > (ownership | obsolete)
-        > (money | config | metrics | logs | text | indexes | asked | conditions | once | contention | wording) > errors
+        > (money | config | metrics | logs | text | indexes | asked | conditions | once | contention | wording)
+        > errors > said
 """
 
 __version__ = "0.1.0"

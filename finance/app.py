@@ -44,6 +44,7 @@ from finance.payments.bulk import PART_SIZE
 from finance.receivables import completing
 from finance.receivables import routes as receivables_routes
 from finance.shops import routes as shops_routes
+from finance.web import registering as web
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
     app.register_blueprint(
         probes.create_probes(db, stuck=lambda: [kind for kind, lane in lanes.items() if lane.is_stuck()])
     )
+    web.register(app)
     guard.require_roles(app)
     return app
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finance.errors import PreconditionFailed
+from finance.said import said
 
 ANY = frozenset({"*"})
 
@@ -59,8 +60,10 @@ class Condition:
             self._require_match(document)
         if self.if_none_match is not None and document is not None and self._is_called(document, self.if_none_match):
             raise PreconditionFailed(
-                "This exists already, and If-None-Match is for what doesn't. Nothing was stored. Read it; to change "
-                "it, send If-Match with its ETag in the place of If-None-Match."
+                said(
+                    "This exists already, and If-None-Match is for what doesn't. Nothing was stored. Read "
+                    "it; to change it, send If-Match with its ETag in the place of If-None-Match."
+                )
             )
 
     def _require_match(self, document: Any | None) -> None:
@@ -68,13 +71,17 @@ class Condition:
             return
         if document is None:
             raise PreconditionFailed(
-                "There is nothing of this name, and If-Match changes only what there is. Nothing was stored. To make "
-                "it, leave If-Match out."
+                said(
+                    "There is nothing of this name, and If-Match changes only what there is. Nothing was "
+                    "stored. To make it, leave If-Match out."
+                )
             )
         if not self.if_match:
             raise PreconditionFailed(
-                "A weak tag (W/…) never matches in If-Match. Nothing was stored. Send the ETag as this service "
-                "answered it; a proxy that compresses answers may have made it weak."
+                said(
+                    "A weak tag (W/…) never matches in If-Match. Nothing was stored. Send the ETag as this "
+                    "service answered it; a proxy that compresses answers may have made it weak."
+                )
             )
         if not self._is_called(document, self.if_match):
             raise PreconditionFailed

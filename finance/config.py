@@ -24,6 +24,7 @@ RATE_SECONDS_MAX = 86_400
 RATE_AMOUNT_MAX = 1_000_000_000
 EXPORTS_AT_ONCE_MAX = 1_000
 TRUSTED_PROXIES = "127.0.0.1,::1"  # gunicorn's own default
+WEB_SECRET_LENGTH_MIN = 32
 ENCRYPTION_KEY_BYTES = 96  # what MongoDB's field encryption takes as a local master key
 
 PORT_BY_SCHEME = {"http": 80, "https": 443}
@@ -63,6 +64,7 @@ class Config:
     failed_keys_per_address: Rate | None = field(default_factory=lambda: limits.parse("30/minute"))  # None: no limit
     requests_per_key: Rate | None = field(default_factory=lambda: limits.parse("120000/minute"))
     exports_at_once: int = 4  # of one process
+    web_secret: str | None = field(default=None, repr=False)  # signs the pages' forms; None: one made in the database
     trusted_proxies: tuple[IpNetwork, ...] = field(default_factory=lambda: _networks(TRUSTED_PROXIES))
 
     @property
@@ -88,6 +90,7 @@ class Config:
             failed_keys_per_address=_rate(env, "FINANCE_FAILED_KEYS_PER_ADDRESS", "30/minute"),
             requests_per_key=_rate(env, "FINANCE_REQUESTS_PER_KEY", "120000/minute"),
             exports_at_once=_count(env, "FINANCE_EXPORTS_AT_ONCE", cls.exports_at_once, at_most=EXPORTS_AT_ONCE_MAX),
+            web_secret=_web_secret(*_secret(env, "FINANCE_WEB_SECRET")),
             trusted_proxies=_networks(env.get("FORWARDED_ALLOW_IPS") or TRUSTED_PROXIES),
         )
 
@@ -105,6 +108,12 @@ def _secret(env: Mapping[str, str], name: str) -> tuple[str, str]:
     if len(value.splitlines()) > 1:
         raise ConfigError(f"{setting} has a line break inside: the value belongs on one line")
     return value, setting
+
+
+def _web_secret(value: str, setting: str) -> str | None:
+    if value and len(value) < WEB_SECRET_LENGTH_MIN:
+        raise ConfigError(f"{setting} must have at least {WEB_SECRET_LENGTH_MIN} characters, made at random")
+    return value or None
 
 
 def _content_of(file: str, setting: str) -> str:

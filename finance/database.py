@@ -24,6 +24,7 @@ from finance.indexes import INDEXES, Index
 from finance.obsolete import drop_obsolete
 from finance.once import NothingStored
 from finance.ownership import DatabaseNotOurs, collections_of, find_not_ours
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,9 @@ def protect(db: Db) -> None:
         drop_obsolete(db, collections_of(INDEXES))
     except PyMongoError as error:
         if error.timeout:
-            raise IndexesMissing("The unique indexes are being built; nothing was stored. A retry is safe.") from error
+            raise IndexesMissing(
+                said("The unique indexes are being built; nothing was stored. A retry is safe.")
+            ) from error
         raise
 
 
@@ -266,11 +269,20 @@ def _create_index(db: Db, index: Index, *, has_duplicates: bool) -> None:
             return
         if index.name in standing:
             raise IndexesMissing(
-                f"An index in the way of {index.collection}.{index.name} must be replaced. "
-                "Run scripts/migrate_indexes.py."
+                said(
+                    "An index in the way of {collection}.{index} must be replaced. Run scripts/migrate_indexes.py.",
+                    collection=index.collection,
+                    index=index.name,
+                )
             )
         time.sleep(BUILD_PAUSE_S)
-    raise IndexesMissing(f"{index.collection}.{index.name} does not stand yet; nothing was stored. A retry is safe.")
+    raise IndexesMissing(
+        said(
+            "{collection}.{index} does not stand yet; nothing was stored. A retry is safe.",
+            collection=index.collection,
+            index=index.name,
+        )
+    )
 
 
 def _meets_duplicates(db: Db, index: Index) -> bool:
@@ -291,8 +303,12 @@ def _prepare_unique(db: Db, index: Index) -> None:
         if error.code in INDEX_CONFLICTS:
             return  # another process builds it
         raise IndexesMissing(
-            f"{index.collection} holds duplicates, so the unique index {index.name} can't be built. "
-            "Run scripts/repair_duplicates.py."
+            said(
+                "{collection} holds duplicates, so the unique index {index} can't be built. Run "
+                "scripts/repair_duplicates.py.",
+                collection=index.collection,
+                index=index.name,
+            )
         ) from error
     log.error(
         "%s holds duplicates: new ones are refused from now on, scripts/repair_duplicates.py repairs the old.",

@@ -16,6 +16,7 @@ from pymongo.errors import DuplicateKeyError, EncryptionError
 
 from finance.database import Db, Document
 from finance.errors import Unavailable
+from finance.said import said
 
 KEY_VAULT = "encryption_keys"
 CIPHERTEXT_SUBTYPE = 6
@@ -25,14 +26,14 @@ READ_BACK_PAUSE_S = 0.02
 
 
 class EncryptionNotConfigured(Unavailable):
-    detail_default = (
-        "This needs encrypted fields (tax and bank numbers), and this server has no FINANCE_ENCRYPTION_KEY. "
-        "Nothing was stored."
+    detail_default = said(
+        "This needs encrypted fields (tax and bank numbers), and this server has no "
+        "FINANCE_ENCRYPTION_KEY. Nothing was stored."
     )
 
 
 class EncryptionKeyWrong(Unavailable):
-    detail_default = (
+    detail_default = said(
         "This server's FINANCE_ENCRYPTION_KEY is not the one that the stored tax and bank numbers were encrypted with."
     )
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+from finance.said import said
+
 _WORD = re.compile(r"[A-Za-z][A-Za-z._-]{0,39}", re.ASCII)
 
 
@@ -40,7 +42,7 @@ class FinanceError(Exception):
     `extra_members` names them for the OpenAPI document, with what each says; all are texts.
     """
 
-    detail_default = "The request could not be carried out."
+    detail_default: str = said("The request could not be carried out.")
     extra_members: Mapping[str, str] = {}
 
     def __init__(
@@ -59,17 +61,17 @@ class FinanceError(Exception):
 class Invalid(FinanceError):
     """Understood and refused: a value is not one we can take."""
 
-    detail_default = "Some values can't be accepted; see errors."
+    detail_default = said("Some values can't be accepted; see errors.")
 
     @classmethod
     def field(cls, name: str, detail: str) -> "Invalid":
         """Return the refusal of one top-level body field."""
-        return cls(f"{name}: {detail}", errors=[FieldError(detail, pointer=f"/{name}")])
+        return cls(said("{name}: {detail}", name=name, detail=detail), errors=[FieldError(detail, pointer=f"/{name}")])
 
     @classmethod
     def parameter(cls, name: str, detail: str) -> "Invalid":
         """Return the refusal of one query parameter."""
-        return cls(f"{name}: {detail}", errors=[FieldError(detail, parameter=name)])
+        return cls(said("{name}: {detail}", name=name, detail=detail), errors=[FieldError(detail, parameter=name)])
 
 
 class NotParseable(FinanceError):
@@ -79,15 +81,15 @@ class NotParseable(FinanceError):
 class RequestTimeout(FinanceError):
     """Announced, and not sent in time."""
 
-    detail_default = "The whole of the body did not arrive in time. Nothing was stored; send it again."
+    detail_default = said("The whole of the body did not arrive in time. Nothing was stored; send it again.")
 
 
 class NotFound(FinanceError):
     """No such thing, or none that this tenant may know of."""
 
-    detail_default = "There is nothing here."
+    detail_default = said("There is nothing here.")
     # "a payment number such as PAY20260001", where things are asked for by a number; and how all of them look.
-    named_like = ""
+    named_like: str = ""
     named_shape: re.Pattern[str] | None = None
 
     @classmethod
@@ -97,31 +99,31 @@ class NotFound(FinanceError):
         Only plain words are repeated: whatever has a digit may be an account number.
         """
         if cls.named_like and _WORD.fullmatch(name):
-            return cls(f"'{name}' is not {cls.named_like}.")
+            return cls(said("'{name}' is not {named_like}.", name=name, named_like=cls.named_like))
         if cls.named_shape and not cls.named_shape.fullmatch(name):
-            return cls(f"This is not {cls.named_like}.")
+            return cls(said("This is not {named_like}.", named_like=cls.named_like))
         return cls()
 
 
 class Conflict(FinanceError):
     """The thing is not in a state in which this can be done."""
 
-    detail_default = "The current state does not allow this."
+    detail_default = said("The current state does not allow this.")
 
 
 class PreconditionFailed(FinanceError):
     """The thing isn't in a state that the caller asked for (If-Match, If-None-Match)."""
 
-    detail_default = (
-        "This was changed since you read it, and nothing was stored. Read it again; where your change is still right, "
-        "send it with the new ETag."
+    detail_default = said(
+        "This was changed since you read it, and nothing was stored. Read it again; where your "
+        "change is still right, send it with the new ETag."
     )
 
 
 class Unauthenticated(FinanceError):
     """Nobody we know, or no longer (`was_known`: the key was revoked or has ended); who asks isn't told which."""
 
-    detail_default = "Send a valid API key in the header 'Authorization: Bearer <key>'."
+    detail_default = said("Send a valid API key in the header 'Authorization: Bearer <key>'.")
 
     def __init__(self, detail: str | None = None, *, was_known: bool = False) -> None:
         super().__init__(detail)
@@ -131,13 +133,13 @@ class Unauthenticated(FinanceError):
 class Forbidden(FinanceError):
     """Somebody we know, who may not do this."""
 
-    detail_default = "This API key's role does not allow this."
+    detail_default = said("This API key's role does not allow this.")
 
 
 class TooManyRequests(FinanceError):
     """Too often, or too many at once. `retry_after_s` says when another try is worth it."""
 
-    detail_default = "Too many requests. Wait for the seconds in Retry-After, then send this again."
+    detail_default = said("Too many requests. Wait for the seconds in Retry-After, then send this again.")
 
     def __init__(self, detail: str | None = None, *, retry_after_s: int = 1) -> None:
         super().__init__(detail)
@@ -147,14 +149,14 @@ class TooManyRequests(FinanceError):
 class Unavailable(FinanceError):
     """Not now. The detail always says whether a retry is safe."""
 
-    detail_default = "The service can't answer now. Try again shortly."
+    detail_default = said("The service can't answer now. Try again shortly.")
     retry_after_s = 1
 
 
 class TooBusy(Unavailable):
     """More requests wait than can be answered in time. Nothing was stored."""
 
-    detail_default = "Too many requests are waiting. Nothing was stored; a retry is safe."
+    detail_default = said("Too many requests are waiting. Nothing was stored; a retry is safe.")
 
 
 def own(error: ErrorT) -> ErrorT:

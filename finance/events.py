@@ -18,6 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from finance.asked import Asked
 from finance.database import Db, DriverError
 from finance.errors import Unavailable
+from finance.said import said
 from finance.text import without_private
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 class NotRecorded(Unavailable):
     """The event could not be stored, so what it would have told of was not done."""
 
-    detail_default = "What was asked for could not be recorded, so nothing was done. A retry is safe."
+    detail_default = said("What was asked for could not be recorded, so nothing was done. A retry is safe.")
 
 
 class AuditEvent(TypedDict):

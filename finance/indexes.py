@@ -188,6 +188,8 @@ INDEXES: tuple[Index, ...] = (
     unique("import_rows", "line_unique", "tenant rows_of line"),
     index("import_rows", "verdict", "tenant rows_of verdict line"),
     expiring("import_rows", "expires", "expires_at"),
+    index("sessions", "of_key", "tenant key_id created_at"),
+    expiring("sessions", "expires", "expires_at"),
     index("api_keys", "tenant", "tenant created_at"),
     unique("api_keys", "idempotency_key_unique", "tenant idempotency_key?"),
 )

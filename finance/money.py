@@ -10,6 +10,7 @@ from typing import TypeGuard
 from iso4217 import Currency
 
 from finance.errors import Invalid
+from finance.said import said
 
 MAJOR_DIGITS_MAX = 13
 _EXPLAINED_MAX = 60
@@ -18,6 +19,11 @@ _EXPLAINED_MAX = 60
 DECIMALS_BY_CURRENCY: dict[str, int] = {c.code: c.exponent for c in Currency if c.exponent is not None}
 
 MINUS_SIGNS = ("-", "\u2212")
+
+_TOO_MANY_DECIMALS = said(
+    "must have at most {decimals} decimals: {currency} has no smaller unit; a point stands before decimals alone."
+)
+_NO_DECIMALS = said("must have no decimals: {currency} has no smaller unit; a point stands before decimals alone.")
 
 # re.ASCII and fullmatch: "١٢٣" and "12\n" are digits and matches otherwise.
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
@@ -28,7 +34,7 @@ _EXPONENT = re.compile(r"\d+(\.\d+)?[eE][+-]?\d+", re.ASCII)
 def require_currency(currency: object) -> str:
     """Return `currency` if it is an ISO 4217 code with minor units, otherwise raise Invalid."""
     if not isinstance(currency, str) or currency not in DECIMALS_BY_CURRENCY:
-        raise Invalid.field("currency", "must be an ISO 4217 code in capitals, such as EUR.")
+        raise Invalid.field("currency", said("must be an ISO 4217 code in capitals, such as EUR."))
     return currency
 
 
@@ -41,19 +47,17 @@ def parse_amount(text: str, currency: str, *, name: str = "amount", zero_allowed
     decimals = DECIMALS_BY_CURRENCY[require_currency(currency)]
     match = _AMOUNT.fullmatch(text)
     if match is None:
-        negative = "must not be negative." if zero_allowed else "must be greater than zero."
+        negative = said("must not be negative.") if zero_allowed else said("must be greater than zero.")
         raise Invalid.field(name, negative if text.startswith(MINUS_SIGNS) else why_no_number(text))
     major, minor = match[1].lstrip("0"), match[2] or ""
     if len(major) > MAJOR_DIGITS_MAX:
-        raise Invalid.field(name, f"must have at most {MAJOR_DIGITS_MAX} digits before the point.")
+        raise Invalid.field(name, said("must have at most {digits} digits before the point.", digits=MAJOR_DIGITS_MAX))
     if len(minor) > decimals:
-        most = f"at most {decimals}" if decimals else "no"
-        raise Invalid.field(
-            name, f"must have {most} decimals: {currency} has no smaller unit; a point stands before decimals alone."
-        )
+        too_many = _TOO_MANY_DECIMALS if decimals else _NO_DECIMALS
+        raise Invalid.field(name, too_many.format(decimals=decimals, currency=currency))
     amount_minor = int(major + minor.ljust(decimals, "0") or "0")
     if amount_minor == 0 and not zero_allowed:
-        raise Invalid.field(name, "must be greater than zero.")
+        raise Invalid.field(name, said("must be greater than zero."))
     return amount_minor
 
 
@@ -86,15 +90,15 @@ def whole_of(value: object, otherwise: int = 0) -> int:
 
 def why_no_number(text: str, *, example: str = "1250.50") -> str:
     """Return what would be right where `text` isn't a number as we read it; nothing of it is repeated."""
-    written = f'must be digits with a point before the decimals, such as "{example}"'
     text = text[:_EXPLAINED_MAX].strip()
+    written = said('must be digits with a point before the decimals, such as "{example}"', example=example)
     if _SEPARATED.fullmatch(text):
-        return f"{written}; no comma, and nothing between thousands."
+        return said("{right}; no comma, and nothing between thousands.", right=written)
     if _EXPONENT.fullmatch(text):
-        return f"{written}; not with an exponent."
+        return said("{right}; not with an exponent.", right=written)
     if text.endswith("%"):
-        return f"{written}; without %."
+        return said("{right}; without %.", right=written)
     has_digits = any(character.isdigit() for character in text)
     if has_digits and any(character.isalpha() or unicodedata.category(character) == "Sc" for character in text):
-        return f"{written}; the currency has a field of its own."
-    return f"{written}."
+        return said("{right}; the currency has a field of its own.", right=written)
+    return said("{right}.", right=written)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
 from finance.errors import Conflict, Invalid, PreconditionFailed, Unavailable
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 
 
 class IdempotencyKeyReused(Invalid):
-    detail_default = "This Idempotency-Key was used for another request. Use a new key for a new request."
+    detail_default = said("This Idempotency-Key was used for another request. Use a new key for a new request.")
 
 
 class DatabaseFailed(Unavailable):
@@ -39,24 +40,24 @@ class DatabaseFailed(Unavailable):
 class OutcomeUnknown(DatabaseFailed):
     """The database did not answer in time: stored or not, we can't tell."""
 
-    detail_default = (
-        "The database did not answer in time, so it is unknown whether this took effect. "
-        "A retry with the same Idempotency-Key is safe; without one, look for it before sending it again."
+    detail_default = said(
+        "The database did not answer in time, so it is unknown whether this took effect. A retry "
+        "with the same Idempotency-Key is safe; without one, look for it before sending it again."
     )
 
 
 class NothingStored(DatabaseFailed):
     """The database failed before anything was sent to it that would store this."""
 
-    detail_default = "The database did not answer in time, and nothing was stored. A retry is safe."
+    detail_default = said("The database did not answer in time, and nothing was stored. A retry is safe.")
 
 
 class RefusedByForeignIndex(Conflict):
     """A unique index that isn't ours stands in the collection, as older systems left them behind."""
 
-    detail_default = (
-        "Another document has the same value in a field that an index of this database wants to be unique. "
-        "Nothing was stored. Whoever runs the service finds the index in the log."
+    detail_default = said(
+        "Another document has the same value in a field that an index of this database wants to "
+        "be unique. Nothing was stored. Whoever runs the service finds the index in the log."
     )
 
     @classmethod

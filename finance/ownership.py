@@ -13,6 +13,7 @@ from pymongo.database import Database
 
 from finance.errors import Unavailable
 from finance.indexes import INDEXES, Index
+from finance.said import said
 
 Document = dict[str, Any]
 Standing = Mapping[
@@ -47,9 +48,10 @@ OUR_FIELDS: Mapping[str, tuple[str, ...]] = {
 class DatabaseNotOurs(Unavailable):
     """Another software's documents or unique indexes are where ours should be."""
 
-    detail_default = (
-        "The database holds another software's documents where ours should be. Nothing was built, changed or stored. "
-        "Whoever runs the service names a database of its own in FINANCE_DATABASE."
+    detail_default = said(
+        "The database holds another software's documents where ours should be. Nothing was "
+        "built, changed or stored. Whoever runs the service names a database of its own in "
+        "FINANCE_DATABASE."
     )
 
     found = ""

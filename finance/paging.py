@@ -14,6 +14,7 @@ from pymongo.cursor import Cursor
 
 from finance.database import Document
 from finance.errors import Invalid
+from finance.said import said
 
 T = TypeVar("T", bound=Mapping[str, Any])
 
@@ -134,7 +135,7 @@ def values_at(order: Sequence[str], after: Sequence[Any]) -> list[Any]:
         return [_value(field, value) for field, value in zip(order, after, strict=True)]
     # OverflowError: an offset at the years 1 and 9999.
     except (TypeError, ValueError, OverflowError, BSONError):
-        raise Invalid.parameter("cursor", "must be the next_cursor of the page before.") from None
+        raise Invalid.parameter("cursor", said("must be the next_cursor of the page before.")) from None
 
 
 def _value(field: str, value: Any) -> Any:

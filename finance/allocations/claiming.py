@@ -30,8 +30,7 @@ from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import FieldError, Invalid
 from finance.money import shown_amount, whole_of
-
-_NAMED = {"invoice": "invoice", "credit_note": "credit note"}
+from finance.said import said
 
 
 def look_at_sinks(db: Db, *, tenant: str, currency: str, parts: Sequence[Part]) -> list[Stored]:
@@ -116,12 +115,24 @@ def _entry(source: Mapping[str, Any], kind: MoneyKind, claim: str, part: Part, s
 
 
 def _checked(sink: Stored | None, part: Part, currency: str) -> Stored:
-    field, named = part.sink.kind.number_field, _NAMED[part.sink.kind.name]
+    field, is_note = part.sink.kind.number_field, part.sink.kind is not INVOICE
     if sink is None:
-        raise _refused_field(f"{part.pointer}/{field}", f"there is no {named} with this number.")
+        raise _refused_field(
+            f"{part.pointer}/{field}",
+            said("there is no credit note with this number.")
+            if is_note
+            else said("there is no invoice with this number."),
+        )
     own = sink.get("currency")
     if own != currency or not isinstance(own, str):
-        raise _refused_field(f"{part.pointer}/{field}", f"is an {named} in {own}, not in {currency}.")
+        raise _refused_field(
+            f"{part.pointer}/{field}",
+            (
+                said("is an credit note in {own}, not in {currency}.", own=own, currency=currency)
+                if is_note
+                else said("is an invoice in {own}, not in {currency}.", own=own, currency=currency)
+            ),
+        )
     return sink
 
 
@@ -131,7 +142,7 @@ def _require_possible(db: Db, part: Part) -> None:
     if sink is None:
         return
     if sink.get("status") == "cancelled":
-        raise InvoiceIsCancelled(f"{number} is cancelled, so nothing can be allocated to it.")
+        raise InvoiceIsCancelled(said("{number} is cancelled, so nothing can be allocated to it.", number=number))
     entries = entries_of(sink)
     if not isinstance(sink.get("allocations"), list):
         raise _too_much(part.sink, sink, 0)
@@ -141,7 +152,7 @@ def _require_possible(db: Db, part: Part) -> None:
         raise _too_much(part.sink, sink, left_minor)
     changes = len(documents_in(sink.get("history")))
     if len(entries) >= ENTRIES_MAX or changes >= HISTORY_MAX_BY_KIND[part.sink.kind.name]:
-        raise AllocationsFull(f"{number} can't have any more allocations.")
+        raise AllocationsFull(said("{number} can't have any more allocations.", number=number))
 
 
 def _is_decided(entry: Entry, sink: Stored) -> bool:
@@ -157,14 +168,25 @@ def _too_much(place: Place, sink: Stored, left_minor: int) -> MoreThanOutstandin
     left = shown_amount(left_minor, currency)
     if place.kind is INVOICE:
         return MoreThanOutstanding(
-            f"{place.number} has {left} {currency} outstanding, less than was to be allocated to it.",
+            said(
+                "{number} has {left} {currency} outstanding, less than was to be allocated to it.",
+                number=place.number,
+                left=left,
+                currency=currency,
+            ),
             extra={"invoice_number": place.number, "outstanding": left},
         )
     return MoreThanUnallocated(
-        f"{place.number} has {left} {currency} unallocated, less than was to be paid back of it.",
+        said(
+            "{number} has {left} {currency} unallocated, less than was to be paid back of it.",
+            number=place.number,
+            left=left,
+            currency=currency,
+        ),
         extra={"unallocated": left},
     )
 
 
 def _refused_field(pointer: str, detail: str) -> Invalid:
-    return Invalid(f"{pointer.removeprefix('/')}: {detail}", errors=[FieldError(detail, pointer=pointer)])
+    named = said("{name}: {detail}", name=pointer.removeprefix("/"), detail=detail)
+    return Invalid(named, errors=[FieldError(detail, pointer=pointer)])

@@ -36,6 +36,7 @@ from finance.errors import FinanceError, Unavailable
 from finance.history import changed
 from finance.money import format_amount, whole_of
 from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
+from finance.said import said
 
 
 @dataclass(frozen=True)
@@ -174,11 +175,16 @@ def _require_possible(document: Stored, kind: MoneyKind, new: Sequence[Entry]) -
     if left_minor < wanted_minor:
         left, number = format_amount(left_minor, document["currency"]), document[kind.number_field]
         raise MoreThanUnallocated(
-            f"{number} has {left} {document['currency']} unallocated, less than was to be allocated.",
+            said(
+                "{number} has {left} {currency} unallocated, less than was to be allocated.",
+                number=number,
+                left=left,
+                currency=document["currency"],
+            ),
             extra={"unallocated": left},
         )
     if len(documents_in(document.get("allocations"))) + len(new) > ENTRIES_MAX:
-        raise AllocationsFull(f"{document[kind.number_field]} can't have any more allocations.")
+        raise AllocationsFull(said("{number} can't have any more allocations.", number=document[kind.number_field]))
 
 
 def _decide(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from finance.errors import Conflict, Unavailable
+from finance.said import said
 
 TAKE_OVER_AFTER = timedelta(seconds=12)  # longer than any request may take
 WAIT_S = 4.0
@@ -88,17 +89,17 @@ Follow = Callable[[Place, str], None]
 
 
 class InvoiceBusy(Unavailable):
-    detail_default = (
+    detail_default = said(
         "A payment of this invoice is on its way, and nothing was changed by this request. A retry is safe."
     )
 
 
 class AllocationWithdrawn(Unavailable):
-    detail_default = "This took too long, and nothing was stored. A retry is safe."
+    detail_default = said("This took too long, and nothing was stored. A retry is safe.")
 
 
 class SameAllocationUnderWay(Unavailable):
-    detail_default = "The same is being allocated by another request. A retry with the same key is safe."
+    detail_default = said("The same is being allocated by another request. A retry with the same key is safe.")
 
 
 class InvoiceIsCancelled(Conflict):
@@ -125,13 +126,13 @@ class AllocationsFull(Conflict):
 
 
 class NothingAllocated(Conflict):
-    detail_default = "Nothing is allocated there, so there is nothing to release."
+    detail_default = said("Nothing is allocated there, so there is nothing to release.")
 
 
 class OtherCustomersInvoice(Conflict):
-    detail_default = (
-        "An invoice or credit note of another customer is named. "
-        "If that is meant, send it again with ?confirm_other_customer=true."
+    detail_default = said(
+        "An invoice or credit note of another customer is named. If that is meant, send it again "
+        "with ?confirm_other_customer=true."
     )
 
 

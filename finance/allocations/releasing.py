@@ -18,6 +18,7 @@ from finance.errors import FinanceError, Invalid
 from finance.history import changed
 from finance.money import is_whole, shown_amount, whole_of
 from finance.once import Answer, request_hash, require_same_request
+from finance.said import said
 
 
 def release(
@@ -96,9 +97,11 @@ def _given_to(sink: Place, document: Stored) -> list[Entry]:
     given = [entry for entry in entries.entries_of(document) if entry.get(field) == sink.number]
     given = [entry for entry in given if entries.is_settled(entry) and _can_be_released(entry)]
     if not given:
-        raise NothingAllocated(f"Nothing of this is allocated to {sink.number}, so there is nothing to release.")
+        raise NothingAllocated(
+            said("Nothing of this is allocated to {number}, so there is nothing to release.", number=sink.number)
+        )
     if len(documents_in(document.get("allocations"))) >= ENTRIES_MAX:
-        raise AllocationsFull("This has as many allocations as it can have.")
+        raise AllocationsFull(said("This has as many allocations as it can have."))
     return given
 
 
@@ -110,7 +113,9 @@ def _possible_minor(document: Stored, given: Sequence[Entry], amount_minor: int 
     allocated_minor = entries.counted_minor(given)
     if amount_minor is not None and amount_minor > allocated_minor:
         allocated = shown_amount(allocated_minor, document.get("currency"))
-        raise Invalid.field("amount", f"must not be more than is allocated there, {allocated}.")
+        raise Invalid.field(
+            "amount", said("must not be more than is allocated there, {allocated}.", allocated=allocated)
+        )
     return allocated_minor if amount_minor is None else amount_minor
 
 

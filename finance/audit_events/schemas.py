@@ -13,6 +13,7 @@ from finance.edge.fields import AnswerSchema, Choice, Count, InstantOrDay, PageC
 from finance.edge.filters import OF_EXPORTS, OF_LISTS
 from finance.errors import Invalid
 from finance.events import ACTIONS, AuditEvent
+from finance.said import said
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
@@ -37,7 +38,7 @@ class AuditEventListSchema(Schema):
     def _check_object(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         for name, other in (("object_kind", "object_id"), ("object_id", "object_kind")):
             if name in data and other not in data:
-                raise ValidationError({name: [f"needs the parameter {other} beside it."]})
+                raise ValidationError({name: [said("needs the parameter {other} beside it.", other=other)]})
 
 
 class AuditEventExportSchema(AuditEventListSchema):
@@ -94,7 +95,7 @@ def dump_event(event: AuditEvent) -> dict[str, Any]:
 def _require_order(filters: Mapping[str, Any]) -> None:
     first, last, before = (filters.get(name) for name in ("at_from", "at_to", "at_before"))
     if first is not None and ((last is not None and last < first) or (before is not None and before <= first)):
-        raise Invalid.parameter("at_to", "must not be before at_from.")
+        raise Invalid.parameter("at_to", said("must not be before at_from."))
 
 
 def _beginning(at: date, timezone: ZoneInfo) -> datetime:

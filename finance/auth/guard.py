@@ -19,6 +19,7 @@ from finance.edge.frames import client_address
 from finance.edge.limits import FailedKeys, RequestsPerKey, TooManyFailedKeys
 from finance.errors import Forbidden, TooBusy, TooManyRequests, Unauthenticated
 from finance.once import NothingStored
+from finance.said import said
 
 EXTENSION = "finance-guard"
 
@@ -50,11 +51,13 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             guard: Guard = current_app.extensions[EXTENSION]
             acting: Caller | None = g.get("acting")  # for whom a file is made that was asked for with a key
-            g.caller = found = acting or _get_caller(guard, _bearer_key())
+            g.caller = found = acting or get_caller(guard, _bearer_key())
             if acting is None:
                 guard.requests_per_key.count(found.key_id)
             if not found.may(role):
-                raise Forbidden(f"This needs a key with the role '{role}'; yours is '{found.role}'.")
+                raise Forbidden(
+                    said("This needs a key with the role '{role}'; yours is '{own}'.", role=role, own=found.role)
+                )
             return view(*args, **kwargs)
 
         documented: dict[str, Any] = {"security": [{"apiKey": []}], "x-role": role}
@@ -96,7 +99,7 @@ def asked() -> Asked:
     return Asked(who.tenant, who.key_id, now, key, by_name=who.name, address=address, role=who.role)
 
 
-def _get_caller(guard: Guard, key: str) -> Caller:
+def get_caller(guard: Guard, key: str) -> Caller:
     """Return whose key this is; raises TooManyFailedKeys where an address has sent too many that aren't.
 
     A key that was found here before is looked up all the same: who shares an address with a flood goes on working. One

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from time import monotonic
+from typing import Any
 
 from finance.asked import Asked
 from finance.auth import store
@@ -19,6 +20,7 @@ from finance.errors import Conflict, FinanceError, Invalid, NotFound, Unauthenti
 from finance.events import record_event
 from finance.numbering.series import require_slug
 from finance.once import IdempotencyKeyReused, NothingStored
+from finance.said import said
 
 CACHED_CALLERS_MAX = 10_000
 
@@ -26,13 +28,13 @@ log = logging.getLogger(__name__)
 
 
 class ApiKeyNotFound(NotFound):
-    detail_default = "There is no API key with this id; GET /api/v1/keys lists them."
+    detail_default = said("There is no API key with this id; GET /api/v1/keys lists them.")
 
 
 class ApiKeyAlreadyShown(Conflict):
-    detail_default = (
-        "A key was already made with this Idempotency-Key, and a key is shown only once. "
-        "If it was lost, revoke it and make another."
+    detail_default = said(
+        "A key was already made with this Idempotency-Key, and a key is shown only once. If it "
+        "was lost, revoke it and make another."
     )
     extra_members = {"key_id": "The id of that key, by which it can be revoked."}
 
@@ -49,7 +51,7 @@ def create_key(db: Db, asked: Asked, wanted: WantedKey) -> NewKey:
     if asked.key is not None:
         _require_none(store.find_key_by_idempotency_key(db, tenant=asked.tenant, idempotency_key=asked.key), wanted)
     if wanted.expires_at is not None and wanted.expires_at <= asked.now:
-        raise Invalid.field("expires_at", "must be in the future.")
+        raise Invalid.field("expires_at", said("must be in the future."))
     made = new_key(asked, wanted)
     about = {"role": wanted.role, "name": wanted.name, "expires_at": wanted.expires_at}
     record_event(db, asked, action="key_created", of=("key", made.key_id), details=about, once=asked.key)
@@ -107,6 +109,7 @@ class KeyRing:
         self._clock = clock
         self._clock_s = clock_s
         self._callers: dict[str, tuple[Caller, float]] = {}
+        self._by_id: dict[str, tuple[Caller, float]] = {}  # those of the pages, by key id
         self._no_longer_valid: dict[str, float] = {}  # until when that isn't asked again, by hash
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[Caller]] = {}  # look-ups, by hash
@@ -126,6 +129,21 @@ class KeyRing:
             if under_way is None:
                 self._under_way[key_hash] = Future()
         return self._recognise(key, key_hash, now_s) if under_way is None else _result_of(under_way)
+
+    def get_caller_of(self, key_id: str) -> Caller:
+        """Return whose key has this id, for those who proved before that it is theirs; raises Unauthenticated."""
+        now_s = self._clock_s()
+        known = self._by_id.get(key_id)
+        if known is None or known[1] <= now_s:
+            document = before_writing(partial(store.find_key, self._db, key_id=key_id))()
+            if document is None or document.get("revoked_at"):
+                self._by_id.pop(key_id, None)
+                raise Unauthenticated(was_known=document is not None)
+            left_s = self._left_s(document, self._clock())
+            _make_room(self._by_id)
+            known = self._by_id[key_id] = (_caller_of(document), now_s + left_s)
+            self._note_use(document, self._clock())
+        return known[0]
 
     def knows(self, key: str) -> bool:
         """Return whether this key was found when it was last looked up here, be it one that is no longer valid."""
@@ -159,7 +177,7 @@ class KeyRing:
                 _make_room(self._no_longer_valid)
                 self._no_longer_valid[key_hash] = now_s + self._cache_s
             raise
-        caller = Caller(document["tenant"], document["role"], document["_id"], document.get("name"))
+        caller = _caller_of(document)
         self._remember(key_hash, caller, now_s + left_s)
         self._note_use(document, now)
         return caller
@@ -204,7 +222,11 @@ class KeyRing:
             log.warning("The last use of key %s could not be stored: %s", key_id, type(error).__name__)
 
 
-def _make_room(remembered: dict[str, float]) -> None:
+def _caller_of(document: ApiKey) -> Caller:
+    return Caller(document["tenant"], document["role"], document["_id"], document.get("name"))
+
+
+def _make_room(remembered: dict[str, Any]) -> None:
     while len(remembered) >= CACHED_CALLERS_MAX:
         remembered.pop(next(iter(remembered)), None)
 

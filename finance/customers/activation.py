@@ -12,16 +12,17 @@ from finance.customers.model import Book, Customer, Status, as_of_version, form_
 from finance.customers.service import get_customer
 from finance.errors import Conflict
 from finance.once import Answer, request_hash, require_same_request
+from finance.said import said
 
 ACTION_BY_STATUS = {"active": "activated", "inactive": "deactivated"}
 
 
 class CustomerAlreadyInactive(Conflict):
-    detail_default = "This customer is deactivated already."
+    detail_default = said("This customer is deactivated already.")
 
 
 class CustomerAlreadyActive(Conflict):
-    detail_default = "This customer is active already."
+    detail_default = said("This customer is active already.")
 
 
 @dataclass(frozen=True)

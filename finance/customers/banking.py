@@ -6,12 +6,13 @@ from finance.asked import Asked
 from finance.customers.model import Book, Form
 from finance.errors import FieldError, Forbidden
 from finance.events import record_event
+from finance.said import said
 
 Account = Mapping[str, object]
 
 
 class BankDetailsProtected(Forbidden):
-    detail_default = "Only an accountant may change the bank accounts of a stored customer. Nothing was stored."
+    detail_default = said("Only an accountant may change the bank accounts of a stored customer. Nothing was stored.")
 
 
 def accounts_of(form: Form) -> list[Account]:
@@ -21,7 +22,7 @@ def accounts_of(form: Form) -> list[Account]:
 
 def require_unchanged(before: Form, after: Form) -> None:
     """Raise BankDetailsProtected, with a pointer to each account that isn't what is stored in its place."""
-    refused = [FieldError("must stay as it is stored.", pointer) for pointer in _differing(before, after)]
+    refused = [FieldError(said("must stay as it is stored."), pointer) for pointer in _differing(before, after)]
     if refused:
         raise BankDetailsProtected(errors=refused)
 

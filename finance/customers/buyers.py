@@ -9,6 +9,7 @@ from finance.customers.model import Book, Form, GstDetail, form_of, status_of
 from finance.customers.service import require_active
 from finance.errors import Invalid
 from finance.money import is_whole
+from finance.said import said
 
 _READ = ("status", "customer_name", "pan_number", "gst_details", "terms_conditions")
 
@@ -68,8 +69,10 @@ def _registration(form: Form, gstin: str | None) -> GstDetail | None:
         return next(iter(known.values())) if len(known) == 1 else None
     fitting = [row for number, row in known.items() if gstin in (number, mask(number))]
     if len(fitting) != 1:
-        several = "is masked, and more than one of the customer's ends so; write it in full."
-        raise Invalid.field("customer_gstin", several if fitting else "must be one of the customer's, in gst_details.")
+        several = said("is masked, and more than one of the customer's ends so; write it in full.")
+        raise Invalid.field(
+            "customer_gstin", several if fitting else said("must be one of the customer's, in gst_details.")
+        )
     return fitting[0]
 
 

@@ -7,14 +7,19 @@ from finance.customers import store
 from finance.customers.model import HISTORY_MAX, Book, Customer, Entry
 from finance.damaged import documents_in
 from finance.errors import Conflict, Unavailable
+from finance.said import said
 
 
 class CustomerErased(Conflict):
-    detail_default = "This customer was erased. Nothing of it can be changed any more, and its code is not given again."
+    detail_default = said(
+        "This customer was erased. Nothing of it can be changed any more, and its code is not given again."
+    )
 
 
 class CustomerBusy(Unavailable):
-    detail_default = "Others kept changing this customer, and nothing was changed by this request. A retry is safe."
+    detail_default = said(
+        "Others kept changing this customer, and nothing was changed by this request. A retry is safe."
+    )
 
 
 FAILURES = (store.CustomerHistoryFull, CustomerBusy, CustomerErased)  # what a change may meet

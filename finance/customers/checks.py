@@ -11,6 +11,8 @@ from email_validator import EmailNotValidError, validate_email
 from stdnum import iban
 from stdnum.exceptions import ValidationError as StdnumError
 
+from finance.said import said
+
 EMAIL_LENGTH_MAX = 254  # RFC 5321
 _SPACING = re.compile(r"[ -]")
 
@@ -34,31 +36,33 @@ _PERCENT = re.compile(r"\d{1,3}(\.\d{1,3})?", re.ASCII)
 
 
 def parse_pan(text: str) -> str:
-    return _parse(text, _PAN, "must be a PAN: five letters, four digits and a letter, such as AAPFU0939F.")
+    return _parse(text, _PAN, said("must be a PAN: five letters, four digits and a letter, such as AAPFU0939F."))
 
 
 def parse_tan(text: str) -> str:
-    return _parse(text, _TAN, "must be a TAN: four letters, five digits and a letter, such as DELA12345B.")
+    return _parse(text, _TAN, said("must be a TAN: four letters, five digits and a letter, such as DELA12345B."))
 
 
 def parse_ifsc(text: str) -> str:
-    return _parse(text, _IFSC, "must be an IFSC: four letters, a zero, six letters or digits, such as SBIN0000691.")
+    return _parse(
+        text, _IFSC, said("must be an IFSC: four letters, a zero, six letters or digits, such as SBIN0000691.")
+    )
 
 
 def parse_account_number(text: str) -> str:
-    return _parse(text, _ACCOUNT_NUMBER, "must be 5 to 34 digits or letters; spaces and hyphens don't count.")
+    return _parse(text, _ACCOUNT_NUMBER, said("must be 5 to 34 digits or letters; spaces and hyphens don't count."))
 
 
 def parse_hsn_sac(text: str) -> str:
-    return _parse(text, _HSN_SAC, "must be an HSN code of 2, 4, 6 or 8 digits or a SAC of 6.")
+    return _parse(text, _HSN_SAC, said("must be an HSN code of 2, 4, 6 or 8 digits or a SAC of 6."))
 
 
 def parse_gstin(text: str) -> str:
     gstin = _parse(text, re.compile(f"{_GSTIN.pattern}|{_GSTIN_BY_TAN.pattern}", re.ASCII), _GSTIN_HINT)
     if gstin[:2] not in _GST_STATES:
-        raise ValueError("must be a GSTIN, and begin with a state's code: 01 to 38, 97 or 99.")
+        raise ValueError(said("must be a GSTIN, and begin with a state's code: 01 to 38, 97 or 99."))
     if gstin[14] != gst_check_digit(gstin[:14]):
-        raise ValueError("must be a GSTIN; its last character (the check digit) does not fit the others.")
+        raise ValueError(said("must be a GSTIN; its last character (the check digit) does not fit the others."))
     return gstin
 
 
@@ -81,20 +85,20 @@ def parse_iban(text: str) -> str:
     try:
         return str(iban.validate(_compact(text)))
     except (StdnumError, ValueError):
-        raise ValueError("must be an IBAN, with the check digits and the length of its country.") from None
+        raise ValueError(said("must be an IBAN, with the check digits and the length of its country.")) from None
 
 
 def parse_email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError:
-        raise ValueError("must be an e-mail address, such as accounts@example.com.") from None
+        raise ValueError(said("must be an e-mail address, such as accounts@example.com.")) from None
 
 
 def parse_phone(text: str) -> str:
     if _PHONE.fullmatch(text.strip()) is None:
         raise ValueError(
-            "must be a telephone number of 6 to 30 digits, spaces and ( ) . / -, such as +91 22 2493 1234."
+            said("must be a telephone number of 6 to 30 digits, spaces and ( ) . / -, such as +91 22 2493 1234.")
         )
     return text.strip()
 
@@ -102,11 +106,11 @@ def parse_phone(text: str) -> str:
 def parse_percent(text: str) -> str:
     """Return a rate in percent without zeros that say nothing: "18.00" is "18"."""
     if _PERCENT.fullmatch(text) is None or Decimal(text) > 100:
-        raise ValueError('must be a percentage from 0 to 100 with at most 3 decimals, such as "18" or "0.25".')
+        raise ValueError(said('must be a percentage from 0 to 100 with at most 3 decimals, such as "18" or "0.25".'))
     return f"{Decimal(text).normalize():f}"
 
 
-_GSTIN_HINT = "must be a GSTIN of 15 characters, such as 29AAGCB7383J1Z4."
+_GSTIN_HINT = said("must be a GSTIN of 15 characters, such as 29AAGCB7383J1Z4.")
 
 
 def _parse(text: str, pattern: re.Pattern[str], hint: str) -> str:

@@ -15,6 +15,7 @@ from finance.customers.schemas import CustomerFormSchema
 from finance.edge.fields import AmountText, Checked, Choice, Flag, WholeNumber
 from finance.edge.hints import nearest, schema_of
 from finance.errors import FieldError, Invalid
+from finance.said import said
 from finance.tables.cells import Cell, Kind, UnreadableTable, problem_of
 
 SCHEMA = CustomerFormSchema()
@@ -37,7 +38,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Said:
+class Told:
     """What a row says: a value (or REMOVE) by column, and of what it says there are how many."""
 
     values: Mapping[Column, Any]
@@ -51,12 +52,18 @@ def parse_columns(names: Sequence[str]) -> dict[str, Column]:
         column = _parse_column(name)
         twin = next((other for other in columns.values() if _about(other) == _about(column)), None)
         if twin is not None:  # banking.iban is banking.1.iban
-            raise UnreadableTable(f"The columns {twin.name!r} and {name!r} are the same: keep one of them.")
+            raise UnreadableTable(
+                said(
+                    "The columns {first!r} and {second!r} are the same: keep one of them.", first=twin.name, second=name
+                )
+            )
         columns[name] = column
     if not any(name in columns for name in IDENTITIES):
         raise UnreadableTable(
-            "The column customer_name is missing (or customer_code, or pan_number, by which a customer is known): "
-            "the first line must name the columns."
+            said(
+                "The column customer_name is missing (or customer_code, or pan_number, by which a "
+                "customer is known): the first line must name the columns."
+            )
         )
     return columns
 
@@ -69,7 +76,7 @@ def column_names() -> Iterator[str]:
         yield from (name,) if part is None else (f"{name}{place}.{member}" for member in part.fields)
 
 
-def parse_cells(cells: Mapping[str, Cell], columns: Mapping[str, Column]) -> Said:
+def parse_cells(cells: Mapping[str, Cell], columns: Mapping[str, Column]) -> Told:
     """Return what a row says; raises Invalid with each cell that can't be what was meant."""
     values: dict[Column, Any] = {}
     counts: dict[str, int] = {}
@@ -84,10 +91,10 @@ def parse_cells(cells: Mapping[str, Cell], columns: Mapping[str, Column]) -> Sai
             else:
                 values[column] = _value(column, cell)
         except ValueError as error:
-            refused.append(FieldError(f"{name} {error}"))
+            refused.append(FieldError(said("{name} {problem}", name=name, problem=error.args[0])))
     if refused:
         raise Invalid(errors=refused)
-    return Said(values, counts)
+    return Told(values, counts)
 
 
 def _value(column: Column, cell: Cell) -> Any:
@@ -100,7 +107,9 @@ def _value(column: Column, cell: Cell) -> Any:
     if text.lower() == REMOVE:
         return REMOVE
     if declared is None:
-        raise ValueError(f"takes only {REMOVE}, which removes all of it; its fields have columns of their own.")
+        raise ValueError(
+            said("takes only {mark}, which removes all of it; its fields have columns of their own.", mark=REMOVE)
+        )
     if isinstance(declared, Flag):
         return text.lower() in _TRUE if text.lower() in (*_TRUE, *_FALSE) else text
     if isinstance(declared, WholeNumber) and re.fullmatch(r"\d{1,9}", text, re.ASCII):
@@ -129,7 +138,7 @@ def _kinds(declared: Any) -> tuple[Kind, ...]:
 def _count(cell: Cell) -> int:
     text = cell.text.strip()
     if problem_of(cell, "number") or not re.fullmatch(r"\d{1,6}", text, re.ASCII):
-        raise ValueError("must be how many there are, a whole number.")
+        raise ValueError(said("must be how many there are, a whole number."))
     return int(text)
 
 
@@ -158,5 +167,17 @@ def _about(column: Column) -> tuple[str, int | None, str | None]:
 
 def _no_such(name: str) -> UnreadableTable:
     meant = nearest(re.sub(r"\.\d+", "", name), [re.sub(r"\.\d+", "", known) for known in column_names()])
-    said = f"did you mean {meant}?" if meant else "is it the first line that names them?"
-    return UnreadableTable(f"There is no column {name[:60]!r}; {said} docs/customers.md has their names.")
+    if meant:
+        return UnreadableTable(
+            said(
+                "There is no column {name!r}; did you mean {meant}? docs/customers.md has their names.",
+                name=name[:60],
+                meant=meant,
+            )
+        )
+    return UnreadableTable(
+        said(
+            "There is no column {name!r}; is it the first line that names them? docs/customers.md has their names.",
+            name=name[:60],
+        )
+    )

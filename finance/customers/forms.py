@@ -8,6 +8,7 @@ from finance.customers.masking import is_masked, map_secrets, mask, masked, secr
 from finance.customers.model import Form
 from finance.encryption import FieldCipher
 from finance.errors import FieldError, Invalid
+from finance.said import said
 
 _ROWS_WITH_SECRETS = ("gst_details", "banking")
 Row = Mapping[str, object]
@@ -28,7 +29,9 @@ def unmask(form: Form, stored: Form) -> Form:
         fitting = [whole for known_name, whole in known if known_name == name and mask(whole) == text]
         if len(fitting) == 1:
             return fitting[0]
-        refused.append(FieldError("is masked, and it is not clear what it stands for; write it in full.", pointer))
+        refused.append(
+            FieldError(said("is masked, and it is not clear what it stands for; write it in full."), pointer)
+        )
         return text
 
     unmasked = map_secrets(_with_rows_as_stored(form, stored), in_full)
@@ -72,9 +75,12 @@ def require_consistent(form: Form) -> None:
         holder, owner, name = (pan, pan_in_gstin(gstin), "PAN") if pan_in_gstin(gstin) else (tan, gstin[2:12], "TAN")
         problem = None
         if gstin in seen:
-            problem = "stands twice; name each GSTIN once."
+            problem = said("stands twice; name each GSTIN once.")
         elif holder is not None and owner != holder:
-            problem = f"belongs to another {name} than the customer's: its characters 3 to 12 are the holder's {name}."
+            problem = said(
+                "belongs to another {name} than the customer's: its characters 3 to 12 are the holder's {name}.",
+                name=name,
+            )
         if problem:
             refused.append(FieldError(problem, f"/gst_details/{place}/gstin"))
         seen.add(gstin)

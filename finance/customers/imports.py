@@ -16,13 +16,15 @@ from finance.asked import Asked
 from finance.contention import until_unchanged_meanwhile
 from finance.customers import codes, merging, saving, store
 from finance.customers.changes import CustomerBusy
-from finance.customers.columns import REMOVE, SCHEMA, Column, Said, parse_cells
+from finance.customers.columns import REMOVE, SCHEMA, Column, Told, parse_cells
 from finance.customers.forms import unmask
 from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.masking import is_masked
 from finance.customers.model import Book, Customer, Form, form_of, identities_of
 from finance.customers.seen import Seen
+from finance.edge.hints import in_our_words
 from finance.errors import Conflict, Invalid
+from finance.said import said
 from finance.tables.reading import Row
 
 Verdict = Literal["created", "updated", "unchanged", "refused"]
@@ -53,8 +55,8 @@ def import_rows(
         except ValidationError as error:
             yield RowVerdict(row.line, "refused", problems=tuple(_problems(error.messages_dict)))
         except (Invalid, Conflict, CustomerBusy) as error:
-            details = [f"{_dotted(e.pointer)} {e.detail}".strip() for e in error.errors] or [error.detail]
-            yield RowVerdict(row.line, "refused", problems=tuple(details))
+            problems = [_problem(_dotted(e.pointer), e.detail) for e in error.errors] or [error.detail]
+            yield RowVerdict(row.line, "refused", problems=tuple(problems))
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,14 @@ class _Identity:
 
 def _import_row(run: _Run, row: Row, columns: Mapping[str, Column]) -> RowVerdict:
     if row.problem:
-        raise Invalid(row.problem[0].upper() + row.problem[1:])
-    said = parse_cells(row.cells, columns)
-    identity = _identity_of(said)
-    notes = tuple(merging.left_behind(said))
+        raise Invalid(said("The row {problem}", problem=row.problem))
+    told = parse_cells(row.cells, columns)
+    identity = _identity_of(told)
+    notes = tuple(merging.left_behind(told))
 
     def judge(stored: Customer | None) -> tuple[Form, list[str]]:
         before = form_of(stored)
-        after, is_unchanged = merging.form_after(before, said)
+        after, is_unchanged = merging.form_after(before, told)
         form = before if is_unchanged else unmask(form_of(after), before)
         _require_once(run, row.line, identity, stored, form)
         return form, merging.changed_fields(before, form)
@@ -149,11 +151,13 @@ def _save(run: _Run, identity: _Identity, stored: Customer | None, form: Form, f
     return saving.save_as_known(book, asked, stored=stored, form=form, new=new, confirmed=confirmed)
 
 
-def _identity_of(said: Said) -> _Identity:
+def _identity_of(told: Told) -> _Identity:
     """Return by what a row is known; raises Invalid, or ValidationError where it has none that can be right."""
-    values = {column.part: value for column, value in said.values.items() if column.field is None}
+    values = {column.part: value for column, value in told.values.items() if column.field is None}
     if REMOVE in (values.get("customer_code"), values.get("customer_name")):
-        raise Invalid(f"customer_code and customer_name can't be removed: {REMOVE} is for the other fields.")
+        raise Invalid(
+            said("customer_code and customer_name can't be removed: {mark} is for the other fields.", mark=REMOVE)
+        )
     for name in ("customer_code", "pan_number", "customer_name"):
         text = values.get(name)
         if text is None or text == REMOVE:
@@ -161,12 +165,12 @@ def _identity_of(said: Said) -> _Identity:
         try:
             known: str = SCHEMA.fields[name].deserialize(text)
         except ValidationError:
-            merging.load(merging.merged({}, said))  # so that all that is wrong with the row is told at once
+            merging.load(merging.merged({}, told))  # so that all that is wrong with the row is told at once
             raise
         if name == "pan_number" and is_masked(known):
-            raise Invalid("pan_number is masked; write it in full, or name the customer_code.")
+            raise Invalid(said("pan_number is masked; write it in full, or name the customer_code."))
         return _Identity(name, known)
-    raise Invalid("Needs a customer_name, or the customer_code or pan_number of a customer.")
+    raise Invalid(said("Needs a customer_name, or the customer_code or pan_number of a customer."))
 
 
 def _find_stored(run: _Run, identity: _Identity) -> Customer | None:
@@ -178,7 +182,7 @@ def _find_stored(run: _Run, identity: _Identity) -> Customer | None:
     found = store.find_codes(run.book, tenant=tenant, identity=sought, codes_max=_ALIKE_MAX)
     candidates = [code for code, status in found if status == "active"] or [code for code, _status in found]
     if len(candidates) > 1:
-        raise Invalid(f"More than one customer has this {identity.field}: name the customer_code.")
+        raise Invalid(said("More than one customer has this {name}: name the customer_code.", name=identity.field))
     return store.find_customer(run.book, tenant=tenant, customer_code=candidates[0]) if candidates else None
 
 
@@ -212,4 +216,8 @@ def _problems(messages: Any, path: str = "") -> Iterator[str]:
         for message in messages:
             yield from _problems(message, path)
     else:
-        yield f"{path} {messages}"
+        yield _problem(path, in_our_words(messages))
+
+
+def _problem(column: str, problem: str) -> str:
+    return said("{name} {problem}", name=column, problem=problem) if column else problem

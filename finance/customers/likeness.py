@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from finance.customers import store
 from finance.customers.model import Book, Customer, form_of, identities_of
 from finance.errors import Conflict, FieldError
+from finance.said import said
 
 
 class PossibleDuplicateCustomer(Conflict):
-    detail_default = "Another active customer has the same PAN or GSTIN."
+    detail_default = said("Another active customer has the same PAN or GSTIN.")
     extra_members = {"duplicate_of": "The code of the customer that has it."}
 
     @classmethod
@@ -16,10 +17,13 @@ class PossibleDuplicateCustomer(Conflict):
         """Return the refusal that names the other customer's code and points to what the two share."""
         code, shared = other["customer_code"], identities_of(form_of(other))
         return cls(
-            f"Customer {code} has the same PAN or GSTIN. If this is another customer all the same, send it again "
-            "with ?confirm_duplicate=true.",
+            said(
+                "Customer {code} has the same PAN or GSTIN. If this is another customer all the same, "
+                "send it again with ?confirm_duplicate=true.",
+                code=code,
+            ),
             errors=[
-                FieldError(f"is that of customer {code}.", pointer=pointer)
+                FieldError(said("is that of customer {code}.", code=code), pointer=pointer)
                 for identity, pointer in identities.items()
                 if identity in shared
             ],

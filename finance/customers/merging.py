@@ -3,28 +3,31 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from finance.customers.columns import LISTS, OTHERS_COUNTED, REMOVE, SCHEMA, Column, Said
+from finance.customers.columns import LISTS, OTHERS_COUNTED, REMOVE, SCHEMA, Column, Told
 from finance.customers.model import Form, PostedForm, form_of
 from finance.errors import FieldError, Invalid
 from finance.money import shown_amount
+from finance.said import said
 
+_ONE_TAKEN = said("{taken} of its {count} {name} is taken: there is no place for more.")
+_SOME_TAKEN = said("{taken} of its {count} {name} are taken: there is no place for more.")
 _AMOUNTS = ("unit_price", "credit_limit")
 
 
-def form_after(stored: Form, said: Said) -> tuple[PostedForm, bool]:
+def form_after(stored: Form, told: Told) -> tuple[PostedForm, bool]:
     """Return the form after the row, and whether it is as it was. Raises ValidationError, Invalid."""
-    posted = merged(stored, said)
+    posted = merged(stored, told)
     if stored and _flat(posted) == _flat(as_posted(stored)):
         return cast(PostedForm, stored), True  # also of a customer that could not be saved as it is
     loaded = load(posted)
     return loaded, bool(stored) and not changed_fields(stored, form_of(loaded))
 
 
-def merged(stored: Form, said: Said) -> PostedForm:
+def merged(stored: Form, told: Told) -> PostedForm:
     """Return the form that results, as it is posted; what the row doesn't name stays. Raises Invalid."""
     form: dict[str, Any] = as_posted(stored)
     lists = {name: dict(enumerate(form.pop(name, []), start=1)) for name in LISTS}
-    for column, value in sorted(said.values.items(), key=_wholes_first):
+    for column, value in sorted(told.values.items(), key=_wholes_first):
         if column.part in lists:
             _say_of_list(lists[column.part], column, value)
         elif column.field is None:
@@ -32,7 +35,7 @@ def merged(stored: Form, said: Said) -> PostedForm:
         else:
             _say(form.setdefault(column.part, {}), column.field, value)
     _require_no_holes(lists)
-    _require_counted(said)
+    _require_counted(told)
     return cast(PostedForm, form | {name: [*items.values()] for name, items in lists.items()})
 
 
@@ -42,9 +45,9 @@ def load(posted: PostedForm) -> PostedForm:
     return loaded
 
 
-def left_behind(said: Said) -> list[str]:
+def left_behind(told: Told) -> list[str]:
     """Return a sentence for what an older system has more of than there is a place for here."""
-    columns = said.values
+    columns = told.values
     taken = {
         "contacts": int(
             any(column.part in ("contact_person", "email_address", "contact_number") for column in columns)
@@ -52,11 +55,9 @@ def left_behind(said: Said) -> list[str]:
         "addresses": len({column.place for column in columns if column.part == "gst_details"}),
     }
     return [
-        f"{taken[name]} of its {said.counts[name]} {name} is taken: there is no place for more."
-        if taken[name] == 1
-        else f"{taken[name]} of its {said.counts[name]} {name} are taken: there is no place for more."
+        (_ONE_TAKEN if taken[name] == 1 else _SOME_TAKEN).format(taken=taken[name], count=told.counts[name], name=name)
         for name in OTHERS_COUNTED
-        if said.counts.get(name, 0) > taken[name]
+        if told.counts.get(name, 0) > taken[name]
     ]
 
 
@@ -87,9 +88,9 @@ def _posted(value: Any) -> Any:
     return posted | {name: amount for name, amount in amounts.items() if amount is not None}
 
 
-def _wholes_first(said: tuple[Column, Any]) -> tuple[bool, bool]:
+def _wholes_first(told: tuple[Column, Any]) -> tuple[bool, bool]:
     """A part as a whole, then a place: `banking` removed beside `banking.1.iban` says that there is this one alone."""
-    column, _value = said
+    column, _value = told
     return column.field is not None, column.place is not None
 
 
@@ -118,22 +119,32 @@ def _require_no_holes(lists: dict[str, dict[int, dict[str, Any]]]) -> None:
         holes = set(range(1, max(items, default=0))) - items.keys()
         if holes:
             after = min(place for place in items if place > min(holes))
-            said = (
-                f"{name}.{after} has no {name}.{min(holes)} before it: fill the places from 1 on, and remove the last."
+            told = said(
+                "{name}.{after} has no {name}.{place} before it: fill the places from 1 on, and remove the last.",
+                name=name,
+                after=after,
+                place=min(holes),
             )
-            refused.append(FieldError(said))
+            refused.append(FieldError(told))
         lists[name] = dict(sorted(items.items()))
     if refused:
         raise Invalid(errors=refused)
 
 
-def _require_counted(said: Said) -> None:
+def _require_counted(told: Told) -> None:
     """Raise Invalid where the file says that there are more than the row names."""
-    named = {name: {column.place for column in said.values if column.part == name and column.field} for name in LISTS}
+    named = {name: {column.place for column in told.values if column.part == name and column.field} for name in LISTS}
     refused = [
-        FieldError(f"{name}.count is {said.counts[name]} and the row has {len(places)}: add columns for the others.")
+        FieldError(
+            said(
+                "{name}.count is {count} and the row has {places}: add columns for the others.",
+                name=name,
+                count=told.counts[name],
+                places=len(places),
+            )
+        )
         for name, places in named.items()
-        if said.counts.get(name, len(places)) != len(places)
+        if told.counts.get(name, len(places)) != len(places)
     ]
     if refused:
         raise Invalid(errors=refused)

@@ -21,13 +21,14 @@ from finance.database import Db
 from finance.encryption import FieldCipher
 from finance.history import as_of
 from finance.numbering.series import Series
+from finance.said import said
 from finance.text import fold, words_of
 
 KIND = "customer"
 CODE_PREFIX = "CUST-"
 CODE_DIGITS_MIN = 6
 CODE = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,39}", re.ASCII)
-CODE_HINT = "must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit."
+CODE_HINT = said("must be 1 to 40 of A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit.")
 GST_DETAILS_MAX = 50
 PRODUCTS_SERVICES_MAX = 100
 BANKING_MAX = 20

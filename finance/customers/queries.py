@@ -10,6 +10,7 @@ from finance.customers.model import SORTS, STATUSES
 from finance.customers.schemas import CustomerCode
 from finance.edge.fields import Checked, Choice, Count, PageCursor, Text, WholeNumber
 from finance.edge.filters import OF_EXPORTS, OF_LISTS, NameSearch
+from finance.said import said
 from finance.text import fold
 
 PAGE_SIZE = 50
@@ -48,7 +49,7 @@ class CustomerListSchema(CustomerFiltersSchema):
 
     @pre_load
     def _refuse_numbers(self, query: Mapping[str, str], **kwargs: object) -> Mapping[str, str]:
-        hint = "must not stand in an address: send it in the body of POST /customers/search."
+        hint = said("must not stand in an address: send it in the body of POST /customers/search.")
         refused = {name: [hint] for name in IN_A_BODY_ONLY if name in query}
         if refused:
             raise ValidationError(refused)

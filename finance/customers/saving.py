@@ -23,6 +23,7 @@ from finance.customers.model import (
     status_of,
 )
 from finance.errors import Invalid
+from finance.said import said
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def _code_of(posted: PostedForm, customer_code: str) -> str:
     if code is None:
         raise Invalid.parameter("customer_code", CODE_HINT)
     if posted.get("customer_code", code) != code:
-        raise Invalid.field("customer_code", "must be the code in the address, or be left out: codes never change.")
+        raise Invalid.field(
+            "customer_code", said("must be the code in the address, or be left out: codes never change.")
+        )
     return code
 
 

@@ -37,6 +37,7 @@ from finance.edge.hints import given_by_server
 from finance.edge.items import Items
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, parse_amount, shown_amount
+from finance.said import said
 
 PAYMENT_TERMS_DAYS_MAX = 3_650
 _WHEN_AND_BY = ("created_at", "created_by", "updated_at", "updated_by")
@@ -101,7 +102,7 @@ class BankingSchema(Schema):
     @validates_schema(skip_on_field_errors=True)
     def _check_account(self, data: Mapping[str, Any], **kwargs: object) -> None:
         if data.get("account_number") is None and data.get("iban") is None:
-            raise ValidationError({"account_number": ["is required where there is no iban."]})
+            raise ValidationError({"account_number": [said("is required where there is no iban.")]})
 
 
 class TermsConditionsSchema(Schema):
@@ -120,7 +121,7 @@ class CustomerFormSchema(Schema):
 
     fixed = {
         **given_by_server("id", "status_reason", "version", "history", *_WHEN_AND_BY),
-        "status": "is set by POST /customers/{customer_code}/deactivate and …/activate; leave it out.",
+        "status": said("is set by POST /customers/{customer_code}/deactivate and …/activate; leave it out."),
     }
     customer_code = CustomerCode(allow_none=True, metadata={"description": "Default: the next CUST-000123."})
     customer_name = Text(200, required=True)
@@ -139,7 +140,7 @@ class CustomerFormSchema(Schema):
     def _check_primary(self, data: Mapping[str, Any], **kwargs: object) -> None:
         primary = [place for place, account in enumerate(data.get("banking") or []) if account["primary"]]
         if len(primary) > 1:
-            raise ValidationError({"banking": {primary[1]: {"primary": ["must be true for one account only."]}}})
+            raise ValidationError({"banking": {primary[1]: {"primary": [said("must be true for one account only.")]}}})
 
     @post_load
     def _to_form(self, data: dict[str, Any], **kwargs: object) -> dict[str, Any]:
@@ -263,7 +264,7 @@ def _check_amount(data: Mapping[str, Any], name: str) -> None:
     if amount is None:
         return
     if currency is None:
-        raise ValidationError({"currency": [f"is required beside {name}."]})
+        raise ValidationError({"currency": [said("is required beside {name}.", name=name)]})
     if currency not in DECIMALS_BY_CURRENCY:
         return  # reported for its own field
     try:

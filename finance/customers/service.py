@@ -31,25 +31,26 @@ from finance.numbering.drafts import NumbersExhausted
 from finance.numbering.issue import ATTEMPTS_MAX
 from finance.once import Answer, first_result, request_hash, require_same_request
 from finance.paging import Page, PageWanted, every_page
+from finance.said import said
 
 EXPORT_PAGE_SIZE = 500
 ANY_CUSTOMER = "search"  # what an event is about that concerns no customer in particular; codes are in capitals
 
 
 class CustomerNotFound(NotFound):
-    detail_default = "There is no customer with this code."
-    named_like = "the code of a customer, such as CUST-000123"
+    detail_default = said("There is no customer with this code.")
+    named_like = said("the code of a customer, such as CUST-000123")
 
 
 class CustomerCodeTaken(Conflict):
-    detail_default = "This customer code already exists."
+    detail_default = said("This customer code already exists.")
     extra_members = {"suggested_code": "A fresh code, kept for this form."}
 
 
 _REFUSAL_BY_STATUS: Mapping[Status | None, str] = {
-    None: "no customer has this code.",
-    "erased": "is that of a customer that was erased.",
-    "inactive": "the customer of this code is deactivated.",
+    None: said("no customer has this code."),
+    "erased": said("is that of a customer that was erased."),
+    "inactive": said("the customer of this code is deactivated."),
 }
 
 

@@ -32,6 +32,7 @@ from finance.numbering.documents import read_back
 from finance.numbering.drafts import NotStored
 from finance.once import RefusedByForeignIndex
 from finance.paging import Page, PageWanted, page_queries, take_page
+from finance.said import said
 from finance.text import beginning, fold
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ _NOT_LISTED = {"history": False, "request_hash": False, "identity_claims": False
 
 
 class CustomerHistoryFull(Conflict):
-    detail_default = "This customer was changed so often that no further change can be recorded."
+    detail_default = said("This customer was changed so often that no further change can be recorded.")
 
 
 @dataclass(frozen=True)

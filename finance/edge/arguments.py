@@ -13,6 +13,7 @@ from finance.edge.bodies import read_json_object
 from finance.edge.items import ERRORS_MAX
 from finance.edge.loading import Loader
 from finance.errors import FieldError, Invalid
+from finance.said import said
 
 PARAMETERS_MAX = 100  # of one query: more than any of ours has
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_/]{0,99}", re.ASCII)
@@ -52,10 +53,17 @@ def read_query() -> dict[str, str]:
     args = request.args
     if len(args) > PARAMETERS_MAX:
         name = next(itertools.islice(args, PARAMETERS_MAX, None))
-        raise Invalid(errors=[parameter_error(name, f"is one too many: {PARAMETERS_MAX} parameters are the most.")])
+        raise Invalid(
+            errors=[
+                parameter_error(
+                    name,
+                    said("is one too many: {most} parameters are the most.", most=PARAMETERS_MAX),
+                )
+            ]
+        )
     for name, values in args.lists():
         if len(values) > 1:
-            raise Invalid(errors=[parameter_error(name, "must be given once; send a request for each value.")])
+            raise Invalid(errors=[parameter_error(name, said("must be given once; send a request for each value."))])
     taken = g.get("taken_parameters", ())
     return {name: value for name, value in args.items() if name not in taken} if taken else args.to_dict()
 
@@ -63,7 +71,7 @@ def read_query() -> dict[str, str]:
 def refuse(error: ValidationError, schema: Schema, *, location: str) -> NoReturn:
     """Raise Invalid with what is wrong, each with its pointer or parameter."""
     in_body = location == "json"
-    kind = "field" if in_body else "parameter"
+    kind = hints.FIELD if in_body else hints.PARAMETER
     found = itertools.islice(_flatten(error.messages, "", schema, kind), ERRORS_MAX)
     errors = [_body_error(*each) if in_body else _query_error(*each) for each in found]
     raise Invalid(_detail_of(errors), errors=errors)
@@ -74,7 +82,7 @@ def _detail_of(errors: list[FieldError]) -> str | None:
     if len(errors) > 1:
         return None
     name = (errors[0].pointer or errors[0].parameter or "").removeprefix("/")
-    return f"{name}: {errors[0].detail}" if _PLAIN_NAME.fullmatch(name) else None
+    return said("{name}: {detail}", name=name, detail=errors[0].detail) if _PLAIN_NAME.fullmatch(name) else None
 
 
 def _body_error(pointer: str, detail: str) -> FieldError:
@@ -84,7 +92,7 @@ def _body_error(pointer: str, detail: str) -> FieldError:
 def _query_error(pointer: str, detail: str) -> FieldError:
     name = pointer.removeprefix("/")
     if hints.are_several(request.args.get(name, "")):
-        detail += " A filter takes one value; send a request for each."
+        detail = said("{detail} A filter takes one value; send a request for each.", detail=detail)
     return parameter_error(name, detail)
 
 

@@ -12,6 +12,7 @@ from marshmallow import Schema
 
 from finance.edge.arguments import Arguments, parameter_error
 from finance.errors import Invalid
+from finance.said import said
 
 View = Callable[..., Any]
 Decorator = Callable[[View], Any]
@@ -86,7 +87,7 @@ def _without_query(view: Callable[..., Any]) -> Callable[..., Any]:
     def checked(*args: Any, **kwargs: Any) -> Any:
         if request.query_string:
             name = next(iter(request.args), "")
-            raise Invalid(errors=[parameter_error(name, "is not a parameter of this operation; it takes none.")])
+            raise Invalid(errors=[parameter_error(name, said("is not a parameter of this operation; it takes none."))])
         return view(*args, **kwargs)
 
     return checked

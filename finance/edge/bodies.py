@@ -16,6 +16,7 @@ from flask import Request, request
 
 from finance.edge.waiting import receiving
 from finance.errors import FieldError, FinanceError, Invalid, NotParseable
+from finance.said import said
 
 NESTING_MAX = 32
 MEMBERS_MAX = 100  # of one object: more than any of ours has
@@ -24,15 +25,15 @@ _AS_MOST_WRITE_IT = "application/json"
 
 
 class LengthRequired(FinanceError):
-    detail_default = "Send the body with a Content-Length; chunked bodies are not taken."
+    detail_default = said("Send the body with a Content-Length; chunked bodies are not taken.")
 
 
 class BodyTooLarge(FinanceError):
-    detail_default = "The body is too large."
+    detail_default = said("The body is too large.")
 
 
 class UnsupportedMediaType(FinanceError):
-    detail_default = "Send the body as application/json in UTF-8."
+    detail_default = said("Send the body as application/json in UTF-8.")
 
 
 def read_json_object() -> dict[str, Any]:
@@ -46,7 +47,9 @@ def read_json_object() -> dict[str, Any]:
 def require_object(body: Any) -> dict[str, Any]:
     """Return a body that is an object; raises Invalid."""
     if not isinstance(body, dict):
-        raise Invalid("The body must be a JSON object.", errors=[FieldError("must be a JSON object.", pointer="")])
+        raise Invalid(
+            said("The body must be a JSON object."), errors=[FieldError(said("must be a JSON object."), pointer="")]
+        )
     return body
 
 
@@ -60,16 +63,16 @@ def read_body(*, bytes_max: int | None = None) -> bytes:
     if environ.get("CONTENT_TYPE") != _AS_MOST_WRITE_IT and not _is_json(asked):
         raise UnsupportedMediaType
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() not in ("identity", ""):
-        raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+        raise UnsupportedMediaType(said("Send the body as it is, without a Content-Encoding."))
     length, length_max = asked.content_length, bytes_max or asked.max_content_length
     if length is None:
         raise LengthRequired
     if length_max is not None and length > length_max:
-        raise BodyTooLarge(f"The body must be at most {length_max} bytes.")
+        raise BodyTooLarge(said("The body must be at most {most} bytes.", most=length_max))
     with receiving():
         raw = _read(environ, length)
     if len(raw) != length:
-        raise NotParseable("The body ended before its Content-Length.")
+        raise NotParseable(said("The body ended before its Content-Length."))
     return raw
 
 
@@ -103,17 +106,23 @@ def as_text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise NotParseable("The body is not UTF-8.") from None
+        raise NotParseable(said("The body is not UTF-8.")) from None
 
 
 def not_json(text: str, error: json.JSONDecodeError) -> NotParseable:
     """Return what is said of a body that isn't JSON."""
     if not text.strip():
-        return NotParseable("The body is empty; send a JSON object.")
+        return NotParseable(said("The body is empty; send a JSON object."))
     if text.startswith("\ufeff"):
-        return NotParseable("The body begins with a byte order mark; send JSON in UTF-8 without one.")
-    where = f"at line {error.lineno}, column {error.colno}"
-    return NotParseable(f"The body is not JSON: {error.msg.removesuffix(' at')} {where}.")
+        return NotParseable(said("The body begins with a byte order mark; send JSON in UTF-8 without one."))
+    return NotParseable(
+        said(
+            "The body is not JSON: {reason} at line {line}, column {column}.",
+            reason=error.msg.removesuffix(" at"),
+            line=error.lineno,
+            column=error.colno,
+        )
+    )
 
 
 def parse_value(text: str, *, at: int = 0) -> tuple[Any, int]:
@@ -127,7 +136,7 @@ def parse_value(text: str, *, at: int = 0) -> tuple[Any, int]:
     except json.JSONDecodeError:
         raise
     except ValueError:  # an integer of thousands of digits
-        raise NotParseable("The body holds a number that is too long.") from None
+        raise NotParseable(said("The body holds a number that is too long.")) from None
     except RecursionError:  # hundreds of levels
         raise NotParseable(_TOO_DEEP) from None
     could_exceed = text.count("[", at, end) + text.count("{", at, end) > NESTING_MAX or (
@@ -157,13 +166,13 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for name, _value in pairs:
             if name in seen:
-                raise NotParseable(f"The member {name[:100]!r} stands twice in one object.")
+                raise NotParseable(said("The member {name!r} stands twice in one object.", name=name[:100]))
             seen.add(name)
     return result
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise NotParseable(f"{text} is not JSON.")
+    raise NotParseable(said("{text} is not JSON.", text=text))
 
 
 def _after_space(text: str, at: int) -> int:
@@ -171,7 +180,7 @@ def _after_space(text: str, at: int) -> int:
 
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
-_TOO_DEEP = f"The JSON is nested more than {NESTING_MAX} levels deep."
+_TOO_DEEP = said("The JSON is nested more than {most} levels deep.", most=NESTING_MAX)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 # An exponent that no Decimal can hold raises an ArithmeticError by default. Without that trap it is a NaN, which JSON
@@ -188,8 +197,8 @@ def _refuse_excess(value: Any) -> None:
     names = _names_to_excess(value, depth=1)
     if names is not None:
         pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in reversed(names))
-        problem = FieldError(f"must have at most {MEMBERS_MAX} members.", pointer=pointer)
-        raise Invalid("An object of the body has too many members.", errors=[problem])
+        problem = FieldError(said("must have at most {most} members.", most=MEMBERS_MAX), pointer=pointer)
+        raise Invalid(said("An object of the body has too many members."), errors=[problem])
 
 
 def _names_to_excess(value: Any, *, depth: int) -> list[str] | None:
@@ -214,7 +223,7 @@ def _names_to_excess(value: Any, *, depth: int) -> list[str] | None:
 def _refuse_unstorable_text(value: Any) -> None:
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
-            raise NotParseable("The body holds a NUL or half a surrogate pair.")
+            raise NotParseable(said("The body holds a NUL or half a surrogate pair."))
     elif isinstance(value, dict):
         for name, member in value.items():
             _refuse_unstorable_text(name)

@@ -8,6 +8,8 @@ Mongolian, Japanese names and emoji can't be written without them.
 
 import re
 
+from finance.said import said
+
 # Unicode Standard Annex 9 (bidirectional algorithm): the property Bidi_Control. The marks (U+061C, U+200E, U+200F) too:
 # "123", U+200F, "-456" shows as "123456-".
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -31,12 +33,16 @@ _IN_LINES = re.compile(
     rf"|(?P<direction>[{_DIRECTION_IN_LINES}])|(?P<none>[{_NO_CHARACTERS}])"
 )
 _REFUSED = {
-    "breaks": "must be a single line: character {place} is a line break ({code}).",
-    "control": "must not hold control characters: character {place} is {code}.",
-    "direction": "must not hold characters that turn the direction of writing: character {place} is {code}. "
-    "If it was pasted, type it instead.",
-    "invisible": "must not hold invisible characters: character {place} is {code}. If it was pasted, type it instead.",
-    "none": "must hold nothing but characters: character {place} is {code}, which is none.",
+    "breaks": said("must be a single line: character {place} is a line break ({code})."),
+    "control": said("must not hold control characters: character {place} is {code}."),
+    "direction": said(
+        "must not hold characters that turn the direction of writing: character {place} is "
+        "{code}. If it was pasted, type it instead."
+    ),
+    "invisible": said(
+        "must not hold invisible characters: character {place} is {code}. If it was pasted, type it instead."
+    ),
+    "none": said("must hold nothing but characters: character {place} is {code}, which is none."),
 }
 
 # As a class of a regular expression: white space, the property Default_Ignorable_Code_Point, the empty cell of braille.

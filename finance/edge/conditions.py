@@ -15,6 +15,7 @@ from flask import Response, request
 from finance.conditions import ALWAYS, ANY, Condition
 from finance.edge.replies import as_json, json_reply, not_modified
 from finance.errors import Invalid
+from finance.said import said
 
 DIGEST_BYTES = 16
 
@@ -106,5 +107,5 @@ def _tags_in(name: str, value: str, *, strong: bool = False) -> frozenset[str]:
         if tag is not None and not (strong and weak):
             tags.add(tag)
     if not count:
-        raise Invalid.parameter(name, 'must be * or entity tags in double quotes, as ETag has them: "0f3a9c".')
+        raise Invalid.parameter(name, said('must be * or entity tags in double quotes, as ETag has them: "0f3a9c".'))
     return frozenset(tags)

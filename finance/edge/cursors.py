@@ -8,6 +8,7 @@ import orjson
 from itsdangerous import BadData, URLSafeSerializer
 
 from finance.errors import Invalid
+from finance.said import said
 
 EXTENSION = "finance-cursors"  # under which the app keeps its Cursors
 
@@ -36,11 +37,12 @@ class Cursors:
         # Base64 can be written in several ways: a signature with a letter changed may still be read as the same.
         if content is None or signing.dumps(content) != cursor:
             raise Invalid.parameter(
-                "cursor", "must be the next_cursor of the page before, unchanged. Begin the list again without cursor."
+                "cursor",
+                said("must be the next_cursor of the page before, unchanged. Begin the list again without cursor."),
             )
         list_id, *position = content
         if list_id != _list_id(tenant, path, query):
-            raise Invalid.parameter("cursor", "belongs to a list with other filters or another sort.")
+            raise Invalid.parameter("cursor", said("belongs to a list with other filters or another sort."))
         return position
 
     def _signing(self) -> URLSafeSerializer:

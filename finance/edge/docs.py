@@ -43,7 +43,7 @@ _START = """SwaggerUIBundle({
 def create_pages(document: bytes) -> Blueprint:
     """Return the addresses of the document and of its pages; the entrances lead to the pages."""
     pages = Blueprint("docs", __name__)
-    for entrance in ("/", "/api/v1", "/api/v1/"):
+    for entrance in ("/api/v1", "/api/v1/"):
         pages.add_url_rule(entrance, endpoint="lead_to_docs", view_func=lead_to_docs)
 
     @pages.route("/api/v1/openapi.json")

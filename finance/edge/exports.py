@@ -24,6 +24,7 @@ from finance.edge.files.workbooks import ROWS_MAX, Evidence, write_workbook
 from finance.edge.openapi import LOCATION
 from finance.errors import TooManyRequests
 from finance.events import NotRecorded
+from finance.said import said
 
 __all__ = ["Columns", "Export", "Exports", "FileOptions", "Slots", "Table", "TooManyExports", "exported"]
 
@@ -37,7 +38,7 @@ CONTENT_TYPES = {"csv": "text/csv", "xlsx": XLSX_TYPE}
 
 
 class TooManyExports(TooManyRequests):
-    detail_default = "Too many files are being written now. Wait for those that you asked for, then try again."
+    detail_default = said("Too many files are being written now. Wait for those that you asked for, then try again.")
 
 
 class Slots:

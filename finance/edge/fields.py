@@ -12,6 +12,7 @@ from marshmallow import Schema, ValidationError, fields
 from finance.edge.characters import character_problem, is_blank
 from finance.edge.hints import Later, are_several, nearest
 from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, why_no_number
+from finance.said import Said, said
 from finance.text import holds_key
 
 CURSOR_LENGTH_MAX = 2000
@@ -22,7 +23,7 @@ _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _EXACT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 
-_REQUIRED: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
+_REQUIRED: dict[str, Any] = {"required": said("is required."), "null": said("must not be null.")}
 
 
 class AnswerSchema(Schema):
@@ -51,11 +52,17 @@ class Text(fields.String):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         length_min, length_max = self._lengths
         if not isinstance(value, str):
-            raise ValidationError("must be a text in double quotes.")
+            raise ValidationError(said("must be a text in double quotes."))
         if not length_min <= len(value) <= length_max:
-            raise ValidationError(f"must be {length_min} to {length_max} characters long.")
+            raise ValidationError(
+                said(
+                    "must be {length_min} to {length_max} characters long.",
+                    length_min=length_min,
+                    length_max=length_max,
+                )
+            )
         if length_min and is_blank(value):
-            raise ValidationError("must not be blank.")
+            raise ValidationError(said("must not be blank."))
         problem = character_problem(value, lines=self._lines)
         if problem is not None:
             raise ValidationError(problem)
@@ -68,7 +75,7 @@ class TextWithoutKey(Text):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if holds_key(text):
-            raise ValidationError("must not hold an API key: it is shown to everyone.")
+            raise ValidationError(said("must not hold an API key: it is shown to everyone."))
         return text
 
 
@@ -80,17 +87,20 @@ class PageCursor(Text):
 
 
 class Choice(fields.String):
-    """One of a few texts; an enumeration that has a name is one type of generated clients, wherever it stands."""
+    """One of a few texts; an enumeration that has a name is one type of generated clients, wherever it stands.
+
+    `right` is what a refusal says, without its full stop.
+    """
 
     def __init__(
-        self, choices: Sequence[str], *, name: str | None = None, hint: str | None = None, **kwargs: Any
+        self, choices: Sequence[str], *, name: str | None = None, right: Said | None = None, **kwargs: Any
     ) -> None:
         named = {"x-name": name} if name else {}
         kwargs.setdefault("metadata", {}).update(enum=list(choices), **named)
         super().__init__(error_messages=_REQUIRED, **kwargs)
         self._choices = tuple(choices)
         self._known = frozenset(choices)
-        self._hint = hint or f"must be one of: {', '.join(choices)}."
+        self._right = right or said("must be one of: {choices}", choices=", ".join(choices))
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str) or value not in self._known:
@@ -99,7 +109,9 @@ class Choice(fields.String):
 
     def _refusal(self, value: Any) -> str:
         meant = self._nearest(value) if isinstance(value, str) and not are_several(value) else None
-        return f"{self._hint[:-1]}; did you mean {meant}?" if meant else self._hint
+        if meant:
+            return said("{right}; did you mean {meant}?", right=self._right, meant=meant)
+        return said("{right}.", right=self._right)
 
     def _nearest(self, value: str) -> str | None:
         return nearest(value, self._choices)
@@ -112,7 +124,7 @@ class CurrencyCode(Choice):
         super().__init__(
             sorted(DECIMALS_BY_CURRENCY),
             name="Currency",
-            hint="must be an ISO 4217 code in capitals, such as EUR.",
+            right=said("must be an ISO 4217 code in capitals, such as EUR"),
             **kwargs,
         )
 
@@ -134,7 +146,7 @@ class AmountText(fields.String):
         written = _as_written(value)
         if isinstance(written, str):
             return written
-        raise ValidationError('must be an amount as a text of digits, such as "1250.50".')
+        raise ValidationError(said('must be an amount as a text of digits, such as "1250.50".'))
 
 
 class Day(fields.Date):
@@ -149,7 +161,7 @@ class Day(fields.Date):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        raise ValidationError("must be a day that exists, written YYYY-MM-DD.")
+        raise ValidationError(said("must be a day that exists, written YYYY-MM-DD."))
 
 
 class Instant(fields.DateTime):
@@ -165,7 +177,7 @@ class Instant(fields.DateTime):
                 return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
         except (ValueError, OverflowError):  # no such day, or none in UTC
             pass
-        raise ValidationError("must be an instant with Z or an offset, such as 2027-01-31T12:00:00Z.")
+        raise ValidationError(said("must be an instant with Z or an offset, such as 2027-01-31T12:00:00Z."))
 
 
 class InstantOrDay(Instant):
@@ -178,8 +190,10 @@ class InstantOrDay(Instant):
             return super()._deserialize(value, attr, data, **kwargs)
         except (ValueError, ValidationError):
             raise ValidationError(
-                "must be a day such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z "
-                "(the + of an offset is written %2B in an address)."
+                said(
+                    "must be a day such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z (the + of "
+                    "an offset is written %2B in an address)."
+                )
             ) from None
 
 
@@ -194,7 +208,9 @@ class Count(fields.Integer):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         smallest, largest = self._range
         if not _COUNT.fullmatch(str(value)) or not smallest <= int(value) <= largest:
-            raise ValidationError(f"must be a whole number from {smallest} to {largest}.")
+            raise ValidationError(
+                said("must be a whole number from {smallest} to {largest}.", smallest=smallest, largest=largest)
+            )
         return int(value)
 
 
@@ -209,8 +225,17 @@ class WholeNumber(fields.Integer):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         smallest, largest = self._range
         if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
-            quotes = " without quotes" if isinstance(value, str) else ""
-            raise ValidationError(f"must be a whole number from {smallest} to {largest}{quotes}.")
+            if isinstance(value, str):
+                raise ValidationError(
+                    said(
+                        "must be a whole number from {smallest} to {largest} without quotes.",
+                        smallest=smallest,
+                        largest=largest,
+                    )
+                )
+            raise ValidationError(
+                said("must be a whole number from {smallest} to {largest}.", smallest=smallest, largest=largest)
+            )
         return value
 
 
@@ -222,7 +247,7 @@ class Flag(fields.Boolean):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValidationError("must be true or false, without quotes.")
+            raise ValidationError(said("must be true or false, without quotes."))
         return value
 
 
@@ -241,7 +266,7 @@ class Checked(Text):
         try:
             return self._parse(text)
         except ValueError as refused:
-            raise ValidationError(str(refused)) from None
+            raise ValidationError(refused.args[0]) from None
 
 
 class ExactNumber(fields.String):
@@ -260,12 +285,16 @@ class ExactNumber(fields.String):
         if match is None:
             text = written if isinstance(written, str) else ""
             is_negative = text.startswith(MINUS_SIGNS)
-            raise ValidationError("must not be negative." if is_negative else why_no_number(text, example="12.5"))
+            raise ValidationError(said("must not be negative.") if is_negative else why_no_number(text, example="12.5"))
         major, minor = match[1].lstrip("0") or "0", (match[2] or "").rstrip("0")
         digits_max, decimals_max = self._limits
         if len(major) > digits_max or len(minor) > decimals_max:
             raise ValidationError(
-                f"must have at most {digits_max} digits before the point and {decimals_max} after it."
+                said(
+                    "must have at most {digits_max} digits before the point and {decimals_max} after it.",
+                    digits_max=digits_max,
+                    decimals_max=decimals_max,
+                )
             )
         return f"{major}.{minor}" if minor else major
 

@@ -6,12 +6,13 @@ from typing import Any
 from marshmallow import Schema, ValidationError, validates_schema
 
 from finance.edge.fields import Text
+from finance.said import said
 from finance.text import fold
 
-_PAGE = "is not a parameter here; a list goes on with cursor, which is the next_cursor of the page before."
-_SIZE = "is not a parameter here; limit says how many rows a page has."
-_ORDER = "is not a parameter here; sort says it, with - in front of it for the descending order."
-_WHOLE = "is not a parameter here; an export has every row of its filters."
+_PAGE = said("is not a parameter here; a list goes on with cursor, which is the next_cursor of the page before.")
+_SIZE = said("is not a parameter here; limit says how many rows a page has.")
+_ORDER = said("is not a parameter here; sort says it, with - in front of it for the descending order.")
+_WHOLE = said("is not a parameter here; an export has every row of its filters.")
 # What other services' lists are asked with.
 OF_LISTS = (
     dict.fromkeys(("page", "page_number", "offset", "skip", "after", "starting_after"), _PAGE)
@@ -27,7 +28,7 @@ class NameSearch(Text):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not fold(text):
-            raise ValidationError("must hold a letter, a digit or a sign, and not accents alone.")
+            raise ValidationError(said("must hold a letter, a digit or a sign, and not accents alone."))
         return text
 
 
@@ -42,4 +43,9 @@ class FiltersSchema(Schema):
         for name, first in data.items():
             other = f"{name.removesuffix('_from')}_to"
             if name.endswith("_from") and other in data and first > data[other]:
-                raise ValidationError({name: [f"must not be after {other}."], other: [f"must not be before {name}."]})
+                raise ValidationError(
+                    {
+                        name: [said("must not be after {other}.", other=other)],
+                        other: [said("must not be before {name}.", name=name)],
+                    }
+                )

@@ -20,7 +20,7 @@ from finance.errors import TooBusy
 
 access_log = logging.getLogger("finance.access")
 
-API = "/api/"
+PROBES = frozenset(("/healthz", "/readyz", "/metrics"))  # answered however many wait
 
 _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))  # a label must not grow without end
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -41,11 +41,13 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
         peer, forwarded_for = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         address = addresses.client_address(peer, forwarded_for, trusted_proxies)
         frame = g.frame = _Frame(request_id, address, database_deadline_s)
-        if not asked.path.startswith(API):
+        if asked.path in PROBES:
             return None
         if not asked.query_string.isascii():  # bytes as they are: read as if they had been quoted
             asked.query_string = quote(asked.query_string, safe=string.printable).encode()
-        place = Place(waiting, environ.get("HTTP_AUTHORIZATION", "").rpartition(" ")[2])
+        place = Place(
+            waiting, environ.get("HTTP_AUTHORIZATION", "").rpartition(" ")[2] or environ.get("HTTP_COOKIE", "")
+        )
         if not place.is_free():
             return _refuse(environ, waiting)
         place.take()

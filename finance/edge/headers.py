@@ -5,6 +5,7 @@ import re
 from flask import request
 
 from finance.errors import Invalid, NotParseable
+from finance.said import said
 
 # What the server sets in the environ (edge/worker.py): WSGI joins a header that stands twice with a comma, and a key
 # may hold one.
@@ -23,11 +24,11 @@ def idempotency_key() -> str | None:
     if value is None:
         return None
     if "IDEMPOTENCY-KEY" in environ.get(REPEATED_HEADERS, ()):
-        raise NotParseable("The header Idempotency-Key stands twice.")
+        raise NotParseable(said("The header Idempotency-Key stands twice."))
     if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
         value = value[1:-1]
     if _KEY.fullmatch(value) is None:
         raise Invalid.parameter(
-            "Idempotency-Key", "must be 1 to 255 visible ASCII characters, bare or between two double quotes."
+            "Idempotency-Key", said("must be 1 to 255 visible ASCII characters, bare or between two double quotes.")
         )
     return value

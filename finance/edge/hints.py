@@ -6,6 +6,8 @@ from difflib import SequenceMatcher
 
 from marshmallow import Schema, fields
 
+from finance.said import said
+
 NAME_COMPARED_MAX = 60  # nobody mistypes a name by so much; comparing costs its length
 NAME_SHOWN_MAX = 100
 LISTED_MAX = 20
@@ -17,11 +19,12 @@ UNKNOWN = [Schema().error_messages["unknown"]]  # what marshmallow says of a nam
 
 # What it says of a part that isn't one, in the words of our own fields.
 _OUR_WORDS = {
-    "Field may not be null.": "must not be null.",
-    "Invalid input type.": "must be an object.",
-    "Invalid type.": "must be a list of objects.",
-    "Not a valid list.": "must be a list.",
+    "Field may not be null.": said("must not be null."),
+    "Invalid input type.": said("must be an object."),
+    "Invalid type.": said("must be a list of objects."),
+    "Not a valid list.": said("must be a list."),
 }
+FIELD, PARAMETER = said("field"), said("parameter")  # what a name can be one of
 
 
 class Later:
@@ -29,10 +32,10 @@ class Later:
     100 are shown."""
 
     def __init__(self, say: Callable[[], str]) -> None:
-        self._say = say
+        self.say = say
 
     def __str__(self) -> str:
-        return self._say()
+        return self.say()
 
 
 def nearest(word: str, possible: Iterable[str]) -> str | None:
@@ -50,26 +53,26 @@ def nearest(word: str, possible: Iterable[str]) -> str | None:
 
 
 def unknown(word: str, possible: Collection[str], *, kind: str, fixed: Mapping[str, str] | None = None) -> str:
-    """Return what to say of a field or parameter (its `kind`) that isn't one here.
+    """Return what to say of a name that isn't one of a FIELD or PARAMETER (its `kind`) here.
 
     `fixed` has a sentence of its own for each name that is known, though not taken here.
     """
     if fixed and word in fixed:
         return fixed[word]
     if len(word) > NAME_SHOWN_MAX:
-        return f"holds a {kind} that is none here; its name has {len(word)} characters."
+        return said("holds a {kind} that is none here; its name has {length} characters.", kind=kind, length=len(word))
     meant = nearest(word, possible)
     if meant is not None:
-        return f"is not a {kind} here; did you mean {meant}?"
+        return said("is not a {kind} here; did you mean {meant}?", kind=kind, meant=meant)
     if 0 < len(possible) <= LISTED_MAX:
-        return f"is not a {kind} here; possible: {', '.join(possible)}."
-    return f"is not a {kind} here."
+        return said("is not a {kind} here; possible: {possible}.", kind=kind, possible=", ".join(possible))
+    return said("is not a {kind} here.", kind=kind)
 
 
 def given_by_server(*names: str) -> dict[str, str]:
     """Return the sentences for fields of an answer that are no part of what is posted, and for a key in the body."""
-    said = dict.fromkeys(names, "is given by the server; leave it out.")
-    return said | {"idempotency_key": "is sent as the header Idempotency-Key; leave it out."}
+    given: dict[str, str] = dict.fromkeys(names, said("is given by the server; leave it out."))
+    return given | {"idempotency_key": said("is sent as the header Idempotency-Key; leave it out.")}
 
 
 def are_several(text: str) -> bool:
@@ -79,8 +82,10 @@ def are_several(text: str) -> bool:
 
 def in_our_words(message: object) -> str:
     """Return a message as it is answered."""
-    said = str(message)
-    return _OUR_WORDS.get(said, said)
+    text = message.say() if isinstance(message, Later) else message
+    if not isinstance(text, str):
+        return str(text)
+    return _OUR_WORDS.get(text, text)
 
 
 def names_of(schema: Schema) -> dict[str, fields.Field]:

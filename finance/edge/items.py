@@ -5,9 +5,11 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
+from finance.said import said
+
 ERRORS_MAX = 100  # collected of one list, and shown of one request
 
-_REQUIRED: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
+_REQUIRED: dict[str, Any] = {"required": said("is required."), "null": said("must not be null.")}
 
 
 class Items(fields.List):
@@ -23,9 +25,15 @@ class Items(fields.List):
     def check_length(self, value: Any) -> None:
         """Raise ValidationError unless it is a list, and not too long or too short."""
         if not isinstance(value, list):
-            raise ValidationError("must be a list.")
+            raise ValidationError(said("must be a list."))
         if not self.length_min <= len(value) <= self.length_max:
-            raise ValidationError(f"must hold {self.length_min} to {self.length_max} items.")
+            raise ValidationError(
+                said(
+                    "must hold {length_min} to {length_max} items.",
+                    length_min=self.length_min,
+                    length_max=self.length_max,
+                )
+            )
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
         self.check_length(value)

@@ -20,6 +20,7 @@ from finance.edge.addresses import neighbourhood
 from finance.edge.look_ups import LookUps
 from finance.errors import TooManyRequests
 from finance.ownership import DatabaseNotOurs
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +34,9 @@ ClockS = Callable[[], float]
 
 
 class TooManyFailedKeys(TooManyRequests):
-    detail_default = (
-        "Too many requests with a wrong API key came from your address. Check the key, and wait for the seconds in "
-        "Retry-After."
+    detail_default = said(
+        "Too many requests with a wrong API key came from your address. Check the key, and wait "
+        "for the seconds in Retry-After."
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from finance.edge.characters import character_problem
+from finance.said import said
 
 METADATA_KEYS_MAX = 20
 METADATA_KEY_LENGTH_MAX = 40
@@ -25,9 +26,9 @@ class Metadata(fields.Dict):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):
-            raise ValidationError("must be an object of texts.")
+            raise ValidationError(said("must be an object of texts."))
         if len(value) > METADATA_KEYS_MAX:
-            raise ValidationError(f"must have at most {METADATA_KEYS_MAX} members.")
+            raise ValidationError(said("must have at most {most} members.", most=METADATA_KEYS_MAX))
         errors = {name: [problem] for name, text in value.items() if (problem := _metadata_problem(name, text))}
         if errors:
             raise ValidationError(errors)
@@ -36,14 +37,14 @@ class Metadata(fields.Dict):
 
 def _metadata_problem(name: str, text: Any) -> str | None:
     if not 1 <= len(name) <= METADATA_KEY_LENGTH_MAX:
-        return f"the name must be 1 to {METADATA_KEY_LENGTH_MAX} characters long."
+        return said("the name must be 1 to {most} characters long.", most=METADATA_KEY_LENGTH_MAX)
     if name.startswith("$"):
-        return "the name must not begin with $."
+        return said("the name must not begin with $.")
     problem = character_problem(name)
     if problem is not None:
-        return f"the name {problem}"
+        return said("the name {problem}", problem=problem)
     if not isinstance(text, str):
-        return "must be a text in double quotes."
+        return said("must be a text in double quotes.")
     if len(text) > METADATA_VALUE_LENGTH_MAX:
-        return f"must be at most {METADATA_VALUE_LENGTH_MAX} characters long."
+        return said("must be at most {most} characters long.", most=METADATA_VALUE_LENGTH_MAX)
     return character_problem(text, lines=True)

@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 from finance.edge.hints import nearest
+from finance.said import said
 
 _BASE = ("api", "v1")
 _OTHER_BASE = re.compile(r"api|v\d{1,3}", re.ASCII)
@@ -26,7 +27,7 @@ def nearest_address(path: str, *, other_than: Rule | None = None) -> str | None:
     rules = (
         rule
         for rule in current_app.url_map.iter_rules()
-        if other_than is None or len(rule.arguments) < len(other_than.arguments)
+        if rule.rule.startswith("/api/") and (other_than is None or len(rule.arguments) < len(other_than.arguments))
     )
     candidates = (rule for rule in rules if _is_near(_segments(rule), segments))
     best = min(candidates, key=lambda rule: len(rule.arguments), default=None)
@@ -40,7 +41,9 @@ def possible_above(path: str) -> str | None:
         rule, arguments = current_app.url_map.bind("").match(above, method="GET", return_rule=True)
     except HTTPException:  # nothing there either, or another way to write it
         return None
-    return f"{_shown(rule)} takes {possible_at(above, _methods_of(rule))}" if arguments else None
+    if not arguments:
+        return None
+    return said("{address} takes {possible}", address=_shown(rule), possible=possible_at(above, _methods_of(rule)))
 
 
 def methods_at(path: str) -> set[str]:
@@ -58,8 +61,12 @@ def possible_at(path: str, methods: Iterable[str]) -> str:
         if other.rule.startswith(f"{rule.rule}/")
         for method in sorted(_methods([other]))
     ]
-    more = ", and more: GET /api/v1/docs" if len(below) > BELOW_MAX else ""
-    return ", ".join(here) + (f", and below it {', '.join(below[:BELOW_MAX])}{more}" if below else "")
+    if not below:
+        return ", ".join(here)
+    template = said("{here}, and below it {below}")
+    if len(below) > BELOW_MAX:
+        template = said("{here}, and below it {below}, and more: GET /api/v1/docs")
+    return template.format(here=", ".join(here), below=", ".join(below[:BELOW_MAX]))
 
 
 def _is_near(rule: list[str], segments: list[str]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from finance import errors
@@ -20,16 +20,19 @@ from finance.edge.replies import Reply
 from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
 from finance.once import OutcomeUnknown
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
+AS_PAGE = "finance-problem-pages"  # what shows a problem as a page, where the address is a page's; None elsewhere
+
 
 class DatabaseUnavailable(errors.Unavailable):
-    detail_default = "The database did not answer in time. A retry is safe."
+    detail_default = said("The database did not answer in time. A retry is safe.")
 
 
 class InternalError(FinanceError):
-    detail_default = "Something failed here that should not. With the same Idempotency-Key a retry is safe."
+    detail_default = said("Something failed here that should not. With the same Idempotency-Key a retry is safe.")
 
 
 STATUS_BY_KIND: dict[type[FinanceError], int] = {
@@ -59,7 +62,13 @@ def problem(
     extra: Mapping[str, Any] | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Return a problem document (RFC 9457)."""
+    """Return a problem document (RFC 9457), or a page where one was asked for."""
+    show_page = current_app.extensions.get(AS_PAGE)
+    page: Response | None = show_page and show_page(
+        status, code=code, detail=detail, errors=errors, extra=extra, headers=headers
+    )
+    if page is not None:
+        return page
     body = {
         "type": "about:blank",
         "title": http.HTTPStatus(status).phrase,
@@ -102,22 +111,23 @@ def _word_problem(error: errors.NotFound) -> Response:
     """Return the problem of a number or code that isn't there: it may be a word, GET /customers/codes."""
     methods = nearby.methods_at(request.path)
     if methods and request.method not in methods:
-        detail = f"{error.detail} Possible at this address: {', '.join(sorted(methods))}."
-        return problem(405, code="method_not_allowed", detail=detail, headers=[("Allow", ", ".join(sorted(methods)))])
-    detail = _with_nearest_address(error.detail)
-    return problem(404, code=error.code, detail=detail, errors=error.errors, extra=error.extra)
+        possible = ", ".join(sorted(methods))
+        detail = said("{detail} Possible at this address: {possible}.", detail=error.detail, possible=possible)
+        return problem(405, code="method_not_allowed", detail=detail, headers=[("Allow", possible)])
+    nearest = _with_nearest_address(error.detail)
+    return problem(404, code=error.code, detail=nearest, errors=error.errors, extra=error.extra)
 
 
 def _nothing_here() -> str:
-    detail = "There is nothing at this address."
+    detail = said("There is nothing at this address.")
     led_on = _with_nearest_address(detail)
     above = nearby.possible_above(request.path) if led_on == detail else None
-    return led_on if above is None else f"{detail} {above}."
+    return led_on if above is None else said("{detail} {above}.", detail=detail, above=above)
 
 
 def _with_nearest_address(detail: str) -> str:
     meant = nearby.nearest_address(request.path, other_than=request.url_rule)
-    return detail if meant is None else f"{detail} Did you mean {meant}?"
+    return detail if meant is None else said("{detail} Did you mean {meant}?", detail=detail, meant=meant)
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -139,14 +149,16 @@ def _http_problem(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < 400:  # a redirect
         return error
     headers = [(k, v) for k, v in error.get_headers() if k.lower() != "content-type"]
+    detail: str
     if error.code == 404:
         detail = _nothing_here()
     elif isinstance(error, MethodNotAllowed) and error.valid_methods:
-        detail = f"This can't be done here. Possible: {nearby.possible_at(request.path, error.valid_methods)}."
+        possible = nearby.possible_at(request.path, error.valid_methods)
+        detail = said("This can't be done here. Possible: {possible}.", possible=possible)
     elif error.code == 400:  # what werkzeug says of it is about itself
-        detail = "This request can't be answered here: it asks for another protocol, or can't be understood."
+        detail = said("This request can't be answered here: it asks for another protocol, or can't be understood.")
     else:
-        detail = error.description or "The request could not be carried out."
+        detail = error.description or said("The request could not be carried out.")
     return problem(error.code, code=errors.wire_code(type(error)), detail=detail, headers=headers)
 
 

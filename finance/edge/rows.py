@@ -22,6 +22,7 @@ from finance.edge.items import ERRORS_MAX, Items, count_messages
 from finance.edge.loading import Loader
 from finance.edge.replies import Reply, as_json
 from finance.errors import Invalid, NotParseable
+from finance.said import said
 
 AT_ONCE = 8  # rows between two turns of the others: a quarter of a millisecond
 SMALL_BYTES = 32 * 1024  # a body that is read at once, as all others are
@@ -73,7 +74,7 @@ class Rows:
         body = require_object(parse_json(raw))
         if set(body) != {self._name}:
             unknown = {name: hints.UNKNOWN for name in body if name != self._name}
-            self._refuse(unknown or {self._name: ["is required."]})
+            self._refuse(unknown or {self._name: [said("is required.")]})
         self._check_length(body[self._name])
         return list(body[self._name])
 
@@ -82,7 +83,7 @@ class Rows:
         reader = _Reader(text)
         reader.take("{")
         if reader.sign() == "}":
-            self._refuse({self._name: ["is required."]})
+            self._refuse({self._name: [said("is required.")]})
         name = reader.name()
         if name != self._name:
             self._refuse({name: hints.UNKNOWN})
@@ -116,7 +117,7 @@ class Rows:
 
     def _refuse_second(self, name: str) -> NoReturn:
         if name == self._name:
-            raise NotParseable(f"The member {name!r} stands twice in one object.")
+            raise NotParseable(said("The member {name!r} stands twice in one object.", name=name))
         self._refuse({name: hints.UNKNOWN})
 
     def _check_length(self, value: Any) -> None:

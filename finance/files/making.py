@@ -24,13 +24,14 @@ from finance.errors import FinanceError
 from finance.files import service, store
 from finance.files.model import CHUNK_BYTES, SIGN_OF_LIFE_S, Export
 from finance.files.service import ExportFailed, TakenOver
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
 PAUSE_S = 0.001  # after each slice of rows: a request has several steps, and waits for a slice at each otherwise
 STEP_S = 8.0  # for one question to the database
-_BROKEN = "Something failed here that should not. Ask for it again."
-_NO_KEY = "The key that asked for it was revoked or has ended."
+_BROKEN = said("Something failed here that should not. Ask for it again.")
+_NO_KEY = said("The key that asked for it was revoked or has ended.")
 
 
 class Maker:

@@ -19,18 +19,21 @@ from finance.files.model import (
     Export,
     Wanted,
 )
+from finance.said import said
 
 RETRY_AFTER_S = 30
-_TOO_MANY = "Too many files are being made or kept for you. Fetch those that you asked for, then try again."
-_TOO_LARGE = f"The file would have more than {FILE_BYTES_MAX} bytes: narrow the filters, or take the CSV."
+_TOO_MANY = said("Too many files are being made or kept for you. Fetch those that you asked for, then try again.")
+_TOO_LARGE = said(
+    "The file would have more than {most} bytes: narrow the filters, or take the CSV.", most=FILE_BYTES_MAX
+)
 
 
 class ExportNotFound(NotFound):
-    detail_default = "There is no such file: it is kept for a day, for the key that asked for it."
+    detail_default = said("There is no such file: it is kept for a day, for the key that asked for it.")
 
 
 class ExportFailed(Conflict):
-    detail_default = "The file could not be made."
+    detail_default = said("The file could not be made.")
 
 
 class FileIncomplete(RuntimeError):

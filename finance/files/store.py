@@ -8,6 +8,7 @@ from pymongo.collection import Collection
 
 from finance.database import Db, Document
 from finance.files.model import ATTEMPTS_MAX, DEAD_AFTER_S, UNFINISHED, Chunk, Export
+from finance.said import said
 
 _IS_FREE: Document = {
     "$or": [
@@ -58,7 +59,11 @@ def claim_export(db: Db, *, holder: str) -> Export | None:
 
 def give_up_dead(db: Db) -> None:
     """Mark as failed what killed its process as often as it may."""
-    failed = {"status": "failed", "finished_at": "$$NOW", "failure": "It ended before it was done, several times."}
+    failed = {
+        "status": "failed",
+        "finished_at": "$$NOW",
+        "failure": said("It ended before it was done, several times."),
+    }
     _exports(db).update_many(
         {"status": {"$in": list(UNFINISHED)}, "attempts": {"$gte": ATTEMPTS_MAX}, "$expr": _IS_FREE}, [{"$set": failed}]
     )

@@ -1,8 +1,8 @@
 """The names of columns: those of the API, and the titles that our own exports give them in each language."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 from finance.customers import files as customer_files
 from finance.customers.columns import IDENTITIES, LISTS, column_names
@@ -11,6 +11,7 @@ from finance.imports.model import Kind
 from finance.payments import files as payment_files
 from finance.payments.mapping import METADATA, OURS, OWN_KEY
 from finance.payments.sources import without_zone
+from finance.said import said
 from finance.tables.cells import UnreadableTable
 from finance.text import fold
 from finance.wording import LANGUAGES, column_title
@@ -94,17 +95,29 @@ def _require_once(ours: Mapping[str, str]) -> None:
     by_ours: dict[str, str] = {}
     for theirs, name in ours.items():
         if name in by_ours:
-            raise UnreadableTable(f"The columns {by_ours[name]!r} and {theirs!r} are the same: keep one of them.")
+            raise UnreadableTable(
+                said(
+                    "The columns {one!r} and {other!r} are the same: keep one of them.",
+                    one=by_ours[name],
+                    other=theirs,
+                )
+            )
         by_ours[name] = theirs
 
 
 def _require(columns: Columns, names: Iterable[str]) -> None:
     missing = [name for name in names if not columns.has(name)]
     if missing:
-        raise UnreadableTable(f"The first line must name the columns. {' '.join(_missing(columns, missing))}")
+        problem = reduce(
+            lambda before, text: said("{before} {text}", before=before, text=text), _missing(columns, missing)
+        )
+        raise UnreadableTable(said("The first line must name the columns. {problem}", problem=problem))
 
 
-def _missing(columns: Columns, missing: Iterable[str]) -> Iterable[str]:
+def _missing(columns: Columns, missing: Iterable[str]) -> Iterator[str]:
     for name in missing:
         near = [theirs for theirs, meant in columns.not_read if meant == name]
-        yield f"{name} is missing" + (f" (is it {near[0]!r}?)." if near else ".")
+        if near:
+            yield said("{name} is missing (is it {near!r}?).", name=name, near=near[0])
+        else:
+            yield said("{name} is missing.", name=name)

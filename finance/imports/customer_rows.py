@@ -9,6 +9,7 @@ from finance.customers.imports import RowVerdict, import_rows
 from finance.customers.model import Book
 from finance.imports.model import Verdict
 from finance.imports.reading import File
+from finance.said import said
 from finance.tables.reading import Row
 from finance.text import without_private
 
@@ -51,12 +52,18 @@ def _import(book: Book, asked: Asked, file: File, rows: Iterator[Row], *, apply:
     return import_rows(book, asked, rows=rows, columns=columns, apply=apply, confirmed=False)
 
 
-def _row(verdict: RowVerdict, said: Verdict) -> dict[str, Any]:
-    told = [without_private(text) for text in (*verdict.problems, *verdict.notes)]
+def _row(verdict: RowVerdict, judged: Verdict) -> dict[str, Any]:
+    told = [_without_private(text) for text in (*verdict.problems, *verdict.notes)]
     if verdict.changed:
-        told.insert(0, f"Changes {', '.join(verdict.changed)}.")
-    row: dict[str, Any] = {"line": verdict.line, "verdict": said, "problems": told}
+        told.insert(0, said("Changes {names}.", names=", ".join(verdict.changed)))
+    row: dict[str, Any] = {"line": verdict.line, "verdict": judged, "problems": told}
     return row | ({"number": verdict.customer_code} if verdict.customer_code else {})
+
+
+def _without_private(text: str) -> str:
+    """Return a text as it is, unless a number that is secret stands in it."""
+    shown = without_private(text)
+    return text if shown == text else shown
 
 
 def _shown(row: Row) -> dict[str, str]:

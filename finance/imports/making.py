@@ -14,12 +14,14 @@ from finance.imports import store
 from finance.imports.checking import check
 from finance.imports.model import Import
 from finance.imports.storing import Stopped, store_rows
+from finance.imports.texts import dump_said
 from finance.imports.working import STEP_S, Life, TakenOver, Tools
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
 EXTENSION = "finance-imports"  # under which the app keeps what works them off
-_BROKEN = "Something failed here that should not. What is stored stays; go on, or tell whoever runs the service."
+_BROKEN = said("Something failed here that should not. What is stored stays; go on, or tell whoever runs the service.")
 
 
 class Importer:
@@ -75,12 +77,12 @@ def _checked(life: Life) -> dict[str, Any]:
         found = check(life)
     except FinanceError as refused:
         _require_refused(refused)
-        return {"status": "refused", "failure": refused.detail}
+        return {"status": "refused", "failure": dump_said(refused.detail)}
     except (TakenOver, database.DriverError):
         raise
     except Exception as error:
         log.error("A file could not be checked.", exc_info=error)
-        return {"status": "refused", "failure": _BROKEN}
+        return {"status": "refused", "failure": dump_said(_BROKEN)}
     if earlier is not None:
         with database.deadline(STEP_S):
             store.drop_rows(life.tools.db, tenant=life.upload["tenant"], rows_of=earlier)
@@ -100,10 +102,10 @@ def _stored(life: Life) -> dict[str, Any]:
     except Stopped:
         return {"status": "stopped", "failure": None}
     except FinanceError as refused:
-        return {"status": "stopped", "failure": refused.detail}
+        return {"status": "stopped", "failure": dump_said(refused.detail)}
     except (TakenOver, database.DriverError):
         raise
     except Exception as error:
         log.error("An import could not be stored.", exc_info=error)
-        return {"status": "stopped", "failure": _BROKEN}
+        return {"status": "stopped", "failure": dump_said(_BROKEN)}
     return {"status": "stored", "failure": None}

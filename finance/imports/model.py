@@ -64,7 +64,7 @@ class Import(TypedDict):
     expires_at: datetime
     holder: NotRequired[str]
     alive_at: NotRequired[datetime]
-    failure: NotRequired[str]
+    failure: NotRequired[Any]  # a text, see texts.py
     rows: NotRequired[int]
     # What the check found.
     rows_of: NotRequired[str]  # the holder whose rows are those of the file

@@ -20,6 +20,7 @@ from finance.payments.bulk_schemas import BulkRowSchema
 from finance.payments.mapping import METADATA, FieldMap
 from finance.payments.service import require_possible_day
 from finance.payments.sources import SourceRow
+from finance.said import said
 from finance.tables.cells import Cell
 
 AT_ONCE = 32  # rows between two turns of the others
@@ -78,7 +79,7 @@ def refused_customers(db: Db, tenant: str, posted: Sequence[Mapping[str, Any]]) 
 
 
 def problem_of_customer(code: str, why: str) -> str:
-    return f'customer_code "{code}": {why}'
+    return said('{name} "{value}": {problem}', name="customer_code", value=code, problem=why)
 
 
 def dump_posted(posted: Mapping[str, Any]) -> str:
@@ -138,11 +139,11 @@ class Twins:
 
 
 def told_alike(number: str) -> str:
-    return f"{number} has the same payer, amount, currency and day."
+    return said("{number} has the same payer, amount, currency and day.", number=number)
 
 
 def told_twin(line: int) -> str:
-    return f"Line {line} has the same payer, amount, currency and day."
+    return said("Line {line} has the same payer, amount, currency and day.", line=line)
 
 
 # --- One row -----------------------------------------------------------------------------------------------------
@@ -182,12 +183,13 @@ def _problems(messages: Any, shown: Mapping[str, str], path: str = "") -> Iterat
         for name, inner in messages.items():
             yield from _problems(inner, shown, f"{path}.{name}".strip("."))
         return
-    for said in messages if isinstance(messages, list) else [messages]:
-        yield _told(path, str(said), shown)
+    for problem in messages if isinstance(messages, list) else [messages]:
+        yield _told(path, problem if isinstance(problem, str) else str(problem), shown)
 
 
-def _told(field: str, said: str, shown: Mapping[str, str]) -> str:
+def _told(field: str, problem: str, shown: Mapping[str, str]) -> str:
     """Return what is wrong with a field; only what can be no secret is repeated."""
     value = shown.get(field, "") if field in _REPEATED else ""
-    repeated = f' "{value}":' if value and len(value) <= _REPEATED_MAX else ""
-    return f"{field}{repeated} {said}".strip()
+    if value and len(value) <= _REPEATED_MAX:
+        return said('{name} "{value}": {problem}', name=field, value=value, problem=problem)
+    return said("{name} {problem}", name=field, problem=problem) if field else problem

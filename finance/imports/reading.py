@@ -15,12 +15,12 @@ from finance.imports import service
 from finance.imports.columns import Columns, columns_of
 from finance.imports.model import FILE_BYTES_MAX, LIMITS, ROWS_MAX, Import
 from finance.payments.sources import SourceRow, in_zone
+from finance.said import Said, said
 from finance.tables.cells import Cell, TooLargeTable, UnreadableTable
 from finance.tables.reading import Row, Table, read_table
 
 ROWS_AT_ONCE = 25
 PAUSE_S = 0.001  # after so many rows: a request has several steps, and waits for some rows at each otherwise
-LARGE = f"More than {FILE_BYTES_MAX // 1024 // 1024} MB or {ROWS_MAX:,} rows are imported by whoever runs the service:"
 # A comma with one or two digits after it, and spaces between groups of three, can mean one thing only.
 _COMMA = re.compile(r"(\d+|\d{1,3}(?:[ \u00a0\u202f]\d{3})+)(?:[.,](\d{1,2}))?", re.ASCII)
 
@@ -62,7 +62,16 @@ def opened(db: Db, upload: Import, *, cipher: FieldCipher, tell: Callable[[int],
             table = read_table(path, LIMITS)
             yield File(table, columns_of(upload["kind"], table.columns), tell)
         except TooLargeTable as large:
-            raise UnreadableTable(f"{_named(large, path)} {LARGE} {command(upload)}") from large
+            raise UnreadableTable(
+                said(
+                    "{problem} A file of more than {megabytes} MB or {rows} rows is imported by whoever runs the "
+                    "service: {command}",
+                    problem=_named(large, path),
+                    megabytes=FILE_BYTES_MAX // 1024 // 1024,
+                    rows=f"{ROWS_MAX:,}",
+                    command=command(upload),
+                )
+            ) from large
         except UnreadableTable as refused:
             raise UnreadableTable(_named(refused, path)) from refused
 
@@ -79,7 +88,14 @@ def line_of(place: str) -> int:
 
 
 def _named(refused: UnreadableTable, path: Path) -> str:
-    return refused.detail.replace(str(path), path.name)
+    """Return what is wrong, with the name of the file in the place of where it is here."""
+    detail = refused.detail
+    if not isinstance(detail, Said):
+        return detail.replace(str(path), path.name)
+    return said(
+        detail.template,
+        **{name: path.name if value in (path, str(path)) else value for name, value in detail.values.items()},
+    )
 
 
 def _with_amount(cells: Mapping[str, Cell]) -> Mapping[str, Cell]:

@@ -30,32 +30,33 @@ from finance.imports.model import (
     ImportRow,
     Kind,
 )
+from finance.said import said
 
 RETRY_AFTER_S = 30
 DEADLINE_S = 8.0  # for one question to the database: an upload may take longer than a request otherwise has
 LISTED_MAX = 50
-_TOO_MANY = "Too many files are being checked or kept. Store or throw away those that are there, then try again."
+_TOO_MANY = said("Too many files are being checked or kept. Store or throw away those that are there, then try again.")
 _NOT_IN_NAMES = re.compile(r"[^\w .()+,=@-]")
 
 
 class ImportNotFound(NotFound):
-    detail_default = "There is no such import: its file is kept for seven days."
+    detail_default = said("There is no such import: its file is kept for seven days.")
 
 
 class ImportChanged(Conflict):
-    detail_default = "This import is at another step now, and nothing was changed."
+    detail_default = said("This import is at another step now, and nothing was changed.")
 
 
 class ImportEnding(Conflict):
-    detail_default = "This file is about to be removed: upload it again."
+    detail_default = said("This file is about to be removed: upload it again.")
 
 
 class FileTooLarge(Invalid):
-    detail_default = f"The file has more than {FILE_BYTES_MAX} bytes."
+    detail_default = said("The file has more than {most} bytes. Nothing was stored.", most=FILE_BYTES_MAX)
 
 
 class FileEmpty(Invalid):
-    detail_default = "The file is empty. Nothing was stored."
+    detail_default = said("The file is empty. Nothing was stored.")
 
 
 class FileGone(RuntimeError):

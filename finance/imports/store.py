@@ -20,10 +20,12 @@ from finance.imports.model import (
     ImportRow,
     Status,
 )
+from finance.imports.texts import dump_said, load_said
+from finance.said import said
 
 _IS_DEAD: Document = {"$lt": ["$alive_at", {"$subtract": ["$$NOW", int(DEAD_AFTER_S * 1000)]}]}
 _IS_FREE: Document = {"$or": [{"$in": ["$status", list(WORKING)]}, _IS_DEAD]}
-_GIVEN_UP = "It ended before it was done, several times."
+_GIVEN_UP = said("It ended before it was done, several times.")
 
 
 def _imports(db: Db) -> Collection[Import]:
@@ -51,7 +53,12 @@ def insert_import(db: Db, upload: Import) -> bool:
 
 
 def find_import(db: Db, *, tenant: str, import_id: str) -> Import | None:
-    return _imports(db).find_one({"tenant": tenant, "_id": import_id})
+    found = _imports(db).find_one({"tenant": tenant, "_id": import_id})
+    return None if found is None else _with_failure(found)
+
+
+def _with_failure(upload: Import) -> Import:
+    return {**upload, "failure": load_said(upload.get("failure"))}
 
 
 def find_same_file(db: Db, *, tenant: str, kind: str, sha256: str) -> Import | None:
@@ -60,7 +67,8 @@ def find_same_file(db: Db, *, tenant: str, kind: str, sha256: str) -> Import | N
 
 def list_imports(db: Db, *, tenant: str, at_most: int) -> list[Import]:
     """Return the newest uploads of a tenant."""
-    return list(_imports(db).find({"tenant": tenant}, sort=[("created_at", -1), ("_id", -1)], limit=at_most))
+    found = _imports(db).find({"tenant": tenant}, sort=[("created_at", -1), ("_id", -1)], limit=at_most)
+    return [_with_failure(upload) for upload in found]
 
 
 def count_imports(db: Db, *, tenant: str, statuses: Sequence[Status] | None, at_most: int) -> int:
@@ -120,7 +128,7 @@ def give_up_dead(db: Db) -> None:
     ended = {"$cond": [{"$in": ["$status", ["waiting", "checking"]]}, "refused", "stopped"]}
     _imports(db).update_many(
         {"status": {"$in": list(UNFINISHED)}, "attempts": {"$gte": ATTEMPTS_MAX}, "$expr": _IS_FREE},
-        [{"$set": {"status": ended, "failure": _GIVEN_UP}}],
+        [{"$set": {"status": ended, "failure": {"$literal": dump_said(_GIVEN_UP)}}}],
     )
 
 
@@ -160,7 +168,17 @@ def find_chunk(db: Db, *, tenant: str, files_id: str, n: int) -> ImportChunk | N
 
 def insert_rows(db: Db, rows: Sequence[ImportRow]) -> None:
     if rows:
-        _rows(db).insert_many(rows, ordered=False)
+        _rows(db).insert_many([cast(ImportRow, _as_stored(row)) for row in rows], ordered=False)
+
+
+def _as_stored(row: Mapping[str, Any]) -> Document:
+    """Return a row whose problems keep what they were made of, for readers of every language."""
+    told = {"problems": [dump_said(problem) for problem in row["problems"]]} if "problems" in row else {}
+    return {**row, **told}
+
+
+def _as_read(row: ImportRow) -> ImportRow:
+    return {**row, "problems": [load_said(problem) for problem in row.get("problems", [])]}
 
 
 def drop_rows(db: Db, *, tenant: str, rows_of: str) -> None:
@@ -182,7 +200,8 @@ def list_rows(
     wanted: Document = {"tenant": tenant, "rows_of": rows_of, "line": lines}
     if verdicts is not None:
         wanted["verdict"] = {"$in": list(verdicts)}
-    return list(_rows(db).find(wanted, {"_id": False}, sort=[("line", 1)], limit=at_most))
+    found = _rows(db).find(wanted, {"_id": False}, sort=[("line", 1)], limit=at_most)
+    return [_as_read(row) for row in found]
 
 
 def find_rows(db: Db, *, tenant: str, rows_of: str, lines: Sequence[int]) -> list[ImportRow]:
@@ -196,7 +215,7 @@ def set_verdicts(db: Db, *, tenant: str, rows_of: str, rows: Sequence[Mapping[st
     changes = [
         UpdateOne(
             {"tenant": tenant, "rows_of": rows_of, "line": row["line"]},
-            {"$set": {name: value for name, value in row.items() if name != "line"}},
+            {"$set": {name: value for name, value in _as_stored(row).items() if name != "line"}},
         )
         for row in rows
     ]

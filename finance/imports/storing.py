@@ -21,6 +21,7 @@ from finance.imports.taken_over import Found, alone, take_over
 from finance.imports.working import STEP_S, Life
 from finance.payments.bulk import BulkIncomplete, record_payments
 from finance.payments.model import Payment
+from finance.said import said
 
 VERDICTS_AT_ONCE = 500
 REPEATS_MAX = 50  # of one step, each of which comes further
@@ -29,7 +30,7 @@ _NEW: tuple[Verdict, ...] = ("new", "stored")
 
 
 class StepFailed(Conflict):
-    detail_default = "A step could not be stored."
+    detail_default = said("A step could not be stored.")
 
 
 class Stopped(Exception):
@@ -232,7 +233,7 @@ def _take_out(life: Life, rows: Sequence[ImportRow], refused: Invalid) -> None:
         with suppress(IndexError, ValueError):
             _none, _payments, position, field = (error.pointer or "").split("/", 3)
             line = rows[int(position)]["line"]
-            out[line] = _refused(line, f"{field} {error.detail}")
+            out[line] = _refused(line, said("{name} {problem}", name=field, problem=error.detail))
     if not out:
         raise StepFailed(refused.detail)
     _set_verdicts(life, list(out.values()))

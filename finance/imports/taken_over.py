@@ -24,6 +24,7 @@ from finance.payments.mapping import FieldMap
 from finance.payments.model import KIND, payment_series
 from finance.payments.sources import Source, SourceRow
 from finance.payments.survey import SeriesFound, Survey
+from finance.said import said
 
 OF_FILES = "payments"  # the name under which the scripts know rows of a file again
 HOLES_MAX = 10_000  # each becomes a gap that is explained
@@ -87,11 +88,11 @@ class TakeOver:
 
     def _found(self, verdict: RowVerdict) -> Found:
         line = line_of(verdict.place)
-        said, problems = _VERDICTS[verdict.verdict], verdict.problems
+        judged, problems = _VERDICTS[verdict.verdict], verdict.problems
         if verdict.given_to is not None:  # its number is that of a payment here: is it this one?
-            said = "differs" if verdict.given_to else "unchanged"
+            judged = "differs" if verdict.given_to else "unchanged"
             problems = (_differs(verdict),) if verdict.given_to else ()
-        return Found(line, said, verdict.payment_number, problems, self.shown.pop(line, {}))
+        return Found(line, judged, verdict.payment_number, problems, self.shown.pop(line, {}))
 
 
 def has_number(row: SourceRow) -> bool:
@@ -118,8 +119,12 @@ def take_over(db: Db, asked: Asked, upload: Upload, file: File, *, fields: Field
         if one.holes > HOLES_MAX:
             written = payment_series(one.tenant, one.year).format(one.last)
             raise TooManyHoles(
-                f"{one.holes:,} numbers up to {written} would have no payment. If that number is right, whoever runs "
-                "the service imports the file: docs/import.md."
+                said(
+                    "{holes} numbers up to {written} would have no payment. If that number is right, whoever runs the "
+                    "service imports the file: docs/import.md.",
+                    holes=one.holes,
+                    written=written,
+                )
             )
     return TakeOver(run, survey, series, shown)
 
@@ -143,4 +148,4 @@ def alone(db: Db, upload: Upload) -> Iterator[Lease]:
 
 def _differs(verdict: RowVerdict) -> str:
     names = ", ".join(name.removesuffix("_minor") for name in verdict.given_to or ())
-    return f"{verdict.payment_number} is another here ({names}), and stays as it is."
+    return said("{number} is another here ({names}), and stays as it is.", number=verdict.payment_number, names=names)

@@ -16,30 +16,31 @@ from finance.invoices.model import HISTORY_MAX, Invoice
 from finance.invoices.service import get_invoice
 from finance.invoices.settling import Settling, settled, settled_or_as_it_is
 from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
+from finance.said import said
 from finance.shops import service as shops
 
 
 class InvoiceAlreadyCancelled(Conflict):
-    detail_default = "This invoice is cancelled already."
+    detail_default = said("This invoice is cancelled already.")
 
 
 class InvoiceHasPayments(Conflict):
-    detail_default = (
-        "Something is allocated to this invoice, so it can't be cancelled any more. Credit it instead, with a POST to "
-        "its /credit-notes, also over all of its lines. What was paid becomes the credit note's to give to other "
-        "invoices or to pay back."
+    detail_default = said(
+        "Something is allocated to this invoice, so it can't be cancelled any more. Credit it "
+        "instead, with a POST to its /credit-notes, also over all of its lines. What was paid "
+        "becomes the credit note's to give to other invoices or to pay back."
     )
 
 
 class InvoiceHasCreditNotes(Conflict):
-    detail_default = (
-        "A part of this invoice is credited already, so it can't be cancelled any more. Credit the rest, with a POST "
-        "to its /credit-notes."
+    detail_default = said(
+        "A part of this invoice is credited already, so it can't be cancelled any more. Credit "
+        "the rest, with a POST to its /credit-notes."
     )
 
 
 class InvoiceHistoryFull(Conflict):
-    detail_default = f"This invoice was changed {HISTORY_MAX} times; it can't be changed any more."
+    detail_default = said("This invoice was changed {most} times; it can't be changed any more.", most=HISTORY_MAX)
 
 
 def cancel_invoice(

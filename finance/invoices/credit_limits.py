@@ -5,10 +5,11 @@ from finance.database import Db
 from finance.errors import Conflict
 from finance.invoices import store
 from finance.money import format_amount
+from finance.said import said
 
 
 class OverCreditLimit(Conflict):
-    detail_default = "With this invoice more would be outstanding than the customer's credit limit allows."
+    detail_default = said("With this invoice more would be outstanding than the customer's credit limit allows.")
     extra_members = {
         "credit_limit": "The customer's, in the currency of the invoice.",
         "outstanding": "What is outstanding of the customer in that currency, without this invoice.",
@@ -33,7 +34,15 @@ def require_within_limit(
         format_amount(minor, currency) for minor in (outstanding_minor, limit.amount_minor, total_minor)
     )
     raise OverCreditLimit(
-        f"{outstanding} {currency} is outstanding of {customer_code}, and this invoice comes to {total}: more than its "
-        f"credit limit of {allowed}. If it is to be issued all the same, send it again with ?confirm_over_limit=true.",
+        said(
+            "{outstanding} {currency} is outstanding of {customer_code}, and this invoice comes to "
+            "{total}: more than its credit limit of {allowed}. If it is to be issued all the same, "
+            "send it again with ?confirm_over_limit=true.",
+            outstanding=outstanding,
+            currency=currency,
+            customer_code=customer_code,
+            total=total,
+            allowed=allowed,
+        ),
         extra={"credit_limit": allowed, "outstanding": outstanding},
     )

@@ -13,6 +13,7 @@ from finance.invoices import store
 from finance.invoices.model import CreditNote
 from finance.invoices.settling import Settling
 from finance.paging import Page, PageWanted, every_page
+from finance.said import said
 
 EXPORT_PAGE_SIZE = 500
 
@@ -20,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class CreditNoteNotFound(NotFound):
-    detail_default = "There is no credit note with this number."
-    named_like = "a credit note number such as AV-DKR1-202611-0001"
+    detail_default = said("There is no credit note with this number.")
+    named_like = said("a credit note number such as AV-DKR1-202611-0001")
 
 
 def get_credit_note(db: Db, *, tenant: str, credit_note_number: str, settling: Settling) -> CreditNote:

@@ -23,6 +23,7 @@ from finance.invoices.settling import Settling
 from finance.invoices.totals import computed
 from finance.money import format_amount, require_currency, whole_of
 from finance.once import Answer, IdempotencyKeyReused, first_result, request_hash, require_same_request
+from finance.said import said
 from finance.shops import service as shops
 
 # How long the lists of an invoice may become.
@@ -83,7 +84,10 @@ def _checked(db: Db, asked: Asked, invoice: Invoice, posted: Mapping[str, Any]) 
 def _require_creditable(invoice: Invoice) -> None:
     if invoice.get("status") == "cancelled":
         raise InvoiceIsCancelled(
-            f"{invoice['invoice_number']} is cancelled: its credit note takes back the whole of it."
+            said(
+                "{invoice_number} is cancelled: its credit note takes back the whole of it.",
+                invoice_number=invoice["invoice_number"],
+            )
         )
     if any(len(documents_in(invoice.get(name))) >= most for name, most in _MOST.items()):
         raise InvoiceHistoryFull
@@ -92,14 +96,20 @@ def _require_creditable(invoice: Invoice) -> None:
 def _require_left(invoice: Invoice, total_minor: int) -> None:
     """Raise MoreThanInvoiced where less is left to credit, Invalid where there is nothing to credit."""
     if total_minor == 0:
-        raise Invalid.field("lines", "come to nothing, so there is nothing to credit.")
+        raise Invalid.field("lines", said("come to nothing, so there is nothing to credit."))
     currency = invoice["currency"]
     credited_minor = sum(whole_of(credit.get("total_minor")) for credit in documents_in(invoice.get("credits")))
     left_minor = whole_of(invoice.get("total_minor")) - credited_minor
     if total_minor > left_minor:
         left, wanted = format_amount(left_minor, currency), format_amount(total_minor, currency)
         raise MoreThanInvoiced(
-            f"{left} {currency} is left to credit of {invoice['invoice_number']}; these lines come to {wanted}.",
+            said(
+                "{left} {currency} is left to credit of {invoice_number}; these lines come to {wanted}.",
+                left=left,
+                currency=currency,
+                invoice_number=invoice["invoice_number"],
+                wanted=wanted,
+            ),
             extra={"left_to_credit": left},
         )
 

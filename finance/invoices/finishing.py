@@ -14,6 +14,7 @@ from finance.invoices.notes import applied, cancelling_claim
 from finance.numbering.drafts import Draft, Taken
 from finance.numbering.lane import Submit
 from finance.once import RefusedByForeignIndex
+from finance.said import said
 from finance.shops import service as shops
 
 log = logging.getLogger(__name__)
@@ -22,9 +23,9 @@ OF_EARLIER_VERSION = frozenset(("tenant", "invoice_number"))  # the fields of an
 
 
 class CreditNoteNotStored(Unavailable):
-    detail_default = (
-        "The credit is decided, but its credit note can't be stored yet; it will be. A retry with the same "
-        "Idempotency-Key is safe."
+    detail_default = said(
+        "The credit is decided, but its credit note can't be stored yet; it will be. A retry "
+        "with the same Idempotency-Key is safe."
     )
 
 

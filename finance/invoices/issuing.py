@@ -34,6 +34,7 @@ from finance.numbering.issue import issue_no_gap
 from finance.numbering.lane import Submit
 from finance.numbering.series import Series
 from finance.once import Answer, RefusedByForeignIndex, first_result, require_same_request
+from finance.said import said
 from finance.shops import service as shops
 from finance.shops.model import Shop
 
@@ -82,7 +83,7 @@ def _checked_invoice(
     db = book.db
     shop = shops.find_shop(db, tenant=asked.tenant, shop=posted["shop"])
     if shop is None:
-        raise Invalid.field("shop", "there is no shop of this name.")
+        raise Invalid.field("shop", said("there is no shop of this name."))
     today = asked.now.astimezone(ZoneInfo(shop["timezone"])).date()
     issued_on = posted.get("issued_on") or today
     _require_possible_days(issued_on, posted.get("due_on"), today, ahead_days=_ahead_days(asked, shop))
@@ -165,9 +166,16 @@ def _ahead_days(asked: Asked, shop: Shop) -> int:
 def _require_possible_days(issued_on: date, due_on: date | None, today: date, *, ahead_days: int) -> None:
     first, last = possible_days(today, ahead_days=ahead_days)
     if not first <= issued_on <= last:
-        raise Invalid.field("issued_on", f"must be from {first} to {last}.")
+        raise Invalid.field("issued_on", said("must be from {first} to {last}.", first=first, last=last))
     if due_on is not None and not issued_on <= due_on <= issued_on + timedelta(days=DUE_AFTER_DAYS_MAX):
-        raise Invalid.field("due_on", f"must be from issued_on, {issued_on}, to {DUE_AFTER_DAYS_MAX} days after it.")
+        raise Invalid.field(
+            "due_on",
+            said(
+                "must be from issued_on, {issued_on}, to {days} days after it.",
+                issued_on=issued_on,
+                days=DUE_AFTER_DAYS_MAX,
+            ),
+        )
 
 
 def _find_repeat(book: Book, asked: Asked, request: Mapping[str, Any]) -> Answer[Invoice] | None:

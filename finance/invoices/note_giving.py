@@ -25,10 +25,13 @@ from finance.invoices.notes import is_of_cancellation
 from finance.invoices.settling import Settling
 from finance.money import format_amount, parse_amount
 from finance.once import Answer
+from finance.said import said
 
 
 class CreditNoteBusy(Unavailable):
-    detail_default = "Others kept changing this credit note, and nothing was changed by this request. A retry is safe."
+    detail_default = said(
+        "Others kept changing this credit note, and nothing was changed by this request. A retry is safe."
+    )
 
 
 def allocate_credit_note(
@@ -96,14 +99,23 @@ def _require_no_cancellation(note: Mapping[str, Any]) -> None:
     if is_of_cancellation(note):
         nothing = format_amount(0, note["currency"])
         raise MoreThanUnallocated(
-            f"{note['credit_note_number']} took the whole of {note['invoice_number']} back, so nothing of it is left.",
+            said(
+                "{credit_note_number} took the whole of {invoice_number} back, so nothing of it is left.",
+                credit_note_number=note["credit_note_number"],
+                invoice_number=note["invoice_number"],
+            ),
             extra={"unallocated": nothing},
         )
 
 
 def _require_releasable(note: Mapping[str, Any]) -> None:
     if is_of_cancellation(note):
-        raise InvoiceIsCancelled(f"{note['invoice_number']} is cancelled by this credit note; that is for good.")
+        raise InvoiceIsCancelled(
+            said(
+                "{invoice_number} is cancelled by this credit note; that is for good.",
+                invoice_number=note["invoice_number"],
+            )
+        )
 
 
 def _parts(note: Mapping[str, Any], posted: Sequence[Mapping[str, str]]) -> list[Part]:
@@ -119,7 +131,7 @@ def _parts(note: Mapping[str, Any], posted: Sequence[Mapping[str, str]]) -> list
 
 def _require_own_customers(document: Stored, *, sinks: Sequence[Stored]) -> None:
     """Raise Invalid where an invoice is another customer's; who has no code is known by the name alone."""
-    detail = "is an invoice of another customer; a credit note goes to invoices of its own customer only."
+    detail = said("is an invoice of another customer; a credit note goes to invoices of its own customer only.")
     errors = [
         FieldError(detail, pointer=f"/allocations/{position}/invoice_number")
         for position, invoice in enumerate(sinks)

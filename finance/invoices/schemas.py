@@ -28,6 +28,7 @@ from finance.errors import Invalid
 from finance.invoices.model import OPEN, SORTS, STATUSES
 from finance.money import parse_amount
 from finance.numbering.series import SLUG
+from finance.said import said
 from finance.text import fold
 
 PAGE_SIZE = 50
@@ -47,7 +48,7 @@ class ShopName(Text):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         slug = super()._deserialize(value, attr, data, **kwargs).lower()
         if SLUG.fullmatch(slug) is None:
-            raise ValidationError("must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit.")
+            raise ValidationError(said("must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit."))
         return slug
 
 
@@ -63,7 +64,7 @@ class Discount(ExactNumber):
             return super()._deserialize(value, attr, data, **kwargs)
         share = super()._deserialize(value[:-1], attr, data, **kwargs)
         if Fraction(share) > 100:
-            raise ValidationError("must be at most 100%.")
+            raise ValidationError(said("must be at most 100%."))
         return f"{share}%"
 
 
@@ -79,13 +80,13 @@ class LineSchema(Schema):
     @validates_schema
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if Fraction(data["quantity"]) == 0:
-            raise ValidationError({"quantity": ["must be greater than zero."]})
+            raise ValidationError({"quantity": [said("must be greater than zero.")]})
         if Fraction(data["tax_rate"]) > RATE_MAX:
-            raise ValidationError({"tax_rate": [f"must be at most {RATE_MAX} percent."]})
+            raise ValidationError({"tax_rate": [said("must be at most {most} percent.", most=RATE_MAX)]})
         discount = data.get("discount") or "0"
         gross = Fraction(data["quantity"]) * Fraction(data["unit_price"])
         if not discount.endswith("%") and Fraction(discount) > gross:
-            raise ValidationError({"discount": ["must not be more than the line comes to."]})
+            raise ValidationError({"discount": [said("must not be more than the line comes to.")]})
 
 
 class _LinesSchema(Schema):
@@ -110,7 +111,7 @@ class NewInvoiceSchema(_LinesSchema):
     fixed = given_by_server(
         *("id", "invoice_number", "period", "taxes", "amount_paid", "outstanding", "status", "cancel_reason"),
         *("cancelled_at", "credit_note_number", "history", "created_at", "created_by"),
-    ) | {"customer_pan_number": "is taken from the customer; leave it out."}
+    ) | {"customer_pan_number": said("is taken from the customer; leave it out.")}
     shop = ShopName(required=True)
     customer_code = CustomerCode(allow_none=True, metadata={"description": "The code of an active customer."})
     customer_name = Text(
@@ -136,9 +137,9 @@ class NewInvoiceSchema(_LinesSchema):
     @validates_schema(skip_on_field_errors=False)
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if not (data.get("customer_code") or data.get("customer_name")):
-            raise ValidationError({"customer_name": ["is required where there is no customer_code."]})
+            raise ValidationError({"customer_name": [said("is required where there is no customer_code.")]})
         if not data.get("customer_code") and is_masked(data.get("customer_gstin") or ""):
-            raise ValidationError({"customer_gstin": ["is masked; without a customer_code write it in full."]})
+            raise ValidationError({"customer_gstin": [said("is masked; without a customer_code write it in full.")]})
 
 
 class NewCreditNoteSchema(_LinesSchema):
@@ -165,7 +166,7 @@ class GiveCreditNoteSchema(Schema):
     @validates_schema
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if len({part["invoice_number"] for part in data["allocations"]}) < len(data["allocations"]):
-            raise ValidationError({"allocations": ["must name each invoice once."]})
+            raise ValidationError({"allocations": [said("must name each invoice once.")]})
 
 
 class ReleaseCreditNoteSchema(Schema):
@@ -185,8 +186,8 @@ class CancelSchema(Schema):
 
 
 def _sort(default: str) -> Choice:
-    said = f"Default: {default}; due_on where overdue is asked for. total needs currency."
-    return Choice(SORTS, name="InvoiceSort", metadata={"description": said})
+    description = f"Default: {default}; due_on where overdue is asked for. total needs currency."
+    return Choice(SORTS, name="InvoiceSort", metadata={"description": description})
 
 
 class InvoiceFiltersSchema(FiltersSchema):
@@ -198,7 +199,11 @@ class InvoiceFiltersSchema(FiltersSchema):
     status = Choice(
         (*STATUSES, OPEN),
         name="InvoiceStatusFilter",
-        hint=f"must be {OPEN}, for issued and partly_paid, or else it must be one of: {', '.join(STATUSES)}.",
+        right=said(
+            "must be {open}, for issued and partly_paid, or else it must be one of: {statuses}",
+            open=OPEN,
+            statuses=", ".join(STATUSES),
+        ),
         metadata={"description": "open: issued or partly_paid."},
     )
     customer_code = CustomerCode()
@@ -223,9 +228,10 @@ class InvoiceFiltersSchema(FiltersSchema):
     def _check_amounts(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if "currency" not in data:
             needing = {"min_outstanding": "min_outstanding" in data, "sort": data.get("sort") in ("total", "-total")}
-            said = {name: ["needs the parameter currency beside it."] for name, needs in needing.items() if needs}
-            if said:
-                raise ValidationError(said)
+            alone = said("needs the parameter currency beside it.")
+            refused = {name: [alone] for name, needs in needing.items() if needs}
+            if refused:
+                raise ValidationError(refused)
         elif "min_outstanding" in data:
             _minor(data["min_outstanding"], data["currency"], "min_outstanding")
 

@@ -16,6 +16,7 @@ from finance.numbering import counters
 from finance.numbering.drafts import Draft, NumberTakenElsewhere
 from finance.numbering.following import find_refusal
 from finance.numbering.series import Series
+from finance.said import said
 from finance.shops import service as shops
 from finance.shops.model import Period, Rule, Shop, format_of_period
 from finance.shops.rules import numbering_on
@@ -31,9 +32,13 @@ class IssuedOnBeforeLast(Invalid):
     extra_members = {"earliest": "The first day that is possible, YYYY-MM-DD."}
 
     def __init__(self, earliest: str) -> None:
-        detail = f"must be {earliest} or later: the newest invoice of this sequence is of that day."
+        detail = said(
+            "must be {earliest} or later: the newest invoice of this sequence is of that day.", earliest=earliest
+        )
         super().__init__(
-            f"issued_on: {detail}", errors=[FieldError(detail, pointer="/issued_on")], extra={"earliest": earliest}
+            said("issued_on: {detail}", detail=detail),
+            errors=[FieldError(detail, pointer="/issued_on")],
+            extra={"earliest": earliest},
         )
 
 
@@ -125,8 +130,12 @@ def checked(db: Db, draft: Draft, *, now: datetime) -> Draft:
         if shops.is_free(db, tenant=tenant, shop=shop, kind=kind, number=number):
             return None
         return NumberTakenElsewhere(
-            f"The next number of this series, {number}, belongs to a document of another kind. A number is never given "
-            f"twice: change how shop {shop} writes one of the two."
+            said(
+                "The next number of this series, {number}, belongs to a document of another kind. A "
+                "number is never given twice: change how shop {shop} writes one of the two.",
+                number=number,
+                shop=shop,
+            )
         )
 
     return replace(draft, check=check)

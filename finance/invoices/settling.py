@@ -18,6 +18,7 @@ from finance.invoices import store
 from finance.invoices.finishing import finish_cancellation, finish_credits
 from finance.invoices.model import Invoice
 from finance.numbering.lane import Submit
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,8 @@ AGAIN_AFTER = timedelta(seconds=15)  # so that one that can't be settled doesn't
 
 
 class InvoiceNotFound(NotFound):
-    detail_default = "There is no invoice with this number."
-    named_like = "an invoice number such as FAC-DKR1-202611-0001"
+    detail_default = said("There is no invoice with this number.")
+    named_like = said("an invoice number such as FAC-DKR1-202611-0001")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from finance.invoices import summary_store
 from finance.invoices.settling import Settling, settle_all
 from finance.invoices.summary_store import AMOUNTS
 from finance.money import shown_amount
+from finance.said import said
 
 # Credit notes have these of an invoice's fields. By any other filter none of them can be told from another.
 OF_BOTH = frozenset(("shop", "customer_code", "currency", "issued_from", "issued_to"))
@@ -25,7 +26,7 @@ _RATE = re.compile(r"\d{1,3}(\.\d{1,9})?", re.ASCII)
 
 
 class SummaryTakesTooLong(Unavailable):
-    detail_default = (
+    detail_default = said(
         "These are too many invoices to be added up in the time that a request has. Ask for fewer days, or one shop."
     )
 

@@ -19,6 +19,7 @@ from typing import Any, cast
 from finance.errors import FieldError, Invalid
 from finance.invoices import model
 from finance.money import DECIMALS_BY_CURRENCY, MAJOR_DIGITS_MAX, format_amount
+from finance.said import said
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def computed(posted: Mapping[str, Any], currency: str) -> model.Totals:
     """Return currency, lines and totals as they are stored; raises Invalid where totals sent with them don't agree."""
     totals = totals_of(posted["lines"], currency)
     if totals.total_minor >= 10 ** (MAJOR_DIGITS_MAX + DECIMALS_BY_CURRENCY[currency]):
-        raise Invalid.field("lines", f"come to more than {MAJOR_DIGITS_MAX} digits before the point.")
+        raise Invalid.field(
+            "lines", said("come to more than {digits} digits before the point.", digits=MAJOR_DIGITS_MAX)
+        )
     _require_agreement(posted, totals, currency)
     lines = [
         cast(model.Line, {**line, "net": format_amount(net_minor, currency)})
@@ -99,10 +102,11 @@ def _require_agreement(posted: Mapping[str, Any], totals: Totals, currency: str)
     sent = posted.get("sent_totals", {})
     errors = [
         FieldError(
-            f"does not agree with the lines, which come to {format_amount(minor, currency)}.", pointer=f"/{name}"
+            said("does not agree with the lines, which come to {amount}.", amount=format_amount(minor, currency)),
+            pointer=f"/{name}",
         )
         for name, minor in computed.items()
         if name in sent and sent[name] * units != minor
     ]
     if errors:
-        raise Invalid("The totals do not agree with the lines.", errors=errors)
+        raise Invalid(said("The totals do not agree with the lines."), errors=errors)

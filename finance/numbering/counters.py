@@ -21,6 +21,7 @@ from finance.database import Db, Document
 from finance.errors import Unavailable
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
 from finance.numbering.side_by_side import side_by_side
+from finance.said import said
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,12 @@ class CounterUnreadable(Unavailable):
             NUMBER_SEQ_MAX,
         )
         return cls(
-            f"The counter of this series ({series.counter_id}) can't be read, and nothing was stored. Whoever runs the "
-            "service puts it right with scripts/audit_numbers.py --sync-counters; then a retry is safe."
+            said(
+                "The counter of this series ({counter_id}) can't be read, and nothing was stored. "
+                "Whoever runs the service puts it right with scripts/audit_numbers.py --sync-counters; "
+                "then a retry is safe.",
+                counter_id=series.counter_id,
+            )
         )
 
 

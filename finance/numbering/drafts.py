@@ -9,18 +9,19 @@ from finance.database import Db, Document
 from finance.errors import Conflict, FinanceError, Unavailable
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
+from finance.said import said
 
 
 class NumbersExhausted(Unavailable):
     """Every number tried was taken already. Nothing was stored."""
 
-    detail_default = "No free number was found, and nothing was stored. A retry is safe."
+    detail_default = said("No free number was found, and nothing was stored. A retry is safe.")
 
 
 class NotStored(Unavailable):
     """MongoDB refused the document for a reason that isn't a duplicate. Nothing was stored."""
 
-    detail_default = "The database refused the document, and nothing was stored. A retry is safe."
+    detail_default = said("The database refused the document, and nothing was stored. A retry is safe.")
 
 
 class SeriesFull(Conflict):

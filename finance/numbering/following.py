@@ -9,6 +9,7 @@ from finance.numbering.batches import give_number
 from finance.numbering.documents import find_newest
 from finance.numbering.drafts import Draft, Numbered, NumberTakenElsewhere, Outcome, SeriesFull
 from finance.numbering.series import Series
+from finance.said import said
 
 
 def give_numbers_in_order(
@@ -58,10 +59,22 @@ def _follow(draft: Draft, before: Document | None, number_seq: int) -> Series | 
     number = series.format(number_seq)
     if series.length_max is not None and len(number) > series.length_max:
         return SeriesFull(
-            f"This series is full: its next number, {number}, would be longer than {series.length_max} characters."
+            said(
+                "This series is full: its next number, {number}, would be longer than {most} characters.",
+                number=number,
+                most=series.length_max,
+            )
         )
     refused = draft.check(number) if draft.check is not None else None
     return refused or series
+
+
+_KINDS = {
+    "payment": said("payments"),
+    "invoice": said("invoices"),
+    "credit_note": said("credit notes"),
+    "customer": said("customers"),
+}
 
 
 def find_taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> NumberTakenElsewhere | None:
@@ -72,8 +85,11 @@ def find_taken_elsewhere(numbered: Numbered, series: Series, draft: Draft) -> Nu
     )
     if holder is None or not any(holder.get(name, value) != value for name, value in series.document_filter.items()):
         return None
-    kinds = numbered.kind.name.replace("_", " ") + "s"
     return NumberTakenElsewhere(
-        f"The next number of this series, {number}, belongs to another series of {kinds}. A number is never given "
-        "twice: change how one of the two is written."
+        said(
+            "The next number of this series, {number}, belongs to another series of {kinds}. A number is never given "
+            "twice: change how one of the two is written.",
+            number=number,
+            kinds=_KINDS.get(numbered.kind.name, numbered.kind.name),
+        )
     )

@@ -19,10 +19,11 @@ from finance.once import Answer
 from finance.payments import allocations
 from finance.payments.model import HISTORY_MAX, Payment
 from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentHistoryFull, get_payment
+from finance.said import said
 
 _PAYS_BY_DIRECTION = {
-    "incoming": "an incoming payment pays invoices; name an invoice_number.",
-    "outgoing": "an outgoing payment pays credit notes back; name a credit_note_number.",
+    "incoming": said("an incoming payment pays invoices; name an invoice_number."),
+    "outgoing": said("an outgoing payment pays credit notes back; name a credit_note_number."),
 }
 
 

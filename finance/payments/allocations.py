@@ -41,10 +41,11 @@ from finance.once import OutcomeUnknown
 from finance.payments import intents, store
 from finance.payments.intents import Intent
 from finance.payments.model import Payment, draft_of
+from finance.said import said
 
 
 class SamePaymentUnderWay(Unavailable):
-    detail_default = "The same payment is being stored by another request. A retry with the same key is safe."
+    detail_default = said("The same payment is being stored by another request. A retry with the same key is safe.")
 
 
 # What a payment that names invoices may meet.

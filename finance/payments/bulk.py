@@ -27,6 +27,7 @@ from finance.once import Answer, RefusedByForeignIndex, require_same_request
 from finance.payments import store
 from finance.payments.model import Payment, draft_of, hash_of, new_payment
 from finance.payments.service import REPEAT_FIELDS, require_possible_day
+from finance.said import said
 
 ROWS_MAX = 5_000
 PART_SIZE = 128  # rows that are stored together
@@ -39,13 +40,13 @@ KEY = "bulk {key} {position:04}"
 DayOf = Callable[[datetime], date]
 
 
+_REPEAT = said("Send the same again, with the same Idempotency-Key: what is missing is stored then, and nothing twice.")
+
+
 class BulkIncomplete(Unavailable):
     """Some rows are stored, and the others are not yet."""
 
-    detail_default = (
-        "Not all of these payments are stored yet. Send the same again, with the same Idempotency-Key: "
-        "what is missing is stored then, and nothing twice."
-    )
+    detail_default = said("Not all of these payments are stored yet. {remedy}", remedy=_REPEAT)
     extra_members = {"stored": "How many of the payments are stored.", "missing": "How many are not, as far as known."}
 
 
@@ -210,7 +211,9 @@ def _incomplete(
 ) -> BulkIncomplete:
     """Return how far it came, and of the row that could not be stored why."""
     counts = {"stored": str(len(stored)), "missing": str(len(bulk.rows) - len(stored))}
-    said = f"{len(stored)} of {len(bulk.rows)} payments are stored. " + BulkIncomplete.detail_default.partition(". ")[2]
+    told = said(
+        "{stored} of {wanted} payments are stored. {remedy}", stored=len(stored), wanted=len(bulk.rows), remedy=_REPEAT
+    )
     if failed is not None and not isinstance(failed, Unavailable):  # what a repeat alone won't change
-        said = f"{said} Of /payments/{position}: {failed.detail}"
-    return BulkIncomplete(said, extra=counts)
+        told = said("{so_far} Of /payments/{position}: {detail}", so_far=told, position=position, detail=failed.detail)
+    return BulkIncomplete(told, extra=counts)

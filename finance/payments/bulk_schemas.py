@@ -7,6 +7,7 @@ from finance.edge.items import Items
 from finance.payments.answers import PaymentSchema
 from finance.payments.bulk import ROWS_MAX
 from finance.payments.schemas import NewPaymentSchema
+from finance.said import said
 
 BODY_BYTES_MAX = 4 * 1024 * 1024  # 838 bytes a row where there are as many as there may be; most take half of that
 
@@ -18,7 +19,9 @@ class BulkRowSchema(NewPaymentSchema):
     """
 
     fixed = NewPaymentSchema.fixed | {
-        "allocations": "can't be given in a bulk; POST /payments/{payment_number}/allocations gives them afterwards."
+        "allocations": said(
+            "can't be given in a bulk; POST /payments/{payment_number}/allocations gives them afterwards."
+        )
     }
 
 

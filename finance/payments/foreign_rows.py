@@ -15,7 +15,8 @@ from finance.asked import Asked
 from finance.customers import service as customers
 from finance.database import Db, Document
 from finance.edge.fields import Choice, Day, Instant, Text, TextWithoutKey
-from finance.errors import Conflict, FinanceError, Invalid
+from finance.edge.hints import in_our_words
+from finance.errors import Conflict, FieldError, FinanceError, Invalid
 from finance.history import changed
 from finance.payments.mapping import FieldMap, text_at
 from finance.payments.model import STATUSES, Payment, new_payment
@@ -23,6 +24,7 @@ from finance.payments.schemas import NewPaymentSchema
 from finance.payments.service import require_possible_day
 from finance.payments.sources import Source, SourceRow
 from finance.payments.survey import Survey, place_of, require_number
+from finance.said import joined, said
 
 KEY_PREFIX = "import"
 CUSTOMERS_KNOWN_MAX = 20_000
@@ -33,7 +35,7 @@ class RowRefused(Invalid):
     """A row that can't be taken over. `problems` says why, `payment_number` is its number where it has one."""
 
     def __init__(self, problems: tuple[str, ...], payment_number: str | None) -> None:
-        super().__init__("; ".join(problems))
+        super().__init__(joined(problems))
         self.problems = problems
         self.payment_number = payment_number
 
@@ -51,9 +53,9 @@ class Tenants:
             return self.tenant
         value = text_at(row, self.theirs or "")
         if value is None:
-            raise Invalid(f"{self.theirs} is empty, and says whose payment it is.")
+            raise Invalid(said("{theirs} is empty, and says whose payment it is.", theirs=self.theirs))
         if value not in self.by_value:
-            raise Invalid(f"The value of {self.theirs} is not in the map of tenants.")
+            raise Invalid(said("The value of {theirs} is not in the map of tenants.", theirs=self.theirs))
         return self.by_value[value]
 
 
@@ -104,9 +106,9 @@ class ImportedPaymentSchema(NewPaymentSchema):
     @validates_schema(skip_on_field_errors=True)
     def _check_void(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if data["status"] == "voided" and not ("void_reason" in data and "voided_at" in data):
-            raise ValidationError({"status": ["voided needs a void_reason and a voided_at."]})
+            raise ValidationError({"status": [said("voided needs a void_reason and a voided_at.")]})
         if data["status"] != "voided" and ("void_reason" in data or "voided_at" in data):
-            raise ValidationError({"void_reason": ["and voided_at belong to a status of voided."]})
+            raise ValidationError({"void_reason": [said("and voided_at belong to a status of voided.")]})
 
 
 _SCHEMA = ImportedPaymentSchema()
@@ -121,7 +123,11 @@ def drafted(run: Import, survey: Survey, row: SourceRow) -> Drafted:
         tenant, number, row_key = identity_of(run, row)
         payment = _payment_of(run, survey, row, tenant=tenant, row_key=row_key)
     except ValidationError as error:
-        problems = tuple(f"{name} {said}" for name, each in _flat(error.normalized_messages()) for said in each)
+        problems = tuple(
+            said("{name} {problem}", name=name, problem=in_our_words(problem))
+            for name, each in _flat(error.normalized_messages())
+            for problem in each
+        )
         raise RowRefused(_with_amount(run, row, problems), number) from None
     except (Invalid, Conflict) as error:
         raise RowRefused(_with_amount(run, row, _said(error)), number) from None
@@ -133,7 +139,7 @@ def identity_of(run: Import, row: SourceRow) -> tuple[str, str, str]:
     tenant = run.tenants.tenant_of(row.values)
     number = run.fields.number_of(row.values)
     if number is None:
-        raise Invalid.field("payment_number", "is missing: a payment is taken over with its number.")
+        raise Invalid.field("payment_number", said("is missing: a payment is taken over with its number."))
     row_key = run.fields.key_of(row.values)
     assert row_key is not None  # there is a number
     return tenant, require_number(number), row_key
@@ -146,7 +152,7 @@ def _payment_of(run: Import, survey: Survey, row: SourceRow, *, tenant: str, row
     require_possible_day(paid_on, today=run.today)
     for name in ("created_at", "voided_at"):
         if name in posted and posted[name] > run.asked.now:
-            raise Invalid.field(name, "must not be in the future.")
+            raise Invalid.field(name, said("must not be in the future."))
     if "customer_code" in posted:
         _require_customer(run, tenant, posted["customer_code"])
     asked = replace(run.asked, tenant=tenant, key=f"{KEY_PREFIX}:{run.source.name}:{row_key}")
@@ -175,11 +181,17 @@ def _require_customer(run: Import, tenant: str, customer_code: str) -> None:
         except (Invalid, Conflict) as refused:
             known[tenant, customer_code] = _said(refused)
     if known[tenant, customer_code]:
-        raise Invalid("; ".join(known[tenant, customer_code]))
+        raise Invalid(joined(known[tenant, customer_code]))
 
 
 def _said(error: FinanceError) -> tuple[str, ...]:
-    return tuple(f"{e.pointer or ''} {e.detail}".strip("/ ") for e in error.errors) or (error.detail,)
+    """Return what is wrong, each behind its field where it has one."""
+    return tuple(map(_named, error.errors)) or (error.detail,)
+
+
+def _named(error: FieldError) -> str:
+    name = (error.pointer or "").strip("/ ")
+    return said("{name} {problem}", name=name, problem=error.detail) if name else error.detail
 
 
 def _with_amount(run: Import, row: SourceRow, problems: tuple[str, ...]) -> tuple[str, ...]:
@@ -192,7 +204,10 @@ def _with_amount(run: Import, row: SourceRow, problems: tuple[str, ...]) -> tupl
         return problems  # it couldn't be read
     if _DIGITS.fullmatch(read) is None:
         return problems
-    return tuple(f"{said} {read} was read." if said.startswith("amount ") else said for said in problems)
+    return tuple(
+        said("{problem} {read} was read.", problem=problem, read=read) if problem.startswith("amount ") else problem
+        for problem in problems
+    )
 
 
 def _flat(messages: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:

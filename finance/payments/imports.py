@@ -23,14 +23,15 @@ from finance.payments.foreign_rows import Drafted, Import, RowRefused, drafted, 
 from finance.payments.model import Payment, draft_of, payment_series
 from finance.payments.sources import SourceRow
 from finance.payments.survey import SeriesFound, Survey
+from finance.said import said
 from finance.tables.cells import Cell
 
 Verdict = Literal["imported", "unchanged", "differs", "twice", "later", "refused"]
 BATCH_SIZE = 500
 AT_ONCE = 32  # rows between two turns of the others
 EMPTY = (None, "", Cell(""))
-_OTHER_NUMBER_THERE = "scripts/repair_duplicates.py gives one of them another first."
-_OTHER_NUMBER_IN_FILE = "give one of them another number in the file, or take it out."
+_OTHER_NUMBER_THERE = said("scripts/repair_duplicates.py gives one of them another first.")
+_OTHER_NUMBER_IN_FILE = said("give one of them another number in the file, or take it out.")
 _COMPARED = (
     *("payment_number", "paid_on", "amount_minor", "currency", "payer", "method", "direction", "customer_code"),
     *("reference", "note", "status", "void_reason"),
@@ -131,14 +132,15 @@ def _judged(survey: Survey, row: Drafted, stored: Payment | None, *, of_file: bo
     if stored is not None and stored.get("idempotency_key") == row.key:
         return _compared(row, stored)
     if not survey.has(tenant=tenant, number=number, place=row.place):
-        return RowVerdict(row.place, "later", number, ("came, or got its number, while this ran: run it again.",))
+        return RowVerdict(row.place, "later", number, (said("came, or got its number, while this ran: run it again."),))
     other = survey.other_with_number(tenant=tenant, number=number, place=row.place)
     if other is not None:
         remedy = _OTHER_NUMBER_IN_FILE if of_file else _OTHER_NUMBER_THERE
-        return RowVerdict(row.place, "twice", number, (f"{number} is the number of {other} too: {remedy}",))
+        told = said("{number} is the number of {other} too: {remedy}", number=number, other=other, remedy=remedy)
+        return RowVerdict(row.place, "twice", number, (told,))
     if survey.other_with_key(tenant=tenant, row_key=row.row_key, place=row.place) is not None:
-        said = "another row is known by the same key: name a field with --row-key that tells them apart."
-        return RowVerdict(row.place, "twice", number, (said,))
+        told = said("another row is known by the same key: name a field with --row-key that tells them apart.")
+        return RowVerdict(row.place, "twice", number, (told,))
     return RowVerdict(row.place, "imported", number) if stored is None else _number_given(row, stored)
 
 
@@ -148,14 +150,19 @@ def _compared(row: Drafted, stored: Payment) -> RowVerdict:
     if stored.get("request_hash") == row.payment["request_hash"]:
         return RowVerdict(row.place, "unchanged", number)
     names = [name for name in _COMPARED if stored.get(name) != row.payment.get(name)]
-    said = f"was imported before and is another there now ({', '.join(names) or 'metadata'}); here it stays as it is."
-    return RowVerdict(row.place, "differs", number, (said,))
+    told = said(
+        "was imported before and is another there now ({names}); here it stays as it is.",
+        names=", ".join(names) or "metadata",
+    )
+    return RowVerdict(row.place, "differs", number, (told,))
 
 
 def _number_given(row: Drafted, stored: Payment) -> RowVerdict:
-    said = f"the number is that of another payment here, made by {stored.get('created_by')}."
+    told = said(
+        "the number is that of another payment here, made by {created_by}.", created_by=stored.get("created_by")
+    )
     differs = tuple(name for name in _COMPARED if stored.get(name) != row.payment.get(name))
-    return RowVerdict(row.place, "refused", row.payment_number, (said,), differs)
+    return RowVerdict(row.place, "refused", row.payment_number, (told,), differs)
 
 
 def _store(db: Db, rows: Sequence[Drafted]) -> list[RowVerdict]:
@@ -177,7 +184,10 @@ def _met(db: Db, row: Drafted, error: Mapping[str, Any]) -> RowVerdict:
     stored = read_back(store.numbered(db).collection, error["keyValue"]) if "keyValue" in error else None
     if stored is None:
         return RowVerdict(
-            row.place, "refused", row.payment_number, (f"MongoDB refused it (code {error['code']}): try again.",)
+            row.place,
+            "refused",
+            row.payment_number,
+            (said("MongoDB refused it (code {code}): try again.", code=error["code"]),),
         )
     found = cast(Payment, stored)
     return _compared(row, found) if found.get("idempotency_key") == row.key else _number_given(row, found)

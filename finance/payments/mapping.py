@@ -15,6 +15,7 @@ from typing import Any
 from finance.edge.characters import character_problem
 from finance.edge.hints import nearest
 from finance.errors import Invalid
+from finance.said import said
 from finance.tables.cells import Cell, Kind, problem_of
 
 DAYS, INSTANTS = ("paid_on",), ("created_at", "voided_at")
@@ -41,8 +42,22 @@ class UnknownField(Invalid):
     @classmethod
     def called(cls, name: str) -> "UnknownField":
         meant = nearest(name, OURS)
-        said = f"did you mean {meant}?" if meant else f"there are {', '.join(OURS)} and {METADATA}<name>."
-        return cls(f"A payment that is imported has no field {name[:60]!r}; {said}")
+        if meant:
+            return cls(
+                said(
+                    "A payment that is imported has no field {name!r}; did you mean {meant}?",
+                    name=name[:60],
+                    meant=meant,
+                )
+            )
+        return cls(
+            said(
+                "A payment that is imported has no field {name!r}; there are {known} and {metadata}<name>.",
+                name=name[:60],
+                known=", ".join(OURS),
+                metadata=METADATA,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +112,13 @@ class FieldMap:
         if key is None and self.row_key is None:
             return self.number_of(row)
         if key is None or len(key) > ROW_KEY_LENGTH_MAX or character_problem(key) is not None:
-            raise Invalid(f"{named} must be a text or a number of 1 to {ROW_KEY_LENGTH_MAX} characters: it is the key.")
+            raise Invalid(
+                said(
+                    "{named} must be a text or a number of 1 to {most} characters: it is the key.",
+                    named=named,
+                    most=ROW_KEY_LENGTH_MAX,
+                )
+            )
         written = _WRITTEN_ID.fullmatch(key)  # as mongoexport writes one into a CSV
         return written[1] if written else key
 
@@ -113,7 +134,9 @@ class FieldMap:
         if text is not None and self._knows(ours, text):
             return self.values[ours][text]
         if isinstance(value, bool):
-            raise Invalid.field(ours, f"is {text}; --value {ours}:{text}=… says what that means.")
+            raise Invalid.field(
+                ours, said("is {text}; --value {ours}:{text}=… says what that means.", text=text, ours=ours)
+            )
         return text
 
     def _knows(self, ours: str, text: str) -> bool:
@@ -139,7 +162,7 @@ def text_at(row: Mapping[str, Any], path: str) -> str | None:
     try:
         return text_of(value_of_cell(value_at(row, path), "number"))
     except Invalid as refused:
-        raise Invalid(f"{path} {refused.detail}") from None
+        raise Invalid(said("{name} {problem}", name=path, problem=refused.detail)) from None
 
 
 def value_of_cell(value: Any, *taken: Kind) -> Any:
@@ -161,14 +184,14 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return _text_of_bool(value)
     if isinstance(value, int):
-        return str(value) if abs(value) < _BEYOND_64_BITS else _refuse("is a number beyond 64 bits.")
+        return str(value) if abs(value) < _BEYOND_64_BITS else _refuse(said("is a number beyond 64 bits."))
     if isinstance(value, float | Decimal):
         return _plain_digits(Decimal(repr(value)) if isinstance(value, float) else value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return _refuse("holds several values; name the one that is meant with a point, as in user.name.")
-    return _refuse(f"can't be read: it is a {type(value).__name__}.")
+        return _refuse(said("holds several values; name the one that is meant with a point, as in user.name."))
+    return _refuse(said("can't be read: it is a {type}.", type=type(value).__name__))
 
 
 def _in_its_form(ours: str, value: Any, timezone: tzinfo) -> str | None:
@@ -193,7 +216,7 @@ def _day_of(value: Any, timezone: tzinfo) -> str | None:
         assert text is not None
         return datetime.fromisoformat(text).astimezone(timezone).date().isoformat()
     except (ValueError, OverflowError):
-        return _refuse("must be a day that exists.")
+        return _refuse(said("must be a day that exists."))
 
 
 def _whole(text: str) -> str:
@@ -201,7 +224,7 @@ def _whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        _refuse("holds what is no character of any language; it was damaged there.")
+        _refuse(said("holds what is no character of any language; it was damaged there."))
     return text
 
 
@@ -209,7 +232,7 @@ def _plain_digits(number: Decimal) -> str:
     """Return a number in plain digits, without zeros that say nothing. It isn't rounded: Decimal.normalize would."""
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or number.adjusted() > EXPONENT_MAX or exponent < -EXPONENT_MAX:
-        return _refuse("is no number that an amount can be.")
+        return _refuse(said("is no number that an amount can be."))
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

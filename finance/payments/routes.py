@@ -44,6 +44,7 @@ from finance.payments.schemas import (
 )
 from finance.payments.service import PaymentAlreadyVoided, PaymentBusy, PaymentHistoryFull, PaymentNotFound
 from finance.payments.summary_schemas import PaymentSummaryFiltersSchema, PaymentSummarySchema
+from finance.said import said
 
 KEPT_TOTALS = "finance-kept-totals"
 BULK_TURNS = "finance-bulk-turns"
@@ -90,7 +91,9 @@ def in_turn(view: Callable[..., Response]) -> Callable[..., Response]:
     @functools.wraps(view)
     def taking_turns(*args: Any, **kwargs: Any) -> Response:
         if headers.idempotency_key() is None:
-            raise Invalid.parameter("Idempotency-Key", "is required here: with it a repeat completes what is missing.")
+            raise Invalid.parameter(
+                "Idempotency-Key", said("is required here: with it a repeat completes what is missing.")
+            )
         receivers: Turns = current_app.extensions[BULK_RECEIVERS]
         turns: Turns = current_app.extensions[BULK_TURNS]
         with receivers.turn(caller().tenant):

@@ -23,11 +23,12 @@ from finance.edge.metadata import Metadata
 from finance.errors import Invalid
 from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS, parse_amount
 from finance.payments.model import DIRECTIONS, METHODS, SORTS, STATUSES
+from finance.said import said
 from finance.text import fold
 
 _PAYS_BY_DIRECTION = {
-    "incoming": "an incoming payment pays invoices; name an invoice_number in each.",
-    "outgoing": "an outgoing payment pays credit notes back; name a credit_note_number in each.",
+    "incoming": said("an incoming payment pays invoices; name an invoice_number in each."),
+    "outgoing": said("an outgoing payment pays credit notes back; name a credit_note_number in each."),
 }
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
@@ -47,8 +48,8 @@ class PaymentEditSchema(Schema):
 
     fixed = {
         **_GIVEN,
-        **dict.fromkeys(_FOR_GOOD, "can't be changed; void the payment and record it again."),
-        "status": "can't be set; POST /payments/{payment_number}/void voids the payment.",
+        **dict.fromkeys(_FOR_GOOD, said("can't be changed; void the payment and record it again.")),
+        "status": said("can't be set; POST /payments/{payment_number}/void voids the payment."),
     }
 
     reference = Text(100, allow_none=True)
@@ -59,7 +60,7 @@ class PaymentEditSchema(Schema):
 class NewPaymentSchema(PaymentEditSchema):
     """A payment as posted. Loading gives `amount_minor` in the place of `amount`."""
 
-    fixed = _GIVEN | {"status": "is given by the server; POST /payments/{payment_number}/void voids a payment."}
+    fixed = _GIVEN | {"status": said("is given by the server; POST /payments/{payment_number}/void voids a payment.")}
     amount = AmountText(required=True)
     currency = CurrencyCode(required=True)
     payer = Text(200, required=True)
@@ -72,7 +73,7 @@ class NewPaymentSchema(PaymentEditSchema):
     def _check_amount(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if data.get("amount", "").startswith(MINUS_SIGNS):
             raise ValidationError(
-                {"amount": ["must be greater than zero; money that goes out is direction: outgoing."]}
+                {"amount": [said("must be greater than zero; money that goes out is direction: outgoing.")]}
             )
         if "amount" in data and "currency" in data:
             _minor(data["amount"], data["currency"], "amount")
@@ -94,9 +95,11 @@ class _NamesOneSchema(Schema):
     def _check_names_one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         named = [name for name in ("invoice_number", "credit_note_number") if name in data]
         if not named:
-            raise ValidationError({"invoice_number": ["is required, or credit_note_number."]})
+            raise ValidationError({"invoice_number": [said("is required, or credit_note_number.")]})
         if len(named) == 2:
-            raise ValidationError({"credit_note_number": ["must not stand beside invoice_number; name one of them."]})
+            raise ValidationError(
+                {"credit_note_number": [said("must not stand beside invoice_number; name one of them.")]}
+            )
 
 
 class AllocationSchema(_NamesOneSchema):
@@ -144,7 +147,7 @@ class AllocatedPaymentSchema(NewPaymentSchema):
         _require_each_once(allocations)
         total_minor = sum(_allocated_minor(data, position) for position in range(len(allocations)))
         if total_minor > _minor(data["amount"], data["currency"], "amount"):
-            raise ValidationError({"allocations": ["must not come to more than the payment."]})
+            raise ValidationError({"allocations": [said("must not come to more than the payment.")]})
 
     @post_load
     def _allocations_to_minor_units(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -164,18 +167,20 @@ class VoidSchema(Schema):
 ASKED_OTHERWISE = (
     dict.fromkeys(
         ("paid_on", "date", "day", "payment_date"),
-        "is not a parameter here; paid_from and paid_to say from which day to which, the same in both for one day.",
+        said(
+            "is not a parameter here; paid_from and paid_to say from which day to which, the same in both for one day."
+        ),
     )
     | {
-        "from": "is not a parameter here; did you mean paid_from?",
-        "to": "is not a parameter here; did you mean paid_to?",
+        "from": said("is not a parameter here; did you mean paid_from?"),
+        "to": said("is not a parameter here; did you mean paid_to?"),
     }
     | dict.fromkeys(
         ("amount", "value"),
-        "is not a parameter here; min_amount and max_amount, with currency, say from which amount to which.",
+        said("is not a parameter here; min_amount and max_amount, with currency, say from which amount to which."),
     )
     | dict.fromkeys(
-        ("q", "query", "search", "name"), "is not a parameter here; payer finds a name, reference a reference."
+        ("q", "query", "search", "name"), said("is not a parameter here; payer finds a name, reference a reference.")
     )
 )
 
@@ -208,13 +213,13 @@ class PaymentFiltersSchema(FiltersSchema):
         by_amount = ["sort"] if data.get("sort", "").endswith("amount") else []
         for name in (*(name for name in ("min_amount", "max_amount") if name in data), *by_amount):
             if "currency" not in data:
-                raise ValidationError({name: ["needs the parameter currency beside it."]})
+                raise ValidationError({name: [said("needs the parameter currency beside it.")]})
         minor = [_minor(data[name], data["currency"], name) for name in ("min_amount", "max_amount") if name in data]
         if minor != sorted(minor):
             raise ValidationError(
                 {
-                    "min_amount": ["must not be more than max_amount."],
-                    "max_amount": ["must not be less than min_amount."],
+                    "min_amount": [said("must not be more than max_amount.")],
+                    "max_amount": [said("must not be less than min_amount.")],
                 }
             )
 
@@ -276,7 +281,7 @@ def _named(allocation: Mapping[str, Any]) -> dict[str, Any]:
 def _require_each_once(allocations: Sequence[Mapping[str, Any]]) -> None:
     numbers = {tuple(_named(allocation).items()) for allocation in allocations}
     if len(numbers) < len(allocations):
-        raise ValidationError({"allocations": ["must name each invoice once."]})
+        raise ValidationError({"allocations": [said("must name each invoice once.")]})
 
 
 def _allocated_minor(data: Mapping[str, Any], position: int) -> int:

@@ -32,27 +32,30 @@ from finance.once import (
 from finance.paging import Page, PageWanted, every_page
 from finance.payments import allocations, store
 from finance.payments.model import HISTORY_MAX, PAID_ON_MIN, Payment, draft_of, hash_of, new_payment
+from finance.said import said
 
 REPEAT_FIELDS = frozenset(("tenant", "idempotency_key"))
 EXPORT_PAGE_SIZE = 1_000  # without their history; five milliseconds in which the driver does nothing else
 
 
 class PaymentNotFound(NotFound):
-    detail_default = "There is no payment with this number."
-    named_like = "a payment number such as PAY20260001"
+    detail_default = said("There is no payment with this number.")
+    named_like = said("a payment number such as PAY20260001")
     named_shape = re.compile(r"PAY\d{8,}", re.ASCII)
 
 
 class PaymentAlreadyVoided(Conflict):
-    detail_default = "This payment is voided already."
+    detail_default = said("This payment is voided already.")
 
 
 class PaymentHistoryFull(Conflict):
-    detail_default = f"This payment was changed {HISTORY_MAX} times; it can't be changed any more."
+    detail_default = said("This payment was changed {most} times; it can't be changed any more.", most=HISTORY_MAX)
 
 
 class PaymentBusy(Unavailable):
-    detail_default = "Others kept changing this payment, and nothing was changed by this request. A retry is safe."
+    detail_default = said(
+        "Others kept changing this payment, and nothing was changed by this request. A retry is safe."
+    )
 
 
 ISSUE_BY_NUMBERING: dict[PaymentNumbering, Issue] = {"standard": issue_standard, "no_gap": issue_no_gap}
@@ -158,7 +161,9 @@ def require_possible_day(paid_on: date, *, today: date) -> None:
     """Raise Invalid unless the day is from 2000-01-01 to one year ahead of today."""
     newest = date(today.year + 1, today.month, min(today.day, 28) if today.month == 2 else today.day)
     if not PAID_ON_MIN <= paid_on <= newest:
-        raise Invalid.field("paid_on", f"must be from {PAID_ON_MIN} to {newest}, one year ahead.")
+        raise Invalid.field(
+            "paid_on", said("must be from {oldest} to {newest}, one year ahead.", oldest=PAID_ON_MIN, newest=newest)
+        )
 
 
 def _checked_payment(db: Db, asked: Asked, *, posted: Mapping[str, Any], today: date, confirmed: bool) -> Payment:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from finance.database import Db
 from finance.payments import store
+from finance.said import said
 from finance.tables.cells import Cell, UnreadableTable
 from finance.tables.reading import Table, read_table
 
@@ -116,14 +117,16 @@ def _json_rows(path: Path) -> Iterator[SourceRow]:
                 if line.strip():
                     yield _json_row(f"line {number}", line)
     except OSError as error:
-        raise UnreadableTable(f"{path} can't be read: {error.strerror or type(error).__name__}.") from error
+        raise UnreadableTable(
+            said("{path} can't be read: {reason}.", path=path, reason=error.strerror or type(error).__name__)
+        ) from error
 
 
 def _json_row(place: str, line: bytes) -> SourceRow:
     if line.lstrip()[:1] == b"[":
-        return SourceRow(place, problem="is a list: one object a line is read (mongoexport without --jsonArray).")
+        return SourceRow(place, problem=said("is a list: one object a line is read (mongoexport without --jsonArray)."))
     if len(line) == LINE_BYTES_MAX:
-        return SourceRow(place, problem=f"has more than {LINE_BYTES_MAX} bytes.")
+        return SourceRow(place, problem=said("has more than {most} bytes.", most=LINE_BYTES_MAX))
     try:
         row = json.loads(
             line.decode("utf-8-sig"),
@@ -132,8 +135,8 @@ def _json_row(place: str, line: bytes) -> SourceRow:
             object_pairs_hook=_object,
         )
     except (ValueError, ArithmeticError, OverflowError, TypeError, RecursionError):
-        return SourceRow(place, problem="is no JSON object in UTF-8, with each name once.")
-    return SourceRow(place, row) if isinstance(row, Mapping) else SourceRow(place, problem="is no JSON object.")
+        return SourceRow(place, problem=said("is no JSON object in UTF-8, with each name once."))
+    return SourceRow(place, row) if isinstance(row, Mapping) else SourceRow(place, problem=said("is no JSON object."))
 
 
 def _no_constant(name: str) -> None:

@@ -20,6 +20,7 @@ from finance.database import Db, DriverError
 from finance.errors import Unavailable
 from finance.money import shown_amount
 from finance.payments import store
+from finance.said import said
 
 # With these filters, the totals of a month are those of some of its groups.
 KEPT_FILTERS = frozenset(("paid_from", "paid_to", "currency", "direction", "status"))
@@ -37,9 +38,9 @@ Sums = dict[Key, tuple[int, int]]  # count and total in minor units
 
 
 class SummaryTakesTooLong(Unavailable):
-    detail_default = (
-        "These are too many payments to be added up in the time that a request has. "
-        "Ask again, what was added up by now is kept; or ask for fewer days."
+    detail_default = said(
+        "These are too many payments to be added up in the time that a request has. Ask again, "
+        "what was added up by now is kept; or ask for fewer days."
     )
 
 

@@ -14,6 +14,7 @@ from datetime import date
 from finance.errors import Invalid
 from finance.numbering.series import NO_PLACE
 from finance.payments.model import NUMBER_DIGITS_MIN, PAID_ON_MIN, payment_series
+from finance.said import said
 
 # A number wider than the series' own width is one of it only where the numbers lead there without a larger leap:
 # PAY2026123456 among three hundred payments is a time of day. The repair of duplicates
@@ -56,7 +57,7 @@ class SeriesFound:
 def require_number(number: str) -> str:
     """Return a payment number that can be kept: ours, or another one that can stand in an address. Raises Invalid."""
     if _NUMBER.fullmatch(number) is None:
-        raise Invalid.field("payment_number", "must be 1 to 40 of A-Z, a-z, 0-9, '.', '_' and '-', with a digit.")
+        raise Invalid.field("payment_number", said("must be 1 to 40 of A-Z, a-z, 0-9, '.', '_' and '-', with a digit."))
     return number
 
 

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, validates_schema
 
 from finance.edge.fields import Count, CurrencyCode, Day, PageCursor
 from finance.edge.filters import OF_EXPORTS, OF_LISTS
+from finance.said import said
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 500  # a printed statement, or a page of an ageing
@@ -26,7 +27,7 @@ class StatementExportSchema(Schema):
     @validates_schema
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if "first" in data and "last" in data and data["first"] > data["last"]:
-            raise ValidationError({"from": ["must not be after to."], "to": ["must not be before from."]})
+            raise ValidationError({"from": [said("must not be after to.")], "to": [said("must not be before from.")]})
 
 
 class StatementSchema(StatementExportSchema):
@@ -52,4 +53,4 @@ class AgeingSchema(AgeingExportSchema):
     @validates_schema
     def _check(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if "cursor" in data and "limit" not in data:
-            raise ValidationError({"cursor": ["needs the parameter limit beside it."]})
+            raise ValidationError({"cursor": [said("needs the parameter limit beside it.")]})

@@ -13,6 +13,7 @@ from finance.money import is_whole
 from finance.paging import Page, PageWanted
 from finance.receivables import completing, open_items, store
 from finance.receivables.model import BUCKETS, LAST_DAYS, STREAMS, Account, Line, Period, Row
+from finance.said import Said, said
 from finance.shops import service as shops
 
 EXPORT_PAGE_SIZE = 2_000
@@ -64,7 +65,7 @@ def understand_statement(
     currency = query.get("currency") or _currency_of(db, tenant, code)
     last, first = query.get("last", today), query.get("first")
     if first is not None and first > last:
-        raise Invalid.parameter("from", "must not be after to, which is today where it isn't named.")
+        raise Invalid.parameter("from", said("must not be after to, which is today where it isn't named."))
     return Question(Account(tenant, code, currency), None if first is None else first.isoformat(), last.isoformat())
 
 
@@ -112,9 +113,8 @@ def understand_ageing(
 ) -> tuple[str, date]:
     """Return the currency and the day that a query asks for, after settling what is on its way."""
     _finish(db, tenant, settling)
-    return query.get("currency") or _only(_shops_currencies(db, tenant), "the tenant's shops"), query.get(
-        "as_of", today
-    )
+    currency = query.get("currency") or _only(_shops_currencies(db, tenant), several=_SHOPS_HAVE_SEVERAL)
+    return currency, query.get("as_of", today)
 
 
 def each_ageing_page(db: Db, *, tenant: str, currency: str, as_of: date) -> Iterator[list[Row]]:
@@ -229,20 +229,24 @@ def _named(db: Db, tenant: str, rows: list[Row]) -> list[Row]:
     return rows
 
 
+_SHOPS_HAVE_SEVERAL = said("the tenant's shops have several: {currencies}")
+
+
 def _currency_of(db: Db, tenant: str, customer_code: str) -> str:
     found = store.list_currencies(db, tenant=tenant, customer_code=customer_code)
     if found:
-        return _only(found, "this customer's documents")
-    return _only(_shops_currencies(db, tenant), "the tenant's shops")
+        return _only(found, several=said("this customer's documents have several: {currencies}"))
+    return _only(_shops_currencies(db, tenant), several=_SHOPS_HAVE_SEVERAL)
 
 
 def _shops_currencies(db: Db, tenant: str) -> list[str]:
     return sorted({shop["currency"] for shop in shops.list_shops(db, tenant=tenant)})
 
 
-def _only(currencies: list[str], whose: str) -> str:
+def _only(currencies: list[str], *, several: Said) -> str:
     """Return the one currency; raises Invalid where there are several, or none."""
     if len(currencies) == 1:
         return currencies[0]
-    named = f"{whose} have several: {', '.join(currencies)}" if currencies else f"{whose} have none"
-    raise Invalid.parameter("currency", f"is needed here, {named}.")
+    # Only shops can have none: a customer without documents is asked of them.
+    named = several.format(currencies=", ".join(currencies)) if currencies else said("the tenant's shops have none")
+    raise Invalid.parameter("currency", said("is needed here, {named}.", named=named))

@@ -12,6 +12,7 @@ from finance.errors import Unavailable
 from finance.money import is_whole
 from finance.paging import page_queries, position_of, values_at
 from finance.receivables.model import STREAMS, Account, Period, Stream
+from finance.said import said
 
 # On the side that gives a claimed entry isn't given yet and a released one no longer; on the other side one that is
 # being given back counts until it is decided.
@@ -23,7 +24,7 @@ _BAD_VALUE = 2
 
 
 class ReceivablesBeingPrepared(Unavailable):
-    detail_default = "Statements and ageing are being prepared after an upgrade. A retry is safe."
+    detail_default = said("Statements and ageing are being prepared after an upgrade. A retry is safe.")
     retry_after_s = 5
 
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 from finance.contention import until_unchanged_meanwhile
 from finance.database import Db, Document
 from finance.errors import Unavailable
+from finance.said import said
 from finance.shops import store
 from finance.shops.patterns import can_meet, shape_of
 from finance.shops.rules import patterns_of
@@ -26,7 +27,7 @@ Written = tuple[str, str]  # a kind and a pattern
 
 
 class ShopBusy(Unavailable):
-    detail_default = "Others kept changing this shop, and nothing was changed by this request. A retry is safe."
+    detail_default = said("Others kept changing this shop, and nothing was changed by this request. A retry is safe.")
 
 
 @dataclass(frozen=True)

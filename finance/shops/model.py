@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal, NotRequired, TypedDict
 
 from finance.numbering.series import Series
+from finance.said import said
 
 RESETS = ("month", "year", "never")
 INVOICE_FORMAT = "FAC-{shop}-{year}{month}-{number:04}"
@@ -36,6 +37,13 @@ _TELLING_BY_RESET: dict[str, tuple[frozenset[str], ...]] = {
     "month": (frozenset({"year", "month"}), frozenset({"fiscal_year", "month"})),
     "year": (frozenset({"year"}), frozenset({"fiscal_year"})),
     "never": (frozenset(),),
+}
+_REPEATED_BY_RESET = {
+    "month": said(
+        "can't be unique: the numbers begin again each month, so it must hold {month} and {year} or {fiscal_year} and "
+        "{month}."
+    ),
+    "year": said("can't be unique: the numbers begin again each year, so it must hold {year} or {fiscal_year}."),
 }
 # What is the same for all documents of one period, and so may stand in its numbers.
 _CONSTANT_BY_RESET: dict[str, frozenset[str]] = {
@@ -164,30 +172,34 @@ def _problems(number_format: str, shop: str, reset: str, start_month: int, max_l
     names = _PLACEHOLDER.findall(number_format)
     literals = _PLACEHOLDER.split(number_format)[::2]
     if not all(_LITERAL.fullmatch(literal) for literal in literals):
-        yield "may hold letters, digits, '-', '_', '.' and {shop} {year} {month} {fiscal_year} {number:04} only."
+        yield said("may hold letters, digits, '-', '_', '.' and {shop} {year} {month} {fiscal_year} {number:04} only.")
         return
     unknown = [name for name in names if name not in ("shop", *_PERIOD_NAMES) and not _NUMBER.fullmatch(name)]
     if unknown:
         known = "{shop} {year} {month} {fiscal_year} {number:04}"
-        yield f"has a placeholder that isn't known, {{{unknown[0][:40]}}}; there are {known}."
+        yield said(
+            "has a placeholder that isn't known, {unknown}; there are {known}.",
+            unknown=f"{{{unknown[0][:40]}}}",
+            known=known,
+        )
         return
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     if len(numbers) != 1:
-        yield "must hold {number}, such as {number:04}, exactly once."
+        yield said("must hold {number}, such as {number:04}, exactly once.")
         return
     if int(_NUMBER.fullmatch(numbers[0])[1] or 1) > DIGITS_MAX:  # type: ignore[index]
-        yield f"must write the number with at most {DIGITS_MAX} digits."
+        yield said("must write the number with at most {most} digits.", most=DIGITS_MAX)
         return
     told = frozenset(names) & frozenset(_PERIOD_NAMES)
     if not any(telling <= told for telling in _TELLING_BY_RESET[reset]):
-        yield (
-            f"can't be unique: the numbers begin again each {reset}, so it must hold "
-            + " or ".join(" and ".join(f"{{{name}}}" for name in sorted(t)) for t in _TELLING_BY_RESET[reset])
-            + "."
-        )
+        yield _REPEATED_BY_RESET[reset]
     changing = sorted(told - _CONSTANT_BY_RESET[reset])
     if changing:
-        yield f"must not hold {{{changing[0]}}}: one sequence with reset {reset!r} runs over several of them."
+        yield said(
+            "must not hold {name}: one sequence with reset {reset!r} runs over several of them.",
+            name=f"{{{changing[0]}}}",
+            reset=reset,
+        )
         return
     yield from _ambiguities(number_format, names.index(numbers[0]), literals, names)
     yield from _too_long(number_format, shop, reset, start_month, max_length)
@@ -198,7 +210,7 @@ def _ambiguities(number_format: str, at: int, literals: list[str], names: list[s
     before, after = literals[at], literals[at + 1]
     beside = (names[at - 1] if at and not before else "", names[at + 1] if at + 1 < len(names) and not after else "")
     if "shop" in beside or before[-1:].isdigit() or after[:1].isdigit():
-        yield "must not have a digit or {shop} right beside {number}: two series could write the same number."
+        yield said("must not have a digit or {shop} right beside {number}: two series could write the same number.")
 
 
 def _too_long(number_format: str, shop: str, reset: str, start_month: int, max_length: int) -> Iterator[str]:
@@ -206,7 +218,12 @@ def _too_long(number_format: str, shop: str, reset: str, start_month: int, max_l
     written = format_of_period(number_format, shop=shop, period=period)
     first = series_of("", tenant="", shop=shop, period=period.label, number_format=written).format(1)
     if len(first) > max_length:
-        yield f"is too long: {first} has {len(first)} characters, max_length is {max_length}."
+        yield said(
+            "is too long: {first} has {length} characters, max_length is {most}.",
+            first=first,
+            length=len(first),
+            most=max_length,
+        )
 
 
 def _month_after(first_day: date) -> date:

@@ -11,6 +11,7 @@ from finance.edge.hints import given_by_server
 from finance.errors import Invalid
 from finance.history import shown as shown_history
 from finance.numbering.series import require_slug
+from finance.said import said
 from finance.shops.model import (
     FORMAT_LENGTH_MAX,
     INVOICE_FORMAT,
@@ -27,7 +28,7 @@ class ShopSettingsSchema(Schema):
     """A shop as set up."""
 
     fixed = {
-        "shop": "is in the address and never changes; leave it out.",
+        "shop": said("is in the address and never changes; leave it out."),
         **given_by_server("history", "created_at", "created_by"),
     }
     name = Text(200, required=True)
@@ -57,7 +58,7 @@ class ShopSettingsSchema(Schema):
     @validates("timezone")
     def _check_timezone(self, value: str, **kwargs: object) -> None:
         if not is_timezone(value):
-            raise ValidationError("must be an IANA time zone, such as Europe/Paris.")
+            raise ValidationError(said("must be an IANA time zone, such as Europe/Paris."))
 
 
 class ShopSchema(AnswerSchema):
@@ -99,7 +100,7 @@ def shop_slug(text: str) -> str:
         return require_slug(text)
     except ValueError:
         raise Invalid.parameter(
-            "shop", "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit."
+            "shop", said("must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit.")
         ) from None
 
 

@@ -12,6 +12,7 @@ from finance.contention import until_unchanged_meanwhile
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
 from finance.history import changed, created_by
+from finance.said import said
 from finance.shops import claims, rules, store
 from finance.shops.claims import Claiming, Meeting, ShopBusy, Written
 from finance.shops.model import (
@@ -34,11 +35,11 @@ log = logging.getLogger(__name__)
 
 
 class ShopNotFound(NotFound):
-    detail_default = "There is no shop of this name; GET /api/v1/shops lists them."
+    detail_default = said("There is no shop of this name; GET /api/v1/shops lists them.")
 
 
 class ShopHistoryFull(Conflict):
-    detail_default = f"This shop was changed {HISTORY_MAX} times; it can't be changed any more."
+    detail_default = said("This shop was changed {most} times; it can't be changed any more.", most=HISTORY_MAX)
 
 
 def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings, condition: Condition = ALWAYS) -> tuple[Shop, bool]:
@@ -148,7 +149,7 @@ def _checked(shop: str, posted: Settings) -> Settings:
     problems = {name: format_problem(settings[name], **fits) for name in FORMAT_BY_KIND.values()}
     errors = [FieldError(problem, pointer=f"/{name}") for name, problem in problems.items() if problem is not None]
     if not errors and settings["invoice_format"] == settings["credit_note_format"]:
-        errors.append(FieldError("must differ from invoice_format.", pointer="/credit_note_format"))
+        errors.append(FieldError(said("must differ from invoice_format."), pointer="/credit_note_format"))
     if errors:
         raise Invalid(errors=errors)
     return settings
@@ -199,11 +200,19 @@ def _require_no_repetition(shop: str, after: Sequence[Rule], today: date) -> Non
 
 
 def _repetition(period: Period, later: Period, number_format: str) -> str:
-    instead = "another text before {number}"
+    instead = said("another text before {number}")
     if "{year}" in number_format and later.parts.get("fiscal_year") != later.parts.get("year"):
-        instead = f"{{fiscal_year}}, which is {later.parts['fiscal_year']}, in the place of {{year}}"
-    days = f" ({later.first_day} to {later.last_day})" if later.last_day < date.max else ""
-    return f"would write the numbers of {period.label} once more in {later.label}{days}; write {instead}."
+        year = later.parts["fiscal_year"]
+        instead = said("{{fiscal_year}}, which is {year}, in the place of {{year}}", year=year)
+    when: str = later.label
+    if later.last_day < date.max:
+        when = said("{period} ({first} to {last})", period=when, first=later.first_day, last=later.last_day)
+    return said(
+        "would write the numbers of {period} once more in {when}; write {instead}.",
+        period=period.label,
+        when=when,
+        instead=instead,
+    )
 
 
 def _claim(db: Db, asked: Asked, shop: Shop, *, before: Shop | None) -> None:
@@ -218,11 +227,15 @@ def _claim(db: Db, asked: Asked, shop: Shop, *, before: Shop | None) -> None:
 
 
 def _met(meeting: Meeting, shop: Shop) -> str:
-    whose = "this shop" if meeting.other == shop["shop"] else f"the shop '{meeting.other}'"
+    is_own = meeting.other == shop["shop"]
     written = shop["rules"][-1][FORMAT_BY_KIND[meeting.kind]]
-    instead = "write another text before {number}" if "{shop}" in written else "it must hold {shop}"
-    kinds = meeting.other_kind.replace("_", " ")
-    return f"would write numbers that {whose} writes for its {kinds}s, as {meeting.pattern}; {instead}."
+    return said(
+        "would write numbers that {whose} writes for its {kinds}, as {pattern}; {instead}.",
+        whose=said("this shop") if is_own else said("the shop '{shop}'", shop=meeting.other),
+        kinds=said("invoices") if meeting.other_kind == "invoice" else said("credit notes"),
+        pattern=meeting.pattern,
+        instead=said("write another text before {number}") if "{shop}" in written else said("it must hold {shop}"),
+    )
 
 
 def _claim_others(db: Db, asked: Asked, shop: Shop, wanted: Iterable[Written]) -> None:

@@ -3,9 +3,10 @@
 from typing import Literal, NamedTuple
 
 from finance.errors import Invalid
+from finance.said import said
 
 COLUMNS_MAX = 1_000
-SAVE_AS = "open it in your spreadsheet and save it as 'CSV UTF-8' or as .xlsx"
+SAVE_AS = said("open it in your spreadsheet and save it as 'CSV UTF-8' or as .xlsx")
 
 # A CSV file has texts only, and among them formulas and errors; the others are of workbooks.
 Kind = Literal["text", "number", "percent", "date", "flag", "error", "formula", "rounded"]
@@ -51,15 +52,17 @@ ERRORS = frozenset(
 )
 _NULLS = ("NULL", r"\N")  # as MySQL writes them
 # These two are also of JSON, where there is no column to format.
-_AS_TEXT = "write it as a text (in a workbook: format the column as text and write it again)."
+_AS_TEXT = said("write it as a text (in a workbook: format the column as text and write it again).")
 _PROBLEM_BY_KIND: dict[Kind, str] = {
-    "formula": "is a formula without its value: open the file in your spreadsheet and save it, or paste the value.",
-    "error": "is an error of the spreadsheet, such as #N/A: mend its formula, or write the value itself.",
-    "rounded": "is a long number that the spreadsheet has rounded: format the column as text and write it again.",
-    "date": "was made a date by the spreadsheet: format the column as text and write it again.",
-    "percent": "is formatted as a percentage, so that 18 % is held as 0.18: format it as a number and write 18.",
-    "flag": f"is TRUE or FALSE, and no text: {_AS_TEXT}",
-    "number": f"is a number, which has lost the zeros it may begin with: {_AS_TEXT}",
+    "formula": said(
+        "is a formula without its value: open the file in your spreadsheet and save it, or paste the value."
+    ),
+    "error": said("is an error of the spreadsheet, such as #N/A: mend its formula, or write the value itself."),
+    "rounded": said("is a long number that the spreadsheet has rounded: format the column as text and write it again."),
+    "date": said("was made a date by the spreadsheet: format the column as text and write it again."),
+    "percent": said("is formatted as a percentage, so that 18 % is held as 0.18: format it as a number and write 18."),
+    "flag": said("is TRUE or FALSE, and no text: {remedy}", remedy=_AS_TEXT),
+    "number": said("is a number, which has lost the zeros it may begin with: {remedy}", remedy=_AS_TEXT),
 }
 
 
@@ -67,7 +70,7 @@ def problem_of(cell: Cell, *taken: Kind) -> str | None:
     """Return why a cell can't be used where texts and the kinds `taken` can, and what to do; None where it can."""
     text = cell.text.strip()
     if cell.kind == "text" and text in _NULLS:
-        return f"is {text}, with which databases write that there is nothing: leave the cell empty."
+        return said("is {text}, with which databases write that there is nothing: leave the cell empty.", text=text)
     return None if cell.kind == "text" or cell.kind in taken else _PROBLEM_BY_KIND[cell.kind]
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from finance.said import said
 from finance.tables.cells import COLUMNS_MAX, SAVE_AS, Line, UnreadableTable, cell_of_text
 
 LINE_LENGTH_MAX = 8 * 1024 * 1024  # 1,000 columns with long texts
@@ -16,9 +17,9 @@ _CHUNK = 1024 * 1024
 _HEAD_BYTES = 4_096
 _SEPARATOR_LINE = re.compile(r"sep=([^\r\n])\r?\n", re.IGNORECASE)  # Excel's own first line
 _PROBLEMS = {
-    "field larger": "a cell has more than 131072 characters; is a double quote before it not closed?",
-    "unexpected end": "a double quote is opened and never closed.",
-    "expected after": "a double quote within a cell has to be doubled, and the cell to stand in quotes.",
+    "field larger": said("a cell has more than 131072 characters; is a double quote before it not closed?"),
+    "unexpected end": said("a double quote is opened and never closed."),
+    "expected after": said("a double quote within a cell has to be doubled, and the cell to stand in quotes."),
 }
 
 
@@ -29,7 +30,9 @@ def csv_lines(file: IO[bytes], path: Path) -> Iterator[Line]:
         yield from _numbered(_text_lines(text, path), path)
     except UnicodeDecodeError as error:
         line = _undecodable_line(path, encoding)
-        raise UnreadableTable(f"{path} is not in UTF-8 (line {line}): {SAVE_AS}.") from error
+        raise UnreadableTable(
+            said("{path} is not in UTF-8 (line {line}): {remedy}.", path=path, line=line, remedy=SAVE_AS)
+        ) from error
     finally:
         text.detach()
 
@@ -43,11 +46,25 @@ def _numbered(lines: Iterator[str], path: Path) -> Iterator[Line]:
     try:
         for number, cells in enumerate(reader, start=blank + 1):
             if len(cells) > COLUMNS_MAX:  # before a million of them become cells
-                raise UnreadableTable(f"{path}: line {number} has more than {COLUMNS_MAX} columns.")
+                raise UnreadableTable(
+                    said(
+                        "{path}: line {number} has more than {most} columns.",
+                        path=path,
+                        number=number,
+                        most=COLUMNS_MAX,
+                    )
+                )
             yield Line(number, [cell_of_text(text) for text in cells])
     except csv.Error as error:
         words = next((words for part, words in _PROBLEMS.items() if part in str(error)), f"{error}.")
-        raise UnreadableTable(f"{path}: line {blank + reader.line_num} can't be read as CSV: {words}") from error
+        raise UnreadableTable(
+            said(
+                "{path}: line {line} can't be read as CSV: {reason}",
+                path=path,
+                line=blank + reader.line_num,
+                reason=words,
+            )
+        ) from error
 
 
 def _encoding_of(file: IO[bytes], path: Path) -> str:
@@ -61,7 +78,9 @@ def _encoding_of(file: IO[bytes], path: Path) -> str:
 
 
 def _holds_nul(path: Path) -> UnreadableTable:
-    return UnreadableTable(f"{path} holds NUL characters, so it is no text in UTF-8: {SAVE_AS}.")
+    return UnreadableTable(
+        said("{path} holds NUL characters, so it is no text in UTF-8: {remedy}.", path=path, remedy=SAVE_AS)
+    )
 
 
 def _text_lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
@@ -69,7 +88,14 @@ def _text_lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
         if "\0" in line:
             raise _holds_nul(path)
         if len(line) == LINE_LENGTH_MAX:
-            raise UnreadableTable(f"{path} has a line of more than {LINE_LENGTH_MAX} characters: {SAVE_AS}.")
+            raise UnreadableTable(
+                said(
+                    "{path} has a line of more than {most} characters: {remedy}.",
+                    path=path,
+                    most=LINE_LENGTH_MAX,
+                    remedy=SAVE_AS,
+                )
+            )
         yield line
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from finance.said import said
 from finance.tables.cells import (
     COLUMNS_MAX,
     EMPTY,
@@ -76,7 +77,9 @@ def read_table(path: Path, limits: Limits = ORDINARY) -> Table:
             count += 1
             hidden += row.is_hidden
             if count > limits.rows:
-                raise TooLargeTable(f"{path} has more than {limits.rows} rows: split it into several files.")
+                raise TooLargeTable(
+                    said("{path} has more than {most} rows: split it into several files.", path=path, most=limits.rows)
+                )
     return Table(path, columns, count, hidden, limits)
 
 
@@ -91,16 +94,18 @@ def _misfit(line: Line, columns: int, width: int) -> str | None:
     """Return why the cells of a line can't be told apart by the columns: one too many has moved the others."""
     if len(line.cells) <= width and all(cell == EMPTY for cell in line.cells[columns:]):
         return None
-    return (
-        f"has {len(line.cells)} cells and the first line names {columns} columns: a cell that holds the separator has "
-        "to stand in double quotes."
+    return said(
+        "has {cells} cells and the first line names {columns} columns: a cell that holds the "
+        "separator has to stand in double quotes.",
+        cells=len(line.cells),
+        columns=columns,
     )
 
 
 def _header(lines: Iterator[Line], path: Path) -> Line:
     header = next((line for line in lines if not _is_blank(line)), None)
     if header is None:
-        raise UnreadableTable(f"{path} is empty: its first line must name the columns.")
+        raise UnreadableTable(said("{path} is empty: its first line must name the columns.", path=path))
     return header
 
 
@@ -109,17 +114,21 @@ def _columns(header: Line) -> tuple[str, ...]:
     while not columns[-1]:
         columns.pop()
     if "" in columns:
-        raise UnreadableTable(f"Column {columns.index('') + 1} has no name: the first line must name every column.")
+        raise UnreadableTable(
+            said("Column {place} has no name: the first line must name every column.", place=columns.index("") + 1)
+        )
     repeated = next((name for place, name in enumerate(columns) if name in columns[:place]), None)
     if repeated is not None:
-        raise UnreadableTable(f"The column {repeated[:60]!r} stands twice.")
+        raise UnreadableTable(said("The column {name!r} stands twice.", name=repeated[:60]))
     return tuple(columns)
 
 
 def _require_no_second_header(row: Row, columns: tuple[str, ...]) -> None:
     texts = {cell.text.strip().lower() for cell in row.cells.values()} - {""}
     if texts and texts <= {*columns}:
-        raise UnreadableTable(f"Line {row.line} names the columns again: keep one line of names, the first.")
+        raise UnreadableTable(
+            said("Line {line} names the columns again: keep one line of names, the first.", line=row.line)
+        )
 
 
 def _is_blank(line: Line) -> bool:
@@ -136,17 +145,28 @@ def _lines(path: Path, limits: Limits) -> Generator[Line, None, None]:
                 if place % LINES_AT_ONCE == 0:
                     time.sleep(0)  # lets others run
                 if len(line.cells) > COLUMNS_MAX:
-                    raise UnreadableTable(f"{path}: line {line.number} has more than {COLUMNS_MAX} columns.")
+                    raise UnreadableTable(
+                        said(
+                            "{path}: line {number} has more than {most} columns.",
+                            path=path,
+                            number=line.number,
+                            most=COLUMNS_MAX,
+                        )
+                    )
                 yield line
     except OSError as error:
-        raise UnreadableTable(f"{path} can't be read: {error.strerror or type(error).__name__}.") from error
+        raise UnreadableTable(
+            said("{path} can't be read: {reason}.", path=path, reason=error.strerror or type(error).__name__)
+        ) from error
 
 
 def _opened(path: Path) -> IO[bytes]:
     if path.exists() and not path.is_file():
-        raise UnreadableTable(f"{path} is not a file: name the CSV or XLSX file itself.")
+        raise UnreadableTable(said("{path} is not a file: name the CSV or XLSX file itself.", path=path))
     if path.exists() and path.stat().st_size > FILE_BYTES_MAX:
-        raise UnreadableTable(f"{path} has more than {FILE_BYTES_MAX} bytes: split it into several files.")
+        raise UnreadableTable(
+            said("{path} has more than {most} bytes: split it into several files.", path=path, most=FILE_BYTES_MAX)
+        )
     return PausingFile(path)
 
 
@@ -157,10 +177,16 @@ def _lines_of(file: IO[bytes], path: Path, limits: Limits) -> Iterator[Line]:
         return workbook_lines(file, path, limits)
     if head.startswith(_OLE):
         if _ENCRYPTED in file.read():
-            raise UnreadableTable(f"{path} is protected by a password: save it again without one.")
-        raise UnreadableTable(f"{path} is an old Excel workbook (.xls), whatever its name: {SAVE_AS}.")
+            raise UnreadableTable(said("{path} is protected by a password: save it again without one.", path=path))
+        raise UnreadableTable(
+            said("{path} is an old Excel workbook (.xls), whatever its name: {remedy}.", path=path, remedy=SAVE_AS)
+        )
     if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
-        raise UnreadableTable(f"{path} is a web page or XML, whatever its name: {SAVE_AS}.")
+        raise UnreadableTable(
+            said("{path} is a web page or XML, whatever its name: {remedy}.", path=path, remedy=SAVE_AS)
+        )
     if head and path.suffix.lower() in (".xlsx", ".xls", ".ods"):
-        raise UnreadableTable(f"{path} is not the workbook that its name says: {SAVE_AS}.")
+        raise UnreadableTable(
+            said("{path} is not the workbook that its name says: {remedy}.", path=path, remedy=SAVE_AS)
+        )
     return csv_lines(file, path)

@@ -20,6 +20,7 @@ from openpyxl import load_workbook
 from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
 from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 
+from finance.said import said
 from finance.tables.cells import (
     COLUMNS_MAX,
     EMPTY,
@@ -57,7 +58,14 @@ def workbook_lines(file: IO[bytes], path: Path, limits: Limits = ORDINARY) -> It
         raise
     except Exception as error:
         # openpyxl has no error of its own: on a damaged file it fails in as many ways as there are files.
-        raise UnreadableTable(f"{path} can't be read as a workbook ({type(error).__name__}): {SAVE_AS}.") from error
+        raise UnreadableTable(
+            said(
+                "{path} can't be read as a workbook ({reason}): {remedy}.",
+                path=path,
+                reason=type(error).__name__,
+                remedy=SAVE_AS,
+            )
+        ) from error
 
 
 def _sheet_of(workbook: Any) -> Any:
@@ -73,18 +81,26 @@ def _require_workbook(file: IO[bytes], path: Path, limits: Limits) -> None:
         with ZipFile(file) as archive:
             members = {member.filename: member for member in archive.infolist()}
     except (BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-        raise UnreadableTable(f"{path} is damaged: {SAVE_AS}.") from error
+        raise UnreadableTable(said("{path} is damaged: {remedy}.", path=path, remedy=SAVE_AS)) from error
     if "mimetype" in members:
-        raise UnreadableTable(f"{path} is an OpenDocument file (.ods), whatever its name: {SAVE_AS}.")
+        raise UnreadableTable(
+            said("{path} is an OpenDocument file (.ods), whatever its name: {remedy}.", path=path, remedy=SAVE_AS)
+        )
     if "xl/workbook.xml" not in members:
-        raise UnreadableTable(f"{path} is not an Excel workbook (.xlsx), whatever its name: {SAVE_AS}.")
+        raise UnreadableTable(
+            said("{path} is not an Excel workbook (.xlsx), whatever its name: {remedy}.", path=path, remedy=SAVE_AS)
+        )
     held = sum(member.file_size for name, member in members.items() if not name.startswith(_NOT_READ))
     for size, size_max in (
         (sum(m.file_size for m in members.values()), limits.unpacked_bytes),
         (held, limits.held_bytes),
     ):
         if size > size_max:
-            raise TooLargeTable(f"{path} unpacks to more than {size_max} bytes: save its columns as CSV UTF-8.")
+            raise TooLargeTable(
+                said(
+                    "{path} unpacks to more than {most} bytes: save its columns as CSV UTF-8.", path=path, most=size_max
+                )
+            )
 
 
 def _require_unmerged(sheet: Any, path: Path) -> None:
@@ -96,7 +112,13 @@ def _require_unmerged(sheet: Any, path: Path) -> None:
             found = _MERGED.search(before + chunk)
             if found:
                 cells = found[1].decode()
-                raise UnreadableTable(f"{path}: the cells {cells} are merged; unmerge them and fill in each of them.")
+                raise UnreadableTable(
+                    said(
+                        "{path}: the cells {cells} are merged; unmerge them and fill in each of them.",
+                        path=path,
+                        cells=cells,
+                    )
+                )
             before = chunk[-_MERGED_LENGTH_MAX:]
 
 
@@ -128,7 +150,14 @@ def _rows_of(source: IO[bytes], path: Path) -> Iterator[Element]:
     for event, element in iterparse(source, ("start", "end")):
         begun += event == "start"
         if begun > ELEMENTS_MAX:
-            raise UnreadableTable(f"{path} has a row of more than {COLUMNS_MAX} columns: {SAVE_AS}.")
+            raise UnreadableTable(
+                said(
+                    "{path} has a row of more than {most} columns: {remedy}.",
+                    path=path,
+                    most=COLUMNS_MAX,
+                    remedy=SAVE_AS,
+                )
+            )
         if element.tag == DATA_TAG:
             if event == "end":
                 return
@@ -152,7 +181,9 @@ class _Parser(WorkSheetParser):
 def _placed(cells: list[dict[str, Any]], percent_styles: set[int], path: Path, number: int) -> list[Cell]:
     width = max(cell["column"] for cell in cells)
     if width > COLUMNS_MAX:
-        raise UnreadableTable(f"{path}: line {number} has more than {COLUMNS_MAX} columns.")
+        raise UnreadableTable(
+            said("{path}: line {number} has more than {most} columns.", path=path, number=number, most=COLUMNS_MAX)
+        )
     placed = [EMPTY] * width
     for cell in cells:
         placed[cell["column"] - 1] = _cell(cell, is_percent=int(cell["style_id"] or 0) in percent_styles)

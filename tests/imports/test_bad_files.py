@@ -5,6 +5,8 @@ import zipfile
 
 import pytest
 
+from finance.imports import reading
+from finance.tables.cells import Limits
 from tests.imports.conftest import HEAD, Uploads, xlsx_of
 
 _BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha">{}]><sst xmlns="{}"><si><t>&a20;</t></si></sst>'
@@ -34,8 +36,8 @@ SHEET = "xl/worksheets/sheet1.xml"
 @pytest.mark.parametrize(
     ("data", "name", "said"),
     [
-        (_with(BOOK, SHEET, b"<worksheet>" + b" " * 140_000_000), "b.xlsx", "unpacks to more than"),
-        (_with(BOOK, "xl/sharedStrings.xml", b"<sst>" + b" " * 40_000_000), "b.xlsx", "unpacks to more than"),
+        (_with(BOOK, SHEET, b"<worksheet>" + b" " * 3_000_000), "b.xlsx", "unpacks to more than"),
+        (_with(BOOK, "xl/sharedStrings.xml", b"<sst>" + b" " * 1_500_000), "b.xlsx", "unpacks to more than"),
         (_with(BOOK, SHEET, _entities()), "b.xlsx", "can't be read as a workbook"),
         (b"," * 1_000_000, "b.csv", "more than 1000 columns"),
         (HEAD.encode() + b'"' + b"x" * 200_000, "b.csv", "a cell has more than 131072 characters"),
@@ -46,7 +48,11 @@ SHEET = "xl/worksheets/sheet1.xml"
         (b"x", "b.xlsx", "is not the workbook that its name says"),
     ],
 )
-def test_it_is_told_what_is_wrong(uploads: Uploads, data: bytes, name: str, said: str) -> None:
+def test_it_is_told_what_is_wrong(
+    uploads: Uploads, data: bytes, name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LIMITS", Limits(unpacked_bytes=2_500_000, held_bytes=1_000_000))
+
     upload = uploads.check(data, name=name)
 
     assert upload["status"] == "refused"

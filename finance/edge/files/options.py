@@ -10,6 +10,7 @@ from marshmallow import Schema
 
 from finance.edge.arguments import Arguments
 from finance.edge.fields import Choice
+from finance.said import said
 from finance.wording import LANGUAGES, Language
 
 _DELIMITERS = {",": ",", ";": ";", "\t": "\t", "tab": "\t"}
@@ -30,7 +31,7 @@ class CsvOptionsSchema(Schema):
     )
     delimiter = Choice(
         tuple(_DELIMITERS),
-        hint="must be , or ; or a tab (%09, or the word tab).",
+        right=said("must be , or ; or a tab (%09, or the word tab)"),
         load_default=",",
         metadata={"description": "What stands between cells."},
     )

@@ -16,6 +16,7 @@ from finance.edge.files.pausing import Pausing, PausingSheet
 from finance.edge.files.tables import WORKBOOK_SLICE_ROWS, Columns, Table, in_slices
 from finance.edge.files.totals import Totals
 from finance.errors import Invalid
+from finance.said import said
 from finance.wording import column_title, say, sheet_title
 
 ROWS_MAX = 1_048_575  # of a sheet, below its header
@@ -125,7 +126,9 @@ class _Data:
         for values, row in zip(zip(*columns, strict=True), texts, strict=True):
             self.rows += 1
             if self.rows > ROWS_MAX:
-                raise Invalid(f"A sheet holds {ROWS_MAX} rows: narrow the filters, or take export.csv.")
+                raise Invalid(
+                    said("A sheet holds {rows_max} rows: narrow the filters, or take export.csv.", rows_max=ROWS_MAX)
+                )
             self.digest.update(canonical(row))
             if self.rows <= _LOOKED_AT:
                 self._widths = [

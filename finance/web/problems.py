@@ -1,0 +1,70 @@
+"""A failure as a page: in the frame, in the reader's language, with what to do now and the request's id."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from flask import Flask, Response, request
+
+from finance.edge import problems
+from finance.errors import FieldError
+from finance.logs import request_id_now
+from finance.web import pages
+from finance.web.languages import _, readers_text
+
+log = logging.getLogger(__name__)
+API = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")
+
+
+def show_problems_as_pages(app: Flask) -> None:
+    """Have what fails at the address of a page leave as a page; the API's problems stay JSON."""
+    app.extensions[problems.AS_PAGE] = problem_page
+
+
+def problem_page(
+    status: int,
+    *,
+    code: str,
+    detail: str,
+    errors: Sequence[FieldError] = (),
+    extra: Mapping[str, Any] | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response | None:
+    """Return the page of a failure, None where the address is none of the pages'."""
+    if request.path.startswith(API) or request.path == "/api":
+        return None
+    body = pages.render(
+        "problem.html",
+        title=_heading(status),
+        status=status,
+        detail=_detail(status, detail),
+        errors=[error.detail for error in errors] if len(errors) > 1 else [],
+        request_id=request_id_now.get(),
+    )
+    answer = pages.as_page(body, status=status)
+    for name, value in headers:
+        if name != "WWW-Authenticate":
+            answer.headers.add(name, value)
+    return answer
+
+
+def _heading(status: int) -> str:
+    by_status = {
+        403: _("This is not for you"),
+        404: _("There is nothing here"),
+        405: _("This can’t be done here"),
+        409: _("This is not possible now"),
+        413: _("This is too large"),
+        422: _("Something can’t be understood"),
+        429: _("Too many at once"),
+        503: _("Not now"),
+    }
+    return by_status.get(status, _("Something went wrong"))
+
+
+def _detail(status: int, detail: str) -> str:
+    if status == 500:
+        return _("Something failed here that should not. What was sent is stored once or not at all: look, then go on.")
+    if status == 404 and not detail.startswith("There is no "):
+        return _("There is no page at this address.")
+    return readers_text(detail)

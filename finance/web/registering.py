@@ -1,0 +1,46 @@
+"""`register(app)`: the pages become part of an app."""
+
+from flask import Flask
+
+from finance.web import (
+    languages,
+    payments,
+    problems,
+    security,
+    sign_in,
+    static_files,
+)
+from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
+from finance.web.pages import blueprint, form_token, label
+from finance.web.sessions import PageSessions
+from finance.web.words import direction_word, method_word, status_word
+
+PAGES = (payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+
+_GLOBALS = {
+    "amount": amount,
+    "day": day,
+    "day_text": day_text,
+    "form_token": form_token,
+    "instant": instant,
+    "label": label,
+    "money": money,
+    "money_text": money_text,
+    "month_text": month_text,
+    "number": number,
+    "direction_word": direction_word,
+    "method_word": method_word,
+    "status_word": status_word,
+}
+
+
+def register(app: Flask) -> None:
+    """Serve the pages, beside the API and from the same services."""
+    app.session_interface = PageSessions()
+    security.protect_forms(app)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(languages.gettext, languages.ngettext, newstyle=False)  # type: ignore[attr-defined]
+    app.jinja_env.globals.update(_GLOBALS)
+    app.register_blueprint(blueprint)
+    problems.show_problems_as_pages(app)
