@@ -3,6 +3,8 @@
 from flask import Flask
 
 from finance.web import (
+    exports,
+    files,
     languages,
     numbers,
     overview,
@@ -17,7 +19,15 @@ from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (numbers, overview, payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (  # importing them adds their addresses to the blueprint
+    exports,
+    files,
+    numbers,
+    overview,
+    payments,
+    sign_in,
+    static_files,
+)
 
 _GLOBALS = {
     "amount": amount,
