@@ -24,7 +24,7 @@ from finance.wording import column_title
 blueprint = Blueprint("web", __name__, template_folder="templates")
 
 View = Callable[..., Any]
-SIGN_IN = "web.sign_in"
+SIGN_IN = "finance-pages-sign-in"  # in the app's extensions: the view that asks for a key before a page
 
 # What the frame leads to: the endpoint, its name, and the role that it takes. Their order is that of the page.
 NAV: Sequence[tuple[str, str, Role]] = (
@@ -117,7 +117,7 @@ def asked(key: str | None = None) -> Asked:
 
 def ask_to_sign_in() -> Response:
     """Lead to the sign-in, and back to this page afterwards; a form that was sent is carried along, unsent."""
-    view: View = current_app.view_functions["web.show_sign_in_between"]
+    view: View = current_app.extensions[SIGN_IN]
     return as_page(view())
 
 
