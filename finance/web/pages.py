@@ -18,7 +18,7 @@ from finance.context import parts
 from finance.edge.frames import client_address
 from finance.errors import Forbidden
 from finance.web import formats, languages, security, sessions
-from finance.web.languages import _
+from finance.web.languages import _, later
 from finance.wording import column_title
 
 blueprint = Blueprint("web", __name__, template_folder="templates")
@@ -28,15 +28,15 @@ SIGN_IN = "finance-pages-sign-in"  # in the app's extensions: the view that asks
 
 # What the frame leads to: the endpoint, its name, and the role that it takes. Their order is that of the page.
 NAV: Sequence[tuple[str, str, Role]] = (
-    ("/payments", "Payments", "accountant"),
-    ("/invoices", "Invoices", "accountant"),
-    ("/customers", "Customers", "accountant"),
-    ("/receivables", "Receivables", "accountant"),
-    ("/numbers", "Numbers", "accountant"),
-    ("/imports", "Imports", "accountant"),
-    ("/keys", "Keys", "admin"),
-    ("/shops", "Shops", "admin"),
-    ("/activity", "Activity", "admin"),
+    ("/payments", later("Payments"), "accountant"),
+    ("/invoices", later("Invoices"), "accountant"),
+    ("/customers", later("Customers"), "accountant"),
+    ("/receivables", later("Receivables"), "accountant"),
+    ("/numbers", later("Numbers"), "accountant"),
+    ("/imports", later("Imports"), "accountant"),
+    ("/keys", later("Keys"), "admin"),
+    ("/shops", later("Shops"), "admin"),
+    ("/activity", later("Activity"), "admin"),
 )
 
 
