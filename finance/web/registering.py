@@ -8,6 +8,8 @@ from finance.web import (
     exports,
     files,
     languages,
+    numbers,
+    overview,
     payments,
     problems,
     receivables,
@@ -21,17 +23,19 @@ from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (
+PAGES = (  # importing them adds their addresses to the blueprint
     customer_changes,
     customers,
     exports,
     files,
+    numbers,
+    overview,
     payments,
     receivables,
     sign_in,
     statement,
     static_files,
-)  # importing them adds their addresses to the blueprint
+)
 
 _GLOBALS = {
     "amount": amount,
