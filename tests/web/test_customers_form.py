@@ -1,6 +1,8 @@
 """The form of a customer: saved whole, nothing typed is lost, secrets stay masked and are carried nowhere."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import Any
 
 import pytest
@@ -182,6 +184,34 @@ def test_of_two_who_edit_the_second_is_told_and_overwrites_nothing(client: Clien
     assert stored(client, code)["contact_person"] == "Ada"
     assert other.submit(SAVE, contact_person="Eve").done == f"{code} is saved."
     assert stored(client, code)["banking"] == [FULL["banking"][0], {"iban": IBAN, "primary": False}]
+
+
+def test_of_two_saves_at_the_same_moment_one_is_stored_and_the_other_told(client: Client) -> None:
+    code = onboard(client, **FULL)
+    browsers = [Browser(client).sign_in("accountant") for _ in range(6)]
+    for browser in browsers:
+        browser.get(f"/customers/{code}/edit")
+
+    names = [f"Ada {place}" for place in range(len(browsers))]
+    with ThreadPoolExecutor(len(browsers)) as at_once:
+        pages = list(at_once.map(lambda b, name: b.submit(SAVE, contact_person=name), browsers, names))
+
+    saved = [name for page, name in zip(pages, names, strict=True) if page.done]
+    assert saved == [stored(client, code)["contact_person"]]
+    assert sum("This changed while you were looking." in (page.alert or "") for page in pages) == len(pages) - 1
+    assert stored(client, code)["version"] == 2
+
+
+def test_a_form_that_is_sent_many_times_at_once_is_stored_once(client: Client, browser: Browser) -> None:
+    form = browser.get("/customers/new").form(STORE)
+    sent = form.filled_in({"customer_name": "Ada", "pan_number": PAN}, form.find_button(STORE))
+    browsers = [copy(browser) for _ in range(6)]  # with its session
+
+    with ThreadPoolExecutor(len(browsers)) as at_once:
+        pages = list(at_once.map(lambda b: b.post("/customers/new", sent), browsers))
+
+    assert {page.address for page in pages} == {"/customers/CUST-000001"}
+    assert client.db.customers.count_documents({}) == 1
 
 
 def test_a_masked_number_stays_and_another_replaces_it(client: Client, browser: Browser) -> None:
