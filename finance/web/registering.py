@@ -6,6 +6,10 @@ from finance.web import (
     exports,
     files,
     languages,
+    payment_allocating,
+    payment_changes,
+    payment_recording,
+    payment_totals,
     payments,
     problems,
     security,
@@ -17,7 +21,11 @@ from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (exports, files, payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (
+    *(exports, files),
+    *(payments, payment_allocating, payment_changes, payment_recording, payment_totals),
+    *(sign_in, static_files),
+)  # importing them adds their addresses to the blueprint
 
 _GLOBALS = {
     "amount": amount,
