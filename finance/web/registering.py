@@ -3,8 +3,14 @@
 from flask import Flask
 
 from finance.web import (
+    credit_note_changes,
+    credit_notes,
     exports,
     files,
+    invoice_changes,
+    invoice_issuing,
+    invoice_totals,
+    invoices,
     languages,
     payments,
     problems,
@@ -17,7 +23,17 @@ from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (exports, files, payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (
+    exports,
+    files,
+    invoice_changes,
+    invoice_issuing,
+    invoice_totals,
+    invoices,
+    payments,
+    sign_in,
+    static_files,
+)  # importing them adds their addresses to the blueprint
 
 _GLOBALS = {
     "amount": amount,
