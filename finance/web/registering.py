@@ -12,6 +12,10 @@ from finance.web import (
     invoice_totals,
     invoices,
     languages,
+    payment_allocating,
+    payment_changes,
+    payment_recording,
+    payment_totals,
     payments,
     problems,
     security,
@@ -24,15 +28,10 @@ from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
 PAGES = (
-    exports,
-    files,
-    invoice_changes,
-    invoice_issuing,
-    invoice_totals,
-    invoices,
-    payments,
-    sign_in,
-    static_files,
+    *(exports, files),
+    *(invoices, invoice_changes, invoice_issuing, invoice_totals, credit_notes, credit_note_changes),
+    *(payments, payment_allocating, payment_changes, payment_recording, payment_totals),
+    *(sign_in, static_files),
 )  # importing them adds their addresses to the blueprint
 
 _GLOBALS = {
