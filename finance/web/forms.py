@@ -25,7 +25,7 @@ KEY = "idempotency_key"
 OURS = frozenset(("csrf_token", KEY, "confirmed", "state", "do"))  # of the form itself, not of what it is about
 KEPT = "form"  # in the session: what was typed before somebody had to sign in again
 FIELDS_MAX = 5_000
-MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount"))
+MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount", "min_outstanding"))
 
 
 class Form:

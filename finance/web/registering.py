@@ -3,8 +3,14 @@
 from flask import Flask
 
 from finance.web import (
+    credit_note_changes,
+    credit_notes,
     exports,
     files,
+    invoice_changes,
+    invoice_issuing,
+    invoice_totals,
+    invoices,
     languages,
     numbers,
     overview,
@@ -24,8 +30,14 @@ from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
 PAGES = (  # importing them adds their addresses to the blueprint
+    credit_note_changes,
+    credit_notes,
     exports,
     files,
+    invoice_changes,
+    invoice_issuing,
+    invoice_totals,
+    invoices,
     numbers,
     overview,
     payment_allocating,

@@ -10,6 +10,7 @@ def status_word(status: str) -> str:
         "voided": _("Voided"),
         "issued": _("Issued"),
         "cancelled": _("Cancelled"),
+        "open": _("Open"),
         "partly_paid": _("Partly paid"),
         "paid": _("Paid"),
         "overdue": _("Overdue"),
