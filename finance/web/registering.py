@@ -5,6 +5,8 @@ from flask import Flask
 from finance.web import (
     credit_note_changes,
     credit_notes,
+    customer_changes,
+    customers,
     exports,
     files,
     invoice_changes,
@@ -20,8 +22,10 @@ from finance.web import (
     payment_totals,
     payments,
     problems,
+    receivables,
     security,
     sign_in,
+    statement,
     static_files,
 )
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
@@ -32,6 +36,8 @@ from finance.web.words import direction_word, method_word, status_word
 PAGES = (  # importing them adds their addresses to the blueprint
     credit_note_changes,
     credit_notes,
+    customer_changes,
+    customers,
     exports,
     files,
     invoice_changes,
@@ -45,7 +51,9 @@ PAGES = (  # importing them adds their addresses to the blueprint
     payment_recording,
     payment_totals,
     payments,
+    receivables,
     sign_in,
+    statement,
     static_files,
 )
 

@@ -11,7 +11,7 @@ from finance.context import parts
 from finance.edge.limits import TooManyFailedKeys
 from finance.errors import Unauthenticated
 from finance.web import languages, sessions
-from finance.web.forms import KEPT
+from finance.web.forms import KEPT, kept_of
 from finance.web.languages import _
 from finance.web.pages import open_page, page, render
 
@@ -40,7 +40,7 @@ def show_sign_in_between() -> Any:
     if request.method != "POST":
         address = request.full_path.rstrip("?")
         return redirect("/" if address == FIRST_PAGE else f"/?next={_quoted(address)}", 303)
-    fields = {name: value for name, value in request.form.items() if name not in ("csrf_token", "key")}
+    fields = kept_of({name: value for name, value in request.form.items() if name not in ("csrf_token", "key")})
     if sum(map(len, fields.values())) > CARRIED_CHARACTERS_MAX:
         fields = {}
     text = _("You were signed out. Sign in, and your form is shown again as you left it.")
