@@ -24,7 +24,8 @@ from finance.web.languages import _, readers_text
 KEY = "idempotency_key"
 OURS = frozenset(("csrf_token", KEY, "confirmed", "state", "do"))  # of the form itself, not of what it is about
 KEPT = "form"  # in the session: what was typed before somebody had to sign in again
-FIELDS_MAX = 5_000
+NESTING_MAX = 8  # a name that goes deeper is taken as it is from there on
+GAP_MAX = 100  # of the items of a list that were left out
 MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount"))
 
 
@@ -43,9 +44,8 @@ class Form:
     @classmethod
     def opened(cls, values: Mapping[str, Any] | None = None) -> "Form":
         """Return a form as it is opened: as it was left where a sign-in came between, else with these values."""
-        kept = sessions.own().get(KEPT)
-        if kept and kept["path"] == request.path:
-            del sessions.own()[KEPT]
+        kept = sessions.own().unseal(KEPT)
+        if kept and kept["path"] == request.path:  # else somebody went elsewhere instead
             return cls(kept["fields"], key=kept["fields"].get(KEY))
         return cls({name: str(value) for name, value in (values or {}).items() if value is not None})
 
@@ -87,7 +87,7 @@ class Form:
                     value = read_amount(value)
                 except UnclearAmount as error:
                     unclear[name] = str(error)
-            _put(body, name.split("-"), value)
+            _put(body, name.split("-", NESTING_MAX), value)
         if unclear:
             for name, why in unclear.items():
                 self.errors.setdefault(name, []).append(why)
@@ -164,5 +164,6 @@ def _lists_in(body: Any) -> Any:
     inner = {name: _lists_in(value) for name, value in body.items()}
     if inner and all(name.isascii() and name.isdigit() and len(name) <= 4 for name in inner):
         last = max(int(name) for name in inner)
-        return [inner.get(str(place), {}) for place in range(min(last, FIELDS_MAX) + 1)]
+        if last - len(inner) <= GAP_MAX:
+            return [inner.get(str(place), {}) for place in range(last + 1)]
     return inner

@@ -13,7 +13,7 @@ from finance.web import (
     static_files,
 )
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
-from finance.web.pages import SIGN_IN, blueprint, form_token, label
+from finance.web.pages import OFFER_AGAIN, SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
@@ -40,6 +40,7 @@ def register(app: Flask) -> None:
     """Serve the pages, beside the API and from the same services."""
     app.session_interface = PageSessions()
     app.extensions[SIGN_IN] = sign_in.show_sign_in_between
+    app.extensions[OFFER_AGAIN] = sign_in.show_form_again
     security.protect_forms(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")
