@@ -4,6 +4,7 @@ The field of the pointer /lines/0/tax_rate is called lines-0-tax_rate. A form ca
 when it was opened, through errors and through a sign-in in between.
 """
 
+import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -29,12 +30,15 @@ GAP_MAX = 100  # of the items of a list that were left out
 MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount"))
 
 
+_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)  # as the header Idempotency-Key may be
+
+
 class Form:
     """The values of a form as they stand in its fields, and what is wrong with them."""
 
     def __init__(self, values: Mapping[str, str], *, key: str | None = None) -> None:
         self.values = dict(values)
-        self.key = key or str(uuid.uuid4())
+        self.key = key if key and _KEY.fullmatch(key) else str(uuid.uuid4())
         self.errors: dict[str, list[str]] = {}  # by the name of the field; "" for the whole
         self.status = 200
         self.notice: str | None = None  # what stands above it, where nothing is wrong with a field

@@ -3,12 +3,17 @@
 from flask import Flask
 
 from finance.web import (
+    activity,
     exports,
     files,
+    find,
+    help_page,
+    keys,
     languages,
     payments,
     problems,
     security,
+    shops,
     sign_in,
     static_files,
 )
@@ -17,7 +22,18 @@ from finance.web.pages import OFFER_AGAIN, SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (exports, files, payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (
+    activity,
+    exports,
+    files,
+    find,
+    help_page,
+    keys,
+    payments,
+    shops,
+    sign_in,
+    static_files,
+)  # importing them adds their addresses to the blueprint
 
 _GLOBALS = {
     "amount": amount,
