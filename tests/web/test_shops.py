@@ -91,7 +91,7 @@ def test_a_sequence_that_is_nearly_full_is_told(client: Client, admin: Browser) 
     assert "nearly full" not in admin.get("/shops/par").text  # nothing is counted unless it is asked for
     page = admin.follow("Show each sequence and what is left of it")
 
-    assert (page.rows()[0]["Left"], page.rows()[0]["Count"]) == ("0", "9")
+    assert (page.rows()[0]["Numbers left"], page.rows()[0]["Count"]) == ("0", "9")
     assert "Whole Nearly full" in page.rows()[0]["Status"]
 
 
