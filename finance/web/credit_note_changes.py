@@ -21,7 +21,7 @@ from finance.payments import service as payments
 from finance.payments.model import METHODS
 from finance.payments.schemas import AllocatedPaymentSchema
 from finance.text import fold
-from finance.web.asking import STATE, ask_page, refused, unchanged
+from finance.web.asking import ask_page, refused, unchanged
 from finance.web.credit_notes import address_of, find_note, has_rest
 from finance.web.formats import amount, money_text, today
 from finance.web.forms import Form, load
@@ -82,8 +82,13 @@ def _ask_give(
     if is_suggested:
         minors = suggested(unallocated_minor(note) or 0, [_open_minor(invoice) for invoice in invoices])
         given = {invoice["invoice_number"]: minor for invoice, minor in zip(invoices, minors, strict=True) if minor}
-        form.values |= {f"{GIVE}{number}": amount(shown_amount(minor, currency), currency) for number, minor in given.items()}
-        wanted = [{"invoice_number": number, "amount": format_amount(minor, note["currency"])} for number, minor in given.items()]
+        form.values |= {
+            f"{GIVE}{number}": amount(shown_amount(minor, currency), currency) for number, minor in given.items()
+        }
+        wanted = [
+            {"invoice_number": number, "amount": format_amount(minor, note["currency"])}
+            for number, minor in given.items()
+        ]
     shown_numbers = {invoice["invoice_number"] for invoice in invoices}
     others = [name.removeprefix(GIVE) for name in form.values if name.startswith(GIVE) and form.has(name)]
     words = _words(note, wanted) if wanted else form[WORDS] or _("Give")
@@ -93,7 +98,9 @@ def _ask_give(
         _("Give %(number)s to invoices", number=note["credit_note_number"]),
         masked_credit_note(note),
         form,
-        invoices=[{**masked_invoice(invoice), "open": shown_amount(_open_minor(invoice), currency)} for invoice in invoices],
+        invoices=[
+            {**masked_invoice(invoice), "open": shown_amount(_open_minor(invoice), currency)} for invoice in invoices
+        ],
         others=[number for number in others if number not in shown_numbers],
         words=words,
         open_max=OPEN_MAX,
@@ -125,7 +132,9 @@ def release_credit_note(credit_note_number: str) -> Any:
     except FinanceError as failure:
         now = find_note(credit_note_number)
         return _ask_release(now, refused(form, failure, masked_credit_note(now)))
-    return see_other(address_of(credit_note_number), done=_("It is taken back from %(number)s.", number=form["invoice_number"]))
+    return see_other(
+        address_of(credit_note_number), done=_("It is taken back from %(number)s.", number=form["invoice_number"])
+    )
 
 
 def _ask_release(note: CreditNote, form: Form) -> tuple[str, int]:
@@ -216,7 +225,11 @@ def _open_invoices(note: CreditNote, search: str) -> list[Invoice]:
         wanted=PageWanted("due_on", None, OPEN_MAX),
         settling=settling(),
     )
-    return [invoice for invoice in found.rows if (invoice.get("customer_code"), invoice.get("customer_name")) == (code, name) or code]
+    return [
+        invoice
+        for invoice in found.rows
+        if (invoice.get("customer_code"), invoice.get("customer_name")) == (code, name) or code
+    ]
 
 
 def _open_minor(invoice: Invoice) -> int:
@@ -228,7 +241,7 @@ def _rows_of(form: Form) -> list[dict[str, str]]:
     typed = {name: value for name, value in form.values.items() if name.startswith(GIVE) and value.strip()}
     read = Form({f"{place}-amount": value for place, value in enumerate(typed.values())})
     try:
-        amounts = read.body()
+        amounts: Any = read.body()  # numbered from 0: a list
     except Invalid:
         names = list(typed)
         form.errors |= {names[int(name.partition("-")[0])]: texts for name, texts in read.errors.items()}
