@@ -3,6 +3,8 @@
 from flask import Flask
 
 from finance.web import (
+    import_files,
+    imports,
     languages,
     payments,
     problems,
@@ -15,7 +17,7 @@ from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (import_files, imports, payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
 
 _GLOBALS = {
     "amount": amount,
