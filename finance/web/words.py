@@ -26,7 +26,7 @@ def status_word(status: str) -> str:
         "refused": _("Refused"),
         "taken_over": _("Taken over with its number"),
         "changed": _("Changed"),
-        "alike": _("Looks stored already"),
+        "alike": _("Looks like another"),
         "unchanged": _("Stored already"),
         "differs": _("Stored, with other values"),
         "twice": _("Twice in the file"),
