@@ -25,6 +25,12 @@ def status_word(status: str) -> str:
         "new": _("New"),
         "stored": _("Stored"),
         "refused": _("Refused"),
+        "taken_over": _("Taken over with its number"),
+        "changed": _("Changed"),
+        "alike": _("Looks like another"),
+        "unchanged": _("Stored already"),
+        "differs": _("Stored, with other values"),
+        "twice": _("Twice in the file"),
     }
     return words.get(status, status)
 
