@@ -224,6 +224,15 @@ def each_of_keys(db: Db, *, tenant: str, first: str, before: str) -> Iterator[Pa
     yield from _payments(db).find(wanted, sort=[("idempotency_key", 1)], batch_size=KEYS_BATCH)
 
 
+def each_of_day(db: Db, *, tenant: str, paid_on: str, amounts_minor: Sequence[int]) -> Iterator[Payment]:
+    """Yield the recorded payments of a day that have one of these amounts."""
+    wanted = {"tenant": tenant, "paid_on": paid_on, "amount_minor": {"$in": list(amounts_minor)}, "status": "recorded"}
+    shown = dict.fromkeys(
+        ("payment_number", "paid_on", "currency", "amount_minor", "payer", "idempotency_key", "created_at"), True
+    )
+    yield from _payments(db).find(wanted, shown, batch_size=FOREIGN_BATCH)
+
+
 def find_imported(db: Db, *, tenant: str, keys: Sequence[str], numbers: Sequence[str]) -> list[Payment]:
     """Return the payments that have one of the idempotency keys, or one of the numbers."""
     wanted = [{"idempotency_key": {"$in": list(keys)}}, {"payment_number": {"$in": list(numbers)}}]

@@ -49,7 +49,7 @@ def money(value: str | None, currency: Any) -> Markup:
     if value is None:
         return Markup('<span class="money">–</span>')
     shown = amount(value, currency)
-    return Markup('<data class="money" value="{}">{}<span class="cur">{}</span></data>').format(
+    return Markup('<data class="money" value="{}">{}<span class="cur">\u00a0{}</span></data>').format(
         value, shown, currency if isinstance(currency, str) else "–"
     )
 

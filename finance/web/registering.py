@@ -3,6 +3,8 @@
 from flask import Flask
 
 from finance.web import (
+    exports,
+    files,
     languages,
     numbers,
     overview,
@@ -13,11 +15,19 @@ from finance.web import (
     static_files,
 )
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
-from finance.web.pages import blueprint, form_token, label
+from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (numbers, overview, payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (  # importing them adds their addresses to the blueprint
+    exports,
+    files,
+    numbers,
+    overview,
+    payments,
+    sign_in,
+    static_files,
+)
 
 _GLOBALS = {
     "amount": amount,
@@ -39,6 +49,7 @@ _GLOBALS = {
 def register(app: Flask) -> None:
     """Serve the pages, beside the API and from the same services."""
     app.session_interface = PageSessions()
+    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     security.protect_forms(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")
