@@ -50,7 +50,8 @@ def french() -> list[Message]:
 def test_every_text_has_a_french_one(used: dict[Id, str], french: list[Message]) -> None:
     whole = {message.id for message in french if not message.fuzzy and all(_texts(message.string))}
 
-    assert not {place: message for message, place in used.items() if message not in whole}
+    missing = {place: message for message, place in used.items() if message not in whole}
+    assert not missing, f"Add them to a file in {FRENCH.relative_to(FINANCE.parent)}"
 
 
 def test_no_french_text_is_left_over(used: dict[Id, str], french: list[Message]) -> None:
