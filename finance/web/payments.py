@@ -13,6 +13,7 @@ from finance.payments import service
 from finance.payments.answers import dump_payment
 from finance.payments.model import DIRECTIONS, METHODS, STATUSES
 from finance.payments.schemas import AllocatedPaymentSchema, PaymentListSchema, filters_of
+from finance.web.exports import file_links
 from finance.web.formats import today
 from finance.web.forms import Form, load
 from finance.web.languages import _
@@ -60,9 +61,9 @@ def list_payments() -> Any:
     if isinstance(shown, Response):
         return shown
     title = f"{_('Payments')} ({shown.in_words()})" if shown.filters else _("Payments")
-    return render("payments/list.html", title=_("Payments"), page_title=title, shown=shown), (
-        422 if shown.errors else 200
-    )
+    files = file_links(shown, "/payments/export")
+    body = render("payments/list.html", title=_("Payments"), page_title=title, shown=shown, files=files)
+    return body, 422 if shown.errors else 200
 
 
 @page("/payments/<payment_number>")

@@ -3,7 +3,11 @@
 from flask import Flask
 
 from finance.web import (
+    exports,
+    files,
     languages,
+    numbers,
+    overview,
     payments,
     problems,
     security,
@@ -15,7 +19,15 @@ from finance.web.pages import SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (payments, sign_in, static_files)  # importing them adds their addresses to the blueprint
+PAGES = (  # importing them adds their addresses to the blueprint
+    exports,
+    files,
+    numbers,
+    overview,
+    payments,
+    sign_in,
+    static_files,
+)
 
 _GLOBALS = {
     "amount": amount,
@@ -43,5 +55,4 @@ def register(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(languages.gettext, languages.ngettext, newstyle=False)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_GLOBALS)
     app.register_blueprint(blueprint)
-    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     problems.show_problems_as_pages(app)
