@@ -91,13 +91,8 @@ _GLOBALS = {
 def register(app: Flask) -> None:
     """Serve the pages, beside the API and from the same services."""
     app.session_interface = PageSessions()
-<<<<<<< HEAD
     app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     app.extensions[OFFER_AGAIN] = sign_in.show_form_again
-||||||| 6faeb28
-    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
-=======
->>>>>>> 02afe64b1e2646c6f412427d7ebbb98dfa29fc94
     security.protect_forms(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")
