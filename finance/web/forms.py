@@ -4,6 +4,7 @@ The field of the pointer /lines/0/tax_rate is called lines-0-tax_rate. A form ca
 when it was opened, through errors and through a sign-in in between.
 """
 
+import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -29,8 +30,12 @@ OURS = frozenset(("csrf_token", KEY, "confirmed", "state", "do", NOT_KEPT))  # o
 # Never carried through a sign-in: what is carried stands in a page and in the session as it was typed.
 SECRET = frozenset((*SEARCHABLE_BY_SECRET, *TAX_NUMBERS))
 KEPT = "form"  # in the session: what was typed before somebody had to sign in again
-FIELDS_MAX = 5_000
-MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount"))
+NESTING_MAX = 8  # a name that goes deeper is taken as it is from there on
+GAP_MAX = 100  # of the items of a list that were left out
+MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount", "min_outstanding"))
+
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)  # as the header Idempotency-Key may be
 
 
 class Form:
@@ -38,7 +43,7 @@ class Form:
 
     def __init__(self, values: Mapping[str, str], *, key: str | None = None) -> None:
         self.values = dict(values)
-        self.key = key or str(uuid.uuid4())
+        self.key = key if key and _KEY.fullmatch(key) else str(uuid.uuid4())
         self.errors: dict[str, list[str]] = {}  # by the name of the field; "" for the whole
         self.status = 200
         self.notice: str | None = None  # what stands above it, where nothing is wrong with a field
@@ -49,9 +54,8 @@ class Form:
     @classmethod
     def opened(cls, values: Mapping[str, Any] | None = None) -> "Form":
         """Return a form as it is opened: as it was left where a sign-in came between, else with these values."""
-        kept = sessions.own().get(KEPT)
-        if kept and kept["path"] == request.path:
-            del sessions.own()[KEPT]
+        kept = sessions.own().unseal(KEPT)
+        if kept and kept["path"] == request.path:  # else somebody went elsewhere instead
             return cls(kept["fields"], key=kept["fields"].get(KEY))._without_secrets()
         return cls({name: str(value) for name, value in (values or {}).items() if value is not None})
 
@@ -100,7 +104,7 @@ class Form:
                     value = read_amount(value)
                 except UnclearAmount as error:
                     unclear[name] = str(error)
-            _put(body, name.split("-"), value)
+            _put(body, name.split("-", NESTING_MAX), value)
         if unclear:
             for name, why in unclear.items():
                 self.errors.setdefault(name, []).append(why)
@@ -188,5 +192,6 @@ def _lists_in(body: Any) -> Any:
     inner = {name: _lists_in(value) for name, value in body.items()}
     if inner and all(name.isascii() and name.isdigit() and len(name) <= 4 for name in inner):
         last = max(int(name) for name in inner)
-        return [inner.get(str(place), {}) for place in range(min(last, FIELDS_MAX) + 1)]
+        if last - len(inner) <= GAP_MAX:
+            return [inner.get(str(place), {}) for place in range(last + 1)]
     return inner
