@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from finance.customers.columns import LISTS
+from finance.said import said
 from finance.tables.cells import EMPTY, Cell, UnreadableTable
 from finance.tables.reading import Row
 
@@ -130,7 +131,7 @@ def _row(line: int, fields: Mapping[str, Any], entries: list[tuple[str, Mapping[
     for model, entry in entries:
         by_model[model].append(entry)
     twice = [model for model in ("tds", "terms") if len(by_model[model]) > 1]
-    problem = f"has more than one record of {twice[0]}: keep the one that is right." if twice else None
+    problem = said("has more than one record of {part}: keep the one that is right.", part=twice[0]) if twice else None
     cells = _cells(FIELDS[CUSTOMER], fields, "", 0)
     for model, part in _PARTS.items():
         if model in _COUNTED and by_model[model]:
@@ -187,8 +188,8 @@ def _members(file: TextIO, path: Path) -> Iterator[object]:
         except (json.JSONDecodeError, RecursionError) as error:
             more = file.read(_CHUNK)
             if not more or len(held) > OBJECT_LENGTH_MAX:
-                said = "the file ends within it" if not more else "it can't be read as JSON"
-                raise UnreadableTable(f"{path}: object {number}: {said}. Write it again with dumpdata.") from error
+                why = "the file ends within it" if not more else "it can't be read as JSON"
+                raise UnreadableTable(f"{path}: object {number}: {why}. Write it again with dumpdata.") from error
             held += more
             continue
         yield found

@@ -198,5 +198,5 @@ def _is_twin(customer: Customer, asked: Asked) -> bool:
 def _code_taken(db: Db, asked: Asked) -> CustomerCodeTaken:
     """Return the refusal of a code that another customer has, with a fresh one that can be used at once."""
     suggested = codes.hand_out_code(db, replace(asked, key=None)).document
-    errors = [FieldError("is taken.", pointer="/customer_code")]
+    errors = [FieldError(said("is taken."), pointer="/customer_code")]
     return CustomerCodeTaken(errors=errors, extra={"suggested_code": suggested})

@@ -131,7 +131,7 @@ def test_two_records_where_there_is_one_are_refused(db: Db, tmp_path: Path) -> N
     verdicts = _import(db, _dump(tmp_path / "master.json", more=more))
 
     assert [verdict.verdict for verdict in verdicts] == ["created", "refused", "created"]
-    assert verdicts[1].problems == ("Has more than one record of tds: keep the one that is right.",)
+    assert verdicts[1].problems == ("The row has more than one record of tds: keep the one that is right.",)
 
 
 @pytest.mark.parametrize(

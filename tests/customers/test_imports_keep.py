@@ -201,7 +201,7 @@ def test_a_row_with_a_cell_too_many_is_refused_and_the_others_are_imported(db: D
     verdicts = import_file(db, tmp_path / "c.csv")
 
     assert [verdict.verdict for verdict in verdicts] == ["refused", "created"]
-    assert verdicts[0].problems[0].startswith("Has 4 cells and the first line names 3 columns")
+    assert verdicts[0].problems[0].startswith("The row has 4 cells and the first line names 3 columns")
     assert db.customers.distinct("customer_name") == ["Bob"]
 
 
