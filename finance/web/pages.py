@@ -18,7 +18,7 @@ from finance.context import parts
 from finance.edge.frames import client_address
 from finance.errors import Forbidden
 from finance.web import formats, languages, security, sessions
-from finance.web.languages import _
+from finance.web.languages import _, translated_later
 from finance.wording import column_title
 
 blueprint = Blueprint("web", __name__, template_folder="templates")
@@ -28,15 +28,15 @@ SIGN_IN = "finance-sign-in"  # under which the app keeps what asks for a key bef
 
 # What the frame leads to: the endpoint, its name, and the role that it takes. Their order is that of the page.
 NAV: Sequence[tuple[str, str, Role]] = (
-    ("/payments", "Payments", "accountant"),
-    ("/invoices", "Invoices", "accountant"),
-    ("/customers", "Customers", "accountant"),
-    ("/receivables", "Receivables", "accountant"),
-    ("/numbers", "Numbers", "accountant"),
-    ("/imports", "Imports", "accountant"),
-    ("/keys", "Keys", "admin"),
-    ("/shops", "Shops", "admin"),
-    ("/activity", "Activity", "admin"),
+    ("/payments", translated_later("Payments"), "accountant"),
+    ("/invoices", translated_later("Invoices"), "accountant"),
+    ("/customers", translated_later("Customers"), "accountant"),
+    ("/receivables", translated_later("Receivables"), "accountant"),
+    ("/numbers", translated_later("Numbers"), "accountant"),
+    ("/imports", translated_later("Imports"), "accountant"),
+    ("/keys", translated_later("Keys"), "admin"),
+    ("/shops", translated_later("Shops"), "admin"),
+    ("/activity", translated_later("Activity"), "admin"),
 )
 
 
@@ -117,7 +117,7 @@ def asked(key: str | None = None) -> Asked:
 
 def ask_to_sign_in() -> Response:
     """Lead to the sign-in, and back to this page afterwards; a form that was sent is carried along, unsent."""
-    view: View = current_app.extensions[SIGN_IN]  # above this file
+    view: View = current_app.extensions[SIGN_IN]
     return as_page(view())
 
 
