@@ -18,12 +18,12 @@ from finance.invoices.notes import is_of_cancellation
 from finance.invoices.schemas import CreditNoteListSchema, filters_of
 from finance.invoices.seen import masked_credit_note, settling
 from finance.invoices.tax_numbers import TAX_NUMBERS, opened, record_read
+from finance.web import periods
 from finance.web.exports import export_page, file_links
 from finance.web.invoice_words import history_of
 from finance.web.invoices import seller_of
 from finance.web.languages import _
 from finance.web.lists import Filter, ListOf, shown_list
-from finance.web import periods
 from finance.web.pages import asked, page, render
 
 COLUMNS = (

@@ -13,8 +13,8 @@ from finance.invoices.crediting import foresee_credit, left_to_credit
 from finance.invoices.model import Invoice
 from finance.invoices.schemas import CancelSchema, LinesSchema, NewCreditNoteSchema
 from finance.invoices.seen import masked_invoice, settling, tags_of_invoice
-from finance.money import require_currency, shown_amount
 from finance.invoices.totals import computed
+from finance.money import require_currency, shown_amount
 from finance.web import line_fields
 from finance.web.asking import ask_page, refused, unchanged
 from finance.web.forms import Form, load

@@ -4,6 +4,7 @@ from flask import Flask
 
 from finance.web import (
     credit_note_changes,
+    credit_note_giving,
     credit_notes,
     exports,
     files,
@@ -29,7 +30,8 @@ from finance.web.words import direction_word, method_word, status_word
 
 PAGES = (
     *(exports, files),
-    *(invoices, invoice_changes, invoice_issuing, invoice_totals, credit_notes, credit_note_changes),
+    *(invoices, invoice_changes, invoice_issuing, invoice_totals),
+    *(credit_notes, credit_note_changes, credit_note_giving),
     *(payments, payment_allocating, payment_changes, payment_recording, payment_totals),
     *(sign_in, static_files),
 )  # importing them adds their addresses to the blueprint
