@@ -15,7 +15,7 @@ from finance.errors import FieldError, FinanceError, Invalid
 from finance.invoices import note_giving, service
 from finance.invoices.model import OPEN, CreditNote, Invoice
 from finance.invoices.schemas import GiveCreditNoteSchema
-from finance.invoices.seen import masked_credit_note, masked_invoice, settling, tags_of_credit_note
+from finance.invoices.seen import masked_credit_note, settling, tags_of_credit_note
 from finance.money import shown_amount
 from finance.paging import PageWanted
 from finance.text import fold
@@ -23,6 +23,7 @@ from finance.web.asking import ask_page, refused, unchanged
 from finance.web.credit_notes import address_of, find_note, has_rest
 from finance.web.formats import amount, money_text
 from finance.web.forms import Form, load
+from finance.web.invoices import shown_invoice
 from finance.web.languages import _, ngettext
 from finance.web.pages import asked, page, see_other
 
@@ -81,7 +82,7 @@ def _ask(note: CreditNote, form: Form, *, wanted: Sequence[Row] | None = None) -
     """Return the form with the open invoices, the oldest due first, and with what was typed beside each."""
     number, currency = note["credit_note_number"], note.get("currency")
     invoices = [
-        {**masked_invoice(invoice), "open": shown_amount(_open_minor(invoice), currency)}
+        {**shown_invoice(invoice), "open": shown_amount(_open_minor(invoice), currency)}
         for invoice in _open_invoices(note, form[SEARCH])
     ]
     listed = {f"{GIVE}{invoice['invoice_number']}{AMOUNT}" for invoice in invoices}
