@@ -49,6 +49,7 @@ _GLOBALS = {
 def register(app: Flask) -> None:
     """Serve the pages, beside the API and from the same services."""
     app.session_interface = PageSessions()
+    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     security.protect_forms(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")
