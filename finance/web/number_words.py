@@ -1,6 +1,7 @@
 """What series, their gaps and their checks are called; where each has its page, and the list of what it numbers."""
 
 import calendar
+import itertools
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ from markupsafe import Markup
 from finance.maintenance.audit.standing import SeriesState, Summary
 from finance.maintenance.audit.stored import NumberCheck, Range
 from finance.numbering import reasons
-from finance.web.formats import month_text, number
+from finance.web.formats import instant, month_text, number
 from finance.web.languages import _, ngettext
 
 _MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
@@ -60,6 +61,8 @@ def verdict(state: SeriesState) -> tuple[str, str]:
         return "unknown", _("Not checked yet")
     if check.is_whole and (state.given_since or 0) >= 0:
         return "whole", _("Whole")
+    if check.is_whole:
+        return "missing", _("Counter set back")
     if check.missing:
         return "missing", _("%(count)s missing", count=number(check.missing))
     if check.duplicates:
@@ -91,6 +94,14 @@ def since_words(state: SeriesState) -> str | None:
 def summary_words(summary: Summary) -> tuple[str, str]:
     """Return the status of all series together, and the line that stands above them."""
     every, wrong = number(summary.series), number(summary.wrong)
+    if summary.wrong > summary.missing:
+        return "missing", ngettext(
+            "%(wrong)s of %(every)s series is not in order.",
+            "%(wrong)s of %(every)s series are not in order.",
+            summary.wrong,
+            wrong=wrong,
+            every=every,
+        )
     if summary.wrong:
         return "missing", ngettext(
             "%(wrong)s of %(every)s series has a number that nothing explains.",
@@ -115,6 +126,15 @@ def summary_words(summary: Summary) -> tuple[str, str]:
     )
 
 
+def checked_words(summary: Summary) -> Markup | None:
+    """Return when the series were checked: from the oldest check to the newest one."""
+    if summary.as_of is None or summary.newest_check is None:
+        return None
+    first, last = instant(summary.as_of), instant(summary.newest_check)
+    said = Markup(_("Checked %(instant)s")) if first == last else Markup(_("Checked between %(first)s and %(last)s"))
+    return said % {"instant": last, "first": first, "last": last}
+
+
 def outcome(check: NumberCheck) -> str:
     """Return what is said once a series was checked."""
     if check.is_whole:
@@ -133,6 +153,13 @@ def reason_words(reason: str) -> str:
         reasons.ISSUED_BY_OLDER_SYSTEM: _("Given by the older system, before its numbers went on here"),
     }
     return said.get(reason, reason)
+
+
+def tail(first: str, newest: str) -> str:
+    """Return the newest number without what it shares with the first one up to a mark: FAC-DKR1-202611-0001 – 0412."""
+    shared = sum(1 for _same in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, newest, strict=False)))
+    cut = max(first.rfind(mark, 0, shared) for mark in "-/._") + 1
+    return newest[cut:] if newest != first else newest
 
 
 def range_words(found: Range) -> str:
@@ -175,7 +202,9 @@ FOR_TEMPLATES: dict[str, Any] = {
     "counter_words": counter_words,
     "since_words": since_words,
     "summary_words": summary_words,
+    "checked_words": checked_words,
     "reason_words": reason_words,
     "range_words": range_words,
+    "tail": tail,
     "series_bar": bar,
 }

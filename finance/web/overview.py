@@ -29,7 +29,7 @@ from finance.payments import summary as payment_summary
 from finance.payments.routes import KEPT_TOTALS
 from finance.web.formats import today
 from finance.web.languages import _
-from finance.web.number_words import summary_words
+from finance.web.number_words import checked_words, summary_words
 from finance.web.pages import page, render
 
 T = TypeVar("T")
@@ -69,6 +69,7 @@ def show_overview() -> Any:
         rest=rest,
         numbers=numbers,
         summary_words=summary_words,
+        checked_words=checked_words,
         address=address,
         is_whole=request.args.get("totals") == ALL,
     )

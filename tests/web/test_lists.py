@@ -74,7 +74,10 @@ def test_what_is_recorded_meanwhile_is_met_on_the_way_back_and_moves_nothing(
     assert _numbers(last)[-7:] == numbers[50:]
 
     back = _walk(browser, "← Newer")
-    assert [*back[-1][:1], *sorted({number for page in back for number in page} - set(numbers))] == [added, *sorted((added, between))]
+    assert [*back[-1][:1], *sorted({number for page in back for number in page} - set(numbers))] == [
+        added,
+        *sorted((added, between)),
+    ]
     assert back[-1] == _listed(client)[:25]
 
 
