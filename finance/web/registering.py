@@ -35,7 +35,7 @@ from finance.web import (
     statement,
     static_files,
 )
-from finance.web.cells import status_cell, table_rows, text_cell
+from finance.web.cells import rows_of, status_cell, table_rows, text_cell
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
 from finance.web.pages import OFFER_AGAIN, SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
@@ -83,6 +83,7 @@ _GLOBALS = {
     "money_text": money_text,
     "month_text": month_text,
     "number": number,
+    "rows_of": rows_of,
     "status_cell": status_cell,
     "table_rows": table_rows,
     "text_cell": text_cell,

@@ -1,6 +1,7 @@
 """What the values of the API's choices are called."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from finance.web.languages import _, translated_later
 
@@ -43,20 +44,22 @@ _METHODS = {
 _DIRECTIONS = {"incoming": translated_later("Incoming"), "outgoing": translated_later("Outgoing")}
 
 
-def status_word(status: str) -> str:
+def status_word(status: Any) -> str:
     """Return what a status is called; the macro `status` puts its glyph before it."""
     return _said(_STATUSES, status)
 
 
-def method_word(method: str) -> str:
+def method_word(method: Any) -> str:
     return _said(_METHODS, method)
 
 
-def direction_word(direction: str) -> str:
+def direction_word(direction: Any) -> str:
     return _said(_DIRECTIONS, direction)
 
 
-def _said(words: Mapping[str, str], value: str) -> str:
+def _said(words: Mapping[str, str], value: Any) -> str:
     """Return what a value is called; as it is, where an older system stored another one."""
     word = words.get(value) if isinstance(value, str) else None
-    return str(value) if word is None else _(word)
+    if word is None:
+        return "–" if value is None else str(value)
+    return _(word)

@@ -109,20 +109,25 @@ class Page:
     def tables(self) -> list[Element]:
         return self.main.all("table")
 
-    def rows(self, table: int | str = 0) -> list[dict[str, str]]:
-        """Return the rows of a table (its place on the page, or how its caption begins) by its columns' titles."""
+    def rows(self, table: int | str | None = None) -> list[dict[str, str]]:
+        """Return the rows of a table by its columns' titles.
+
+        `table` is its place on the page, or how its caption begins; without it, it is the list, else the first one.
+        """
         tables = self.tables()
         if isinstance(table, str):
             tables = [each for each in tables if (each.first("caption") or each).text.startswith(table)]
-            table = 0
+        elif table is None:
+            tables = [each for each in tables if "cards" in each.classes] or tables
         if not tables:
             return []
+        table = table if isinstance(table, int) else 0
         heads = [head.text.rstrip(" ↑↓") for head in tables[table].one("thead").all("th")]
         bodies = tables[table].all("tbody")
         rows = [row.all("th", "td") for body in bodies for row in body.all("tr")]
         return [dict(zip(heads, (cell.text for cell in cells), strict=True)) for cells in rows]
 
-    def column(self, title: str, table: int | str = 0) -> list[str]:
+    def column(self, title: str, table: int | str | None = None) -> list[str]:
         """Return a column of a table."""
         return [row[title] for row in self.rows(table)]
 
