@@ -1,15 +1,17 @@
 """A failure as a page: in the frame, in the reader's language, with what to do now and the request's id."""
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
+from finance.database import DriverError
 from finance.edge import problems
-from finance.errors import FieldError
+from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
-from finance.web import pages
+from finance.web import pages, sessions
 from finance.web.languages import _, readers_text
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,10 @@ def problem_page(
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response | None:
     """Return the page of a failure, None where the address is none of the pages'."""
-    if request.path.startswith(API) or request.path == "/api":
+    if request.path.startswith(API) or request.path == "/api" or _is_of_a_program():
         return None
+    if "caller" not in g and status in (404, 405, 411, 413, 415):
+        _find_caller()
     body = pages.render(
         "problem.html",
         title=_heading(status),
@@ -46,6 +50,22 @@ def problem_page(
         if name != "WWW-Authenticate":
             answer.headers.add(name, value)
     return answer
+
+
+def _is_of_a_program() -> bool:
+    """Return whether this looks like a request to the API, sent to the wrong address: its answer says so as JSON."""
+    wanted = request.accept_mimetypes
+    if request.method not in ("GET", "HEAD", "POST") or "Authorization" in request.headers or request.is_json:
+        return True
+    return bool(wanted) and wanted.best_match(("text/html", "application/json")) != "text/html"
+
+
+def _find_caller() -> None:
+    """Have the frame of a page that none of our views has made; it says what went wrong without it, too."""
+    with contextlib.suppress(FinanceError, DriverError):
+        found = sessions.find_caller()
+        if found is not None:
+            g.caller = found
 
 
 def _heading(status: int) -> str:
@@ -66,5 +86,6 @@ def _detail(status: int, detail: str) -> str:
     if status == 500:
         return _("Something failed here that should not. What was sent is stored once or not at all: look, then go on.")
     if status == 404 and not detail.startswith("There is no "):
-        return _("There is no page at this address.")
+        hint = detail.partition("Did you mean ")[2]
+        return _("There is no page at this address.") + (f" API: {hint.removesuffix('?')}" if hint else "")
     return readers_text(detail)
