@@ -71,10 +71,12 @@ def _give(note: CreditNote, form: Form) -> Any:
         now = find_note(number)
         return _ask(now, refused(form, _at_fields(failure, rows), masked_credit_note(now)))
     total = money_text(note_giving.total_of(note, wanted), note["currency"])
-    count = len(wanted)
-    done = ngettext("%(amount)s is given to it.", "%(amount)s is given to %(num)s of them.", count, amount=total)
-    if count == 1:
-        done = _("%(amount)s is given to %(number)s.", amount=total, number=wanted[0]["invoice_number"])
+    done = ngettext(
+        "%(amount)s is given to %(num)s invoice.",
+        "%(amount)s is given to %(num)s invoices.",
+        len(wanted),
+        amount=total,
+    )
     return see_other(address_of(number), done=done)
 
 

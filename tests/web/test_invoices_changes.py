@@ -74,7 +74,7 @@ def test_a_stale_form_is_shown_again_and_can_then_be_sent(client: OfTenant, brow
     client.pay_invoices([number], "1000.00")
     page = browser.submit("Credit 1,250.00 EUR".replace(" EUR", "\u00a0EUR"), reason="All of it")
     assert page.status == 409
-    assert page.alert is not None and CHANGED in page.alert
+    assert CHANGED in str(page.alert)
     assert "takes 250.00\u00a0EUR of it off" in page.text
     page = browser.submit("Credit 1,250.00\u00a0EUR")
     assert page.done == "AV-PAR-202611-0001 is issued."
@@ -107,7 +107,7 @@ def test_more_than_is_left_is_refused_and_told(client: OfTenant, browser: Browse
     page = browser.get(f"/invoices/{number}/credit")
     page = browser.submit("Work out totals", **{"lines-0-quantity": "11"})
     assert page.status == 422
-    assert page.alert is not None and "1250.00" in page.alert
+    assert "1250.00" in str(page.alert)
     page = browser.submit("Work out totals", **{"lines-0-quantity": "", "lines-1-quantity": ""})
     assert page.status == 422
 
