@@ -166,11 +166,11 @@ def test_the_files_of_the_list_hold_its_filter(client: OfTenant, browser: Browse
     "damage",
     [
         {"lines": None, "taxes": "x", "total_minor": "12", "currency": 7, "due_on": 20261101, "issued_on": None},
-        {"history": "none", "allocations": {"a": 1}, "credits": 3, "status": None, "customer_name": 5, "created_at": "x"},
-        {"lines": [{"quantity": 3, "net": 4.5}, "x"], "shop": 12, "created_by": None, "free_minor": "1", "paid_minor": None},
+        {"history": "none", "allocations": {"a": 1}, "credits": 3, "status": None, "customer_name": 5, "created_at": 1},
+        {"lines": [{"quantity": 3, "net": 4.5}, "x"], "shop": 12, "created_by": None, "free_minor": "1", "period": 3},
         {"due_on": "someday", "free_minor": 2**62, "credit_note_number": 5, "customer_gstin": 9, "notes": ["a"]},
     ],
-)  # fmt: skip
+)
 def test_what_older_systems_left_behind_is_shown_as_far_as_it_can_be(
     client: OfTenant, browser: Browser, damage: dict[str, Any]
 ) -> None:
