@@ -1,6 +1,5 @@
 """Who is signed in, for how long, and in which workers."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -32,8 +31,8 @@ class Worker(Client):
 
 
 @pytest.fixture
-def workers(db: Db) -> Iterator[tuple[Worker, Worker]]:
-    yield Worker(db), Worker(db)
+def workers(db: Db) -> tuple[Worker, Worker]:
+    return Worker(db), Worker(db)
 
 
 def token_of(browser: Browser) -> str:
@@ -162,7 +161,9 @@ def test_signing_out_ends_the_session_and_not_the_cookie_alone(client: Client) -
     answer = browser.submit("Sign out", follow=False)
 
     assert answer.status == 303
-    assert answer.headers["Clear-Site-Data"] == '"cache"'  # Back shows nothing, in browsers that keep pages none the less
+    assert (
+        answer.headers["Clear-Site-Data"] == '"cache"'
+    )  # Back shows nothing, in browsers that keep pages none the less
     assert browser.http.get_cookie(sessions.COOKIE, domain="finance.test") is None
     assert client.db.sessions.count_documents({}) == 0
     assert not is_in(copy)
@@ -178,13 +179,13 @@ def test_signing_in_and_out_stands_in_the_activity(client: Client) -> None:
     assert told == [("signed_in", key_id), ("signed_out", key_id)]
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "A" * 64, "g" * 64, "0" * 63, "0" * 65, "é" * 64, "0" * 100_000])
-def test_what_is_no_id_is_nobody_s(client: Client, cookie: str) -> None:
-    headers = {"Cookie": f"{sessions.COOKIE}={cookie}"}
+def test_what_is_no_id_is_nobody_s(client: Client) -> None:
+    for cookie in ("", "x", "A" * 64, "g" * 64, "0" * 63, "0" * 65, "é" * 64, "0" * 100_000):
+        headers = {"Cookie": f"{sessions.COOKIE}={cookie}"}
 
-    answer = client.app.test_client(use_cookies=False).get("/payments", base_url=ORIGIN, headers=headers)
+        answer = client.app.test_client(use_cookies=False).get("/payments", base_url=ORIGIN, headers=headers)
 
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
 
 
 def test_a_session_of_another_tenant_than_its_key_is_nobody_s(client: Client) -> None:
