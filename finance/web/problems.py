@@ -62,11 +62,14 @@ def _find_caller() -> None:
 
 def _heading(status: int) -> str:
     by_status = {
+        400: _("Something can’t be understood"),
         403: _("This is not for you"),
         404: _("There is nothing here"),
         405: _("This can’t be done here"),
         409: _("This is not possible now"),
+        411: _("Something can’t be understood"),
         413: _("This is too large"),
+        415: _("Something can’t be understood"),
         422: _("Something can’t be understood"),
         429: _("Too many at once"),
         503: _("Not now"),
