@@ -33,7 +33,7 @@ def problem_page(
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response | None:
     """Return the page of a failure, None where the address is none of the pages'."""
-    if request.path.startswith(API) or request.path == "/api":
+    if request.path.startswith(API) or request.path == "/api" or _is_of_a_program():
         return None
     if "caller" not in g and status in (404, 405, 411, 413, 415):
         _find_caller()
@@ -60,6 +60,14 @@ def _find_caller() -> None:
             g.caller = found
 
 
+def _is_of_a_program() -> bool:
+    """Return whether this looks like a request to the API, sent to the wrong address: its answer says so as JSON."""
+    wanted = request.accept_mimetypes
+    if request.method not in ("GET", "HEAD", "POST") or "Authorization" in request.headers or request.is_json:
+        return True
+    return bool(wanted) and wanted.best_match(("text/html", "application/json")) != "text/html"
+
+
 def _heading(status: int) -> str:
     by_status = {
         400: _("Something can’t be understood"),
@@ -81,5 +89,6 @@ def _detail(status: int, detail: str) -> str:
     if status == 500:
         return _("Something failed here that should not. What was sent is stored once or not at all: look, then go on.")
     if status == 404 and not detail.startswith("There is no "):
-        return _("There is no page at this address.")
+        hint = detail.partition("Did you mean ")[2]
+        return _("There is no page at this address.") + (f" API: {hint.removesuffix('?')}" if hint else "")
     return readers_text(detail)

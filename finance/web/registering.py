@@ -63,4 +63,5 @@ def register(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(languages.gettext, languages.ngettext, newstyle=False)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_GLOBALS)
     app.register_blueprint(blueprint)
+    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     problems.show_problems_as_pages(app)
