@@ -18,7 +18,7 @@ from finance.context import parts
 from finance.edge.frames import client_address
 from finance.errors import Forbidden
 from finance.web import formats, languages, security, sessions
-from finance.web.languages import _, later
+from finance.web.languages import _, translated_later
 from finance.wording import column_title
 
 blueprint = Blueprint("web", __name__, template_folder="templates")
@@ -30,15 +30,15 @@ OFFER_AGAIN = "finance-pages-offer-again"  # and the one that offers a form agai
 
 # What the frame leads to: the endpoint, its name, and the role that it takes. Their order is that of the page.
 NAV: Sequence[tuple[str, str, Role]] = (
-    ("/payments", later("Payments"), "accountant"),
-    ("/invoices", later("Invoices"), "accountant"),
-    ("/customers", later("Customers"), "accountant"),
-    ("/receivables", later("Receivables"), "accountant"),
-    ("/numbers", later("Numbers"), "accountant"),
-    ("/imports", later("Imports"), "accountant"),
-    ("/keys", later("Keys"), "admin"),
-    ("/shops", later("Shops"), "admin"),
-    ("/activity", later("Activity"), "admin"),
+    ("/payments", translated_later("Payments"), "accountant"),
+    ("/invoices", translated_later("Invoices"), "accountant"),
+    ("/customers", translated_later("Customers"), "accountant"),
+    ("/receivables", translated_later("Receivables"), "accountant"),
+    ("/numbers", translated_later("Numbers"), "accountant"),
+    ("/imports", translated_later("Imports"), "accountant"),
+    ("/keys", translated_later("Keys"), "admin"),
+    ("/shops", translated_later("Shops"), "admin"),
+    ("/activity", translated_later("Activity"), "admin"),
 )
 
 

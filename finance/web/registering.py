@@ -10,6 +10,10 @@ from finance.web import (
     help_page,
     keys,
     languages,
+    payment_allocating,
+    payment_changes,
+    payment_recording,
+    payment_totals,
     payments,
     problems,
     security,
@@ -23,16 +27,9 @@ from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
 PAGES = (
-    activity,
-    exports,
-    files,
-    find,
-    help_page,
-    keys,
-    payments,
-    shops,
-    sign_in,
-    static_files,
+    *(activity, exports, files, find, help_page, keys, shops),
+    *(payments, payment_allocating, payment_changes, payment_recording, payment_totals),
+    *(sign_in, static_files),
 )  # importing them adds their addresses to the blueprint
 
 _GLOBALS = {
@@ -63,5 +60,4 @@ def register(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(languages.gettext, languages.ngettext, newstyle=False)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_GLOBALS)
     app.register_blueprint(blueprint)
-    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     problems.show_problems_as_pages(app)

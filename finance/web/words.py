@@ -1,5 +1,7 @@
 """What the values of the API's choices are called."""
 
+from collections.abc import Mapping
+
 from finance.web.languages import _
 
 
@@ -25,7 +27,7 @@ def status_word(status: str) -> str:
         "stored": _("Stored"),
         "refused": _("Refused"),
     }
-    return words.get(status, status)
+    return _word(words, status)
 
 
 def method_word(method: str) -> str:
@@ -38,8 +40,15 @@ def method_word(method: str) -> str:
         "upi": "UPI",
         "other": _("Other"),
     }
-    return words.get(method, method)
+    return _word(words, method)
 
 
 def direction_word(direction: str) -> str:
-    return {"incoming": _("Incoming"), "outgoing": _("Outgoing")}.get(direction, direction)
+    return _word({"incoming": _("Incoming"), "outgoing": _("Outgoing")}, direction)
+
+
+def _word(words: Mapping[str, str], value: object) -> str:
+    """Return what a value is called; of a document that is damaged it may be anything."""
+    if value is None:
+        return "–"
+    return words.get(value, value) if isinstance(value, str) else str(value)

@@ -1,87 +1,22 @@
-"""Everything that a reader is told has a French text, and why a request is refused comes to the reader in French."""
+"""Why a request is refused is said so that it comes to the reader in French."""
 
 import ast
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import product
-from pathlib import Path
-from string import Formatter
 from typing import Any
 
 import pytest
-from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
 
-import finance
 from finance.database import Db
 from finance.edge import problems
 from finance.errors import FinanceError
 from finance.said import in_language
 from tests.clients import Client, a_payment
 from tests.web import refused
-
-FINANCE = Path(finance.__file__).parent
-FRENCH = FINANCE / "web" / "fr"
-METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2")]
-OPTIONS = {"web/templates/**.html": {"silent": "false"}}
-KEYWORDS: Mapping[str, Any] = {"said": None, "_": None, "gettext": None, "ngettext": (1, 2)}
-OURS = re.compile(r"%\((\w+)\)s")  # of the pages' own texts; those that are said have {name}
+from tests.web.french import FINANCE, catalogs
 
 FOR_OPERATORS = ("maintenance", "commands")  # what these say stands on a command line
 TEXTS_OF_KINDS = ("detail_default", "named_like")
-
-Id = str | tuple[str, ...]
-
-
-@pytest.fixture(scope="module")
-def used() -> dict[Id, str]:
-    """Every text in the code and the templates, with a place where it stands."""
-    found = extract_from_dir(FINANCE, METHODS, OPTIONS, keywords=KEYWORDS)
-    return {message: f"{file}:{line}" for file, line, message, _comments, _context in found}
-
-
-@pytest.fixture(scope="module")
-def french() -> list[Message]:
-    """Every entry of the French files."""
-    return [message for catalog in _catalogs() for message in catalog if message.id]
-
-
-def test_every_text_has_a_french_one(used: dict[Id, str], french: list[Message]) -> None:
-    whole = {message.id for message in french if not message.fuzzy and all(_texts(message.string))}
-
-    assert not {place: message for message, place in used.items() if message not in whole}
-
-
-def test_no_french_text_is_left_over(used: dict[Id, str], french: list[Message]) -> None:
-    assert not [message.id for message in french if message.id not in used]
-    assert not [entry for catalog in _catalogs() for entry in catalog.obsolete]
-
-
-def test_a_french_text_has_the_values_of_the_english_one(french: list[Message]) -> None:
-    differing = {
-        english: text
-        for message in french
-        for english, text in zip(_texts(message.id), _texts(message.string), strict=True)
-        if _values(english) != _values(text)
-    }
-
-    assert not differing
-
-
-def test_a_text_has_one_french_text_in_all_files(french: list[Message]) -> None:
-    by_id: dict[Any, set[Any]] = {}
-    for message in french:
-        by_id.setdefault(message.id, set()).add(message.string)
-
-    assert not {english: texts for english, texts in by_id.items() if len(texts) > 1}
-
-
-def test_french_is_written_as_it_is_printed(french: list[Message]) -> None:
-    """With ’ in words, and with U+00A0, at which no line ends, where French has a space at a sign."""
-    badly = re.compile(r"(?<=[^\W\d_])'(?=[^\W\d_])|(?<=\S) (?=[:;?!%»](\W|$))|« ")
-
-    assert not [text for message in french for text in _texts(message.string) if badly.search(text)]
 
 
 def test_what_is_said_is_a_literal_where_it_is_said() -> None:
@@ -201,22 +136,4 @@ def _require_french(refusals: list[FinanceError]) -> None:
 
 def _only_known() -> Callable[[str], str]:
     """Return what translates, and raises KeyError for a text that has no French one."""
-    return {message.id: message.string for catalog in _catalogs() for message in catalog if message.id}.__getitem__
-
-
-def _catalogs() -> list[Catalog]:
-    files = sorted(FRENCH.glob("*.po"))
-    assert files
-    return [read_po(file.open("rb"), locale="fr", abort_invalid=True) for file in files]
-
-
-def _texts(of: Any) -> tuple[str, ...]:
-    """Return the singular and the plural of what has both."""
-    return (of,) if isinstance(of, str) else tuple(of)
-
-
-def _values(text: str) -> set[str]:
-    """Return the names of the values in a text."""
-    if OURS.search(text):
-        return set(OURS.findall(text))
-    return {name for _literal, name, _spec, _conversion in Formatter().parse(text) if name is not None}
+    return {message.id: message.string for catalog in catalogs() for message in catalog if message.id}.__getitem__
