@@ -89,7 +89,7 @@ class LineSchema(Schema):
             raise ValidationError({"discount": [said("must not be more than the line comes to.")]})
 
 
-class _LinesSchema(Schema):
+class LinesSchema(Schema):
     """Lines, and what they come to where the client says so."""
 
     lines = Items(LineSchema(), LINES_MAX, length_min=1, required=True)
@@ -105,7 +105,7 @@ class _LinesSchema(Schema):
         return {**posted, "sent_totals": sent} if sent else posted
 
 
-class NewInvoiceSchema(_LinesSchema):
+class NewInvoiceSchema(LinesSchema):
     """An invoice as posted."""
 
     fixed = given_by_server(
@@ -142,7 +142,7 @@ class NewInvoiceSchema(_LinesSchema):
             raise ValidationError({"customer_gstin": [said("is masked; without a customer_code write it in full.")]})
 
 
-class NewCreditNoteSchema(_LinesSchema):
+class NewCreditNoteSchema(LinesSchema):
     """What is credited of an invoice, as posted: the lines, in the invoice's currency, and why."""
 
     fixed = given_by_server(

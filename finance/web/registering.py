@@ -4,21 +4,27 @@ from flask import Flask
 
 from finance.web import (
     activity,
+    customer_changes,
+    customers,
     exports,
     files,
     find,
     help_page,
     keys,
     languages,
+    numbers,
+    overview,
     payment_allocating,
     payment_changes,
     payment_recording,
     payment_totals,
     payments,
     problems,
+    receivables,
     security,
     shops,
     sign_in,
+    statement,
     static_files,
 )
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
@@ -29,6 +35,7 @@ from finance.web.words import direction_word, method_word, status_word
 PAGES = (
     *(activity, exports, files, find, help_page, keys, shops),
     *(payments, payment_allocating, payment_changes, payment_recording, payment_totals),
+    *(customers, customer_changes, receivables, statement, numbers, overview),
     *(sign_in, static_files),
 )  # importing them adds their addresses to the blueprint
 
