@@ -18,25 +18,25 @@ from finance.context import parts
 from finance.edge.frames import client_address
 from finance.errors import Forbidden
 from finance.web import formats, languages, security, sessions
-from finance.web.languages import _, later
+from finance.web.languages import _
 from finance.wording import column_title
 
 blueprint = Blueprint("web", __name__, template_folder="templates")
 
 View = Callable[..., Any]
-SIGN_IN = "finance-pages-sign-in"  # in the app's extensions: the view that asks for a key before a page
+SIGN_IN = "finance-sign-in"  # under which the app keeps what asks for a key before a page
 
 # What the frame leads to: the endpoint, its name, and the role that it takes. Their order is that of the page.
 NAV: Sequence[tuple[str, str, Role]] = (
-    ("/payments", later("Payments"), "accountant"),
-    ("/invoices", later("Invoices"), "accountant"),
-    ("/customers", later("Customers"), "accountant"),
-    ("/receivables", later("Receivables"), "accountant"),
-    ("/numbers", later("Numbers"), "accountant"),
-    ("/imports", later("Imports"), "accountant"),
-    ("/keys", later("Keys"), "admin"),
-    ("/shops", later("Shops"), "admin"),
-    ("/activity", later("Activity"), "admin"),
+    ("/payments", "Payments", "accountant"),
+    ("/invoices", "Invoices", "accountant"),
+    ("/customers", "Customers", "accountant"),
+    ("/receivables", "Receivables", "accountant"),
+    ("/numbers", "Numbers", "accountant"),
+    ("/imports", "Imports", "accountant"),
+    ("/keys", "Keys", "admin"),
+    ("/shops", "Shops", "admin"),
+    ("/activity", "Activity", "admin"),
 )
 
 
@@ -117,7 +117,7 @@ def asked(key: str | None = None) -> Asked:
 
 def ask_to_sign_in() -> Response:
     """Lead to the sign-in, and back to this page afterwards; a form that was sent is carried along, unsent."""
-    view: View = current_app.extensions[SIGN_IN]
+    view: View = current_app.extensions[SIGN_IN]  # above this file
     return as_page(view())
 
 

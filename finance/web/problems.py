@@ -31,7 +31,7 @@ def problem_page(
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response | None:
     """Return the page of a failure, None where the address is none of the pages'."""
-    if request.path.startswith(API) or request.path == "/api":
+    if request.path.startswith(API) or request.path == "/api" or _is_of_a_program():
         return None
     body = pages.render(
         "problem.html",
@@ -46,6 +46,14 @@ def problem_page(
         if name != "WWW-Authenticate":
             answer.headers.add(name, value)
     return answer
+
+
+def _is_of_a_program() -> bool:
+    """Return whether this looks like a request to the API, sent to the wrong address: its answer says so as JSON."""
+    wanted = request.accept_mimetypes
+    if request.method not in ("GET", "HEAD", "POST") or "Authorization" in request.headers or request.is_json:
+        return True
+    return bool(wanted) and wanted.best_match(("text/html", "application/json")) != "text/html"
 
 
 def _heading(status: int) -> str:
@@ -66,5 +74,6 @@ def _detail(status: int, detail: str) -> str:
     if status == 500:
         return _("Something failed here that should not. What was sent is stored once or not at all: look, then go on.")
     if status == 404 and not detail.startswith("There is no "):
-        return _("There is no page at this address.")
+        hint = detail.partition("Did you mean ")[2]
+        return _("There is no page at this address.") + (f" API: {hint.removesuffix('?')}" if hint else "")
     return readers_text(detail)

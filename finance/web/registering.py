@@ -39,11 +39,11 @@ _GLOBALS = {
 def register(app: Flask) -> None:
     """Serve the pages, beside the API and from the same services."""
     app.session_interface = PageSessions()
-    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     security.protect_forms(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(languages.gettext, languages.ngettext, newstyle=False)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(_GLOBALS)
     app.register_blueprint(blueprint)
+    app.extensions[SIGN_IN] = sign_in.show_sign_in_between
     problems.show_problems_as_pages(app)

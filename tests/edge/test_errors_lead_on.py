@@ -52,12 +52,12 @@ def test_no_address_is_too_strange_to_be_answered(shared_client: Client, segment
     answer = shared_client.app.test_client().open("/" + "/".join(segments).lstrip("/"), method=method)
 
     assert answer.status_code < 500
-    assert len(answer.data) < 2_000
+    assert len(answer.data) < 4_000  # a page, with its frame
 
 
-@pytest.mark.parametrize("path", ["/payments", "/api/payments", "/api/v2/payments", "/v1/payments/"])
+@pytest.mark.parametrize("path", ["/api/payments", "/api/v2/payments", "/v1/payments/", "/v2/payments"])
 def test_an_address_with_another_beginning_is_told_the_whole(shared_client: Client, path: str) -> None:
-    answer = shared_client.app.test_client().get(path)
+    answer = shared_client.app.test_client().get(path, headers={"Accept": "application/json"})
 
     assert answer.json["detail"] == "There is nothing at this address. Did you mean /api/v1/payments?"
 

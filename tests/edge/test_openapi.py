@@ -20,7 +20,7 @@ from tests.clients import Client
 # What only commands raise.
 NOT_OF_REQUESTS = (
     *("finance.customers.template", "finance.payments.mapping", "finance.payments.foreign_rows"),
-    *("finance.tables", "finance.maintenance"),
+    *("finance.tables", "finance.maintenance", "finance.web"),
 )
 
 
