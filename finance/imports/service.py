@@ -3,16 +3,16 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from finance import database
 from finance.asked import Asked
 from finance.database import Db
 from finance.encryption import FieldCipher
-from finance.errors import Conflict, Invalid, NotFound, TooManyRequests
+from finance.errors import Conflict, FieldError, Invalid, NotFound, TooManyRequests
 from finance.events import record_event
 from finance.imports import store
 from finance.imports.model import (
@@ -21,6 +21,7 @@ from finance.imports.model import (
     KEPT,
     KEPT_MAX,
     KEPT_MIN,
+    KEPT_WHILE_STORED,
     NAME_LENGTH_MAX,
     STORABLE,
     UNFINISHED_MAX,
@@ -52,7 +53,15 @@ class ImportEnding(Conflict):
 
 
 class FileTooLarge(Invalid):
-    detail_default = said("The file has more than {most} bytes. Nothing was stored.", most=FILE_BYTES_MAX)
+    @classmethod
+    def of(cls, upload: Mapping[str, Any]) -> "FileTooLarge":
+        """Return the refusal of a file, with the command that imports it."""
+        told = said(
+            "The file has more than {megabytes} MB. Nothing was stored. Whoever runs the service imports it: {command}",
+            megabytes=FILE_BYTES_MAX // 1024 // 1024,
+            command=command(upload),
+        )
+        return cls(told, errors=[FieldError(told, pointer="/file")])
 
 
 class FileEmpty(Invalid):
@@ -92,7 +101,7 @@ def receive(db: Db, asked: Asked, *, kind: Kind, name: str, pieces: Iterable[byt
         store.drop_chunks(db, tenant=asked.tenant, files_id=upload["chunks_of"])
         if not size:
             raise FileEmpty
-        return Received(_check_again(db, upload), is_known=True)
+        return Received(_check_again(db, upload, now=asked.now), is_known=True)
 
 
 def _require_room(db: Db, tenant: str) -> None:
@@ -127,6 +136,12 @@ def file_name(name: str) -> str:
     return _NOT_IN_NAMES.sub("_", last).strip(" .")[-NAME_LENGTH_MAX:] or "file"
 
 
+def command(upload: Mapping[str, Any]) -> str:
+    """Return the command that imports a file of any size."""
+    name = f"'{upload['name']}'" if " " in upload["name"] else upload["name"]
+    return f"scripts/import_{upload['kind']}.py {name} --tenant {upload['tenant']} --apply"
+
+
 def _keep(db: Db, upload: Import, pieces: Iterable[bytes], cipher: FieldCipher) -> tuple[int, str]:
     """Store the bytes in chunks, and return how many they are and their SHA-256; raises FileTooLarge."""
     digest, size = hashlib.sha256(), 0
@@ -135,7 +150,7 @@ def _keep(db: Db, upload: Import, pieces: Iterable[bytes], cipher: FieldCipher) 
         digest.update(data)
         if size > FILE_BYTES_MAX:
             store.drop_chunks(db, tenant=upload["tenant"], files_id=upload["chunks_of"])
-            raise FileTooLarge
+            raise FileTooLarge.of(upload)
         with database.deadline(DEADLINE_S):
             store.insert_chunk(db, _chunk(upload, n, data, cipher))
     return size, digest.hexdigest()
@@ -166,11 +181,14 @@ def _chunk(upload: Import, n: int, data: bytes, cipher: FieldCipher) -> ImportCh
     }
 
 
-def _check_again(db: Db, upload: Import) -> Import:
+def _check_again(db: Db, upload: Import, *, now: datetime) -> Import:
+    """Have the file that is there already checked once more, unless storing has begun."""
     same = {name: upload[name] for name in ("tenant", "kind", "sha256")}
     found = store.find_same_file(db, **same)
     if found is None:  # thrown away just now
         raise ImportChanged
+    if found["expires_at"] - now < KEPT_WHILE_STORED:
+        store.keep_until(db, found, now + KEPT)
     values = {"status": "waiting", "done": 0, "attempts": 0}
     again = store.change_status(
         db, tenant=found["tenant"], import_id=found["_id"], of=("checked", "refused"), values=values
@@ -240,7 +258,8 @@ def start_storing(db: Db, asked: Asked, *, import_id: str, alike_too: bool) -> I
         raise ImportEnding
     details = {"file": upload["name"], "kind": upload["kind"], "rows": upload.get("rows", 0), "to_store": to_store}
     record_event(db, asked, action="imported", of=("import", import_id), details=details, once="store")
-    store.keep_until(db, upload, asked.now + KEPT)
+    if upload["expires_at"] - asked.now < KEPT_WHILE_STORED:
+        store.keep_until(db, upload, asked.now + KEPT)
     values: dict[str, Any] = {
         "status": "to_store",
         "alike_too": alike_too,
@@ -287,8 +306,3 @@ def throw_away(db: Db, asked: Asked, *, import_id: str) -> None:
     store.drop_chunks(db, tenant=asked.tenant, files_id=removed["chunks_of"])
     if "rows_of" in removed:
         store.drop_rows(db, tenant=asked.tenant, rows_of=removed["rows_of"])
-
-
-def is_ending(upload: Import, *, now: datetime, within: timedelta = KEPT_MIN) -> bool:
-    """Return whether a file is about to be removed."""
-    return upload["expires_at"] - now < within

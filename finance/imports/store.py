@@ -211,10 +211,13 @@ def find_rows(db: Db, *, tenant: str, rows_of: str, lines: Sequence[int]) -> lis
 
 
 def set_verdicts(db: Db, *, tenant: str, rows_of: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set what is now known of rows: each with its `line`, its `verdict`, and a number or problems."""
+    """Set what is now known of rows: each with its `line`, its `verdict`, and a number or problems.
+
+    What is stored stays so, whatever somebody says who was taken for dead and woke up.
+    """
     changes = [
         UpdateOne(
-            {"tenant": tenant, "rows_of": rows_of, "line": row["line"]},
+            {"tenant": tenant, "rows_of": rows_of, "line": row["line"], "verdict": {"$ne": "stored"}},
             {"$set": {name: value for name, value in _as_stored(row).items() if name != "line"}},
         )
         for row in rows
