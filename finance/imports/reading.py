@@ -10,7 +10,7 @@ from pathlib import Path
 
 from finance.database import Db
 from finance.encryption import FieldCipher
-from finance.imports import service
+from finance.imports import receiving
 from finance.imports.columns import Columns, columns_of
 from finance.imports.model import FILE_BYTES_MAX, LIMITS, ROWS_MAX, Import
 from finance.payments.sources import SourceRow, in_zone
@@ -56,7 +56,7 @@ def opened(db: Db, upload: Import, *, cipher: FieldCipher, tell: Callable[[int],
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"file{_suffix(upload['name'])}"
         with path.open("wb") as written:
-            for piece in service.pieces_of(db, upload, cipher=cipher):
+            for piece in receiving.pieces_of(db, upload, cipher=cipher):
                 written.write(piece)
         try:
             table = read_table(path, LIMITS)
@@ -69,7 +69,7 @@ def opened(db: Db, upload: Import, *, cipher: FieldCipher, tell: Callable[[int],
                     problem=_named(large, path, upload),
                     megabytes=FILE_BYTES_MAX // 1024 // 1024,
                     rows=f"{ROWS_MAX:,}",
-                    command=service.command(upload),
+                    command=receiving.command(upload),
                 )
             ) from large
         except UnreadableTable as refused:

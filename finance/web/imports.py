@@ -11,7 +11,7 @@ from finance.customers.columns import column_names
 from finance.edge.frames import extend_deadline
 from finance.edge.worker import MORE_TIME
 from finance.errors import FinanceError
-from finance.imports import service
+from finance.imports import receiving, service
 from finance.imports.columns import REQUIRED
 from finance.imports.making import EXTENSION
 from finance.imports.model import (
@@ -73,7 +73,7 @@ def upload_file() -> Any:
         return _upload_form(form)
     pieces = iter(lambda: file.stream.read(PIECE_BYTES), b"")
     try:
-        received = service.receive(
+        received = receiving.receive(
             parts().db, asked(), kind=kind, name=file.filename, pieces=pieces, cipher=parts().cipher
         )
     except FinanceError as refused:
@@ -122,7 +122,7 @@ def _columns() -> list[tuple[str, list[tuple[str, str, bool]]]]:
     return [("payments", payments), ("customers", customers)]
 
 
-def _said_of(received: service.Received) -> str | None:
+def _said_of(received: receiving.Received) -> str | None:
     if not received.is_known:
         return None
     return _(

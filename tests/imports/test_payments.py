@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from finance.imports import service, storing
+from finance.imports import receiving, service, storing
 from finance.imports.model import KEPT
 from finance.payments import bulk
 from finance.tables.cells import Limits
@@ -260,8 +260,8 @@ def test_more_than_a_page_takes_is_told_the_command(uploads: Uploads, monkeypatc
 
     assert "has more than 2 rows" in upload["failure"]
     assert "scripts/import_payments.py 'big file.csv' --tenant acme --apply" in upload["failure"]
-    monkeypatch.setattr(service, "FILE_BYTES_MAX", 100)
-    with pytest.raises(service.FileTooLarge, match=r"scripts/import_payments\.py november\.csv --tenant acme --apply"):
+    monkeypatch.setattr(receiving, "FILE_BYTES_MAX", 100)
+    with pytest.raises(receiving.FileTooLarge, match=r"import_payments\.py november\.csv --tenant acme --apply"):
         uploads.receive(new_rows(4))
     assert uploads.client.db.import_chunks.count_documents({}) == 1
 
