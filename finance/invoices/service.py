@@ -23,6 +23,11 @@ def issued_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> dict[
     return store.find_issued_days(db, tenant=tenant, invoice_numbers=invoice_numbers) if invoice_numbers else {}
 
 
+def due_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> dict[str, str | None]:
+    """Return the day on which each falls due, by invoice number."""
+    return store.find_due_days(db, tenant=tenant, invoice_numbers=invoice_numbers) if invoice_numbers else {}
+
+
 def list_invoices(
     db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted, settling: Settling
 ) -> Page[Invoice]:

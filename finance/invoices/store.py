@@ -74,6 +74,13 @@ def find_issued_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> 
     return {found["invoice_number"]: found["issued_on"] for found in _invoices(db).find(wanted, fields)}
 
 
+def find_due_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> dict[str, str | None]:
+    """Return the day on which each of these invoices that there is falls due."""
+    wanted = {"tenant": tenant, "invoice_number": {"$in": list(invoice_numbers)}}
+    found = _invoices(db).find(wanted, {"_id": False, "invoice_number": True, "due_on": True})
+    return {invoice["invoice_number"]: invoice.get("due_on") for invoice in found}
+
+
 def cancel_invoice(db: Db, invoice: Invoice, *, values: Mapping[str, Any], entry: Mapping[str, Any]) -> Invoice | None:
     """Cancel an invoice of which nothing is paid or credited, and return it; None where it changed, or another has
     this key.

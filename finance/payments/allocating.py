@@ -5,15 +5,17 @@ from functools import partial
 from typing import Any, cast
 
 from finance.allocations.claiming import require_own_customers
+from finance.allocations.entries import unallocated_minor
 from finance.allocations.giving import RequireCustomers, Source, give
 from finance.allocations.model import CREDIT_NOTE, INVOICE, PAYMENT, MoneyKind, Place, Stored
 from finance.allocations.releasing import release
+from finance.allocations.suggesting import suggested
 from finance.asked import Asked
 from finance.conditions import ALWAYS, Condition
 from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import Invalid
-from finance.money import parse_amount
+from finance.money import format_amount, parse_amount, shown_amount
 from finance.numbering.lane import Submit
 from finance.once import Answer
 from finance.payments import allocations
@@ -49,6 +51,22 @@ def allocate_payment(
     source = _source(db, asked.tenant, payment_number)
     answer = give(db, asked, source, parts=parts, require_customers=require, follow=follow, condition=condition)
     return cast(Answer[Payment], answer)
+
+
+def suggest(payment: Payment, open_minor: Sequence[int]) -> tuple[list[str | None], str | None]:
+    """Return what each of these would get of what is left of a payment (None where nothing), and what that is in all.
+
+    Those that come first get all that they take.
+    """
+    minors = suggested(unallocated_minor(payment) or 0, open_minor)
+    currency = payment["currency"]
+    return [shown_amount(minor, currency) if minor else None for minor in minors], shown_amount(sum(minors), currency)
+
+
+def total_of(payment: Payment, wanted: Sequence[Mapping[str, str]]) -> str:
+    """Return what the parts that are posted come to; raises Invalid at the place of one that can't be."""
+    minors = [_priced(payment, one, place)["amount_minor"] for place, one in enumerate(wanted)]
+    return format_amount(sum(minors), payment["currency"])
 
 
 def release_payment(

@@ -25,6 +25,7 @@ INTEGERS = ("int", "long")
 # SnapshotTooOld, SnapshotUnavailable; and what a server says that is in no replica set.
 NO_SNAPSHOT = (239, 246, 20, 72, 123)
 GROUPS_BATCH = 1_000  # read at a time, while others wait
+LIKE_MAX = 20
 KEYS_BATCH = 100  # read and made into objects at a time, while others wait
 
 
@@ -42,6 +43,14 @@ def find_payment(db: Db, *, tenant: str, payment_number: str) -> Payment | None:
     return _payments(db).find_one({"tenant": tenant, "payment_number": payment_number}) or _payments(db).find_one(
         {"tenant": tenant, "previous_numbers": payment_number}
     )
+
+
+def find_like(db: Db, *, tenant: str, wanted: Mapping[str, Any], other_than_key: str | None) -> list[Payment]:
+    """Return payments that have these values and aren't voided; no more than are looked at."""
+    query = {"tenant": tenant, **wanted, "status": {"$ne": "voided"}}
+    if other_than_key is not None:
+        query["idempotency_key"] = {"$ne": other_than_key}
+    return list(_payments(db).find(query, {"payment_number": True, "payer": True}).limit(LIKE_MAX))
 
 
 def find_payment_by_void_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:

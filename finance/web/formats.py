@@ -19,6 +19,7 @@ from finance.web.languages import _, reader
 DAY = "d MMM y"  # never all digits: 03/11 is another day elsewhere
 DAY_AND_TIME = "d MMM y, HH:mm"
 _SPACES = str.maketrans("", "", " \u00a0\u202f\u2009\t")
+_APOSTROPHE = "’"
 _DIGITS_AND_MARKS = re.compile(r"[0-9.,'’]+", re.ASCII)
 
 
@@ -26,22 +27,24 @@ class UnclearAmount(ValueError):
     """What was typed can be read in two ways; its text says which."""
 
 
-def number(value: Any, decimals: int | None = None) -> str:
-    """Return a number, or the text of one, in the reader's way; what is none is shown as it is."""
+def number(value: Any, decimals: int = 0) -> str:
+    """Return a number, or the text of one, in the reader's way, with all its decimals and at least as many as these.
+
+    What is none is shown as it is.
+    """
     try:
         exact = Decimal(str(value))
         if not exact.is_finite():
             return str(value)
     except InvalidOperation:
         return "–" if value is None else str(value)
-    if decimals is None:
-        decimals = max(0, -int(exact.as_tuple().exponent))
-    return str(_pattern(reader().locale, decimals).apply(exact, reader().locale))
+    shown = max(decimals, -int(exact.as_tuple().exponent))
+    return str(_pattern(reader().locale, shown).apply(exact, reader().locale))
 
 
 def amount(value: str | None, currency: Any) -> str:
-    """Return an amount (as the API answers it) with exactly its currency's decimals, without the currency."""
-    return "–" if value is None else number(value, DECIMALS_BY_CURRENCY.get(str(currency)))
+    """Return an amount (as the API answers it) with its currency's decimals, without the currency; never rounded."""
+    return "–" if value is None else number(value, DECIMALS_BY_CURRENCY.get(str(currency), 0))
 
 
 def money(value: str | None, currency: Any) -> Markup:
@@ -110,18 +113,22 @@ def read_amount(text: str) -> str:
     the reader doesn't group by it. What isn't digits and marks is returned as it is: the API says what is wrong.
     """
     plain = text.strip().translate(_SPACES)
+    if plain.endswith("%"):  # of a discount, which may be a share
+        return f"{read_amount(plain[:-1])}%"
     if not _DIGITS_AND_MARKS.fullmatch(plain):
         return text.strip()
     locale = reader().locale
     group, decimal = str(get_group_symbol(locale)), str(get_decimal_symbol(locale))
+    if group == _APOSTROPHE:
+        plain = plain.replace("'", group)
     if group in plain:
         whole, mark, rest = plain.partition(decimal)
-        if not _groups(locale).fullmatch(whole) or group in rest:
-            raise UnclearAmount(_unclear(plain, group))
+        if not _groups(locale).fullmatch(whole) or group in rest or decimal in rest:
+            raise UnclearAmount(_unclear(plain, group, decimal))
         return whole.replace(group, "") + ("." + rest if mark else "")
     marked = plain.replace(decimal, ".")
     if marked.count(".") > 1:
-        raise UnclearAmount(_unclear(plain, "." if decimal != "." else ","))
+        raise UnclearAmount(_unclear(plain, group, decimal))
     return marked
 
 
@@ -130,14 +137,16 @@ def example_amount() -> str:
     return number("1250.50", 2)
 
 
-def _unclear(text: str, mark: str) -> str:
-    without, as_decimal = text.replace(mark, ""), text.replace(mark, ".")
-    if as_decimal.count(".") > 1:
+def _unclear(text: str, group: str, decimal: str) -> str:
+    """Return both readings of an amount, as its reader writes them, or that it has none."""
+    one, other = text.replace(group, ""), text.replace(group, decimal)
+    readable = re.compile(rf"\d+(?:{re.escape(decimal)}\d+)?", re.ASCII)
+    if one == other or not readable.fullmatch(one) or not readable.fullmatch(other):
         return _("can’t be read as one amount. Write it as %(example)s.", example=example_amount())
     return _(
         "can be read as %(one)s or as %(other)s. Write the one that you mean, as in %(example)s.",
-        one=without,
-        other=as_decimal,
+        one=one,
+        other=other,
         example=example_amount(),
     )
 

@@ -21,6 +21,11 @@ for (const code of document.querySelectorAll("[data-copy]")) {
   code.after(" ", button);
 }
 
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 for (const form of document.querySelectorAll("form[method=post]")) {
   let sentAt = 0;
   form.addEventListener("submit", (event) => {
