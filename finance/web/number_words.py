@@ -77,7 +77,7 @@ def verdict(state: SeriesState) -> tuple[str, str]:
     if check.is_whole:
         return "missing", _("Counter set back")
     if check.missing:
-        return "missing", _("%(count)s missing", count=number(check.missing))
+        return "missing", ngettext("%(count)s missing", "%(count)s missing", check.missing, count=number(check.missing))
     if check.duplicates:
         return "missing", ngettext("%(num)s duplicate", "%(num)s duplicates", check.duplicates)
     if check.late:
