@@ -53,7 +53,16 @@ def seeded(client: Verbs) -> list[str]:
         *("/receivables", "/receivables?currency=EUR"),
         *("/numbers", "/numbers/payment/2026", "/numbers/customer", "/imports", "/imports/new"),
         f"/credit-notes/{note['credit_note_number']}/refund",
-        *("/keys", "/keys/new", "/shops", "/shops/new", "/shops/par", "/shops/par/edit", "/activity", "/invoices/totals"),
+        *(
+            "/keys",
+            "/keys/new",
+            "/shops",
+            "/shops/new",
+            "/shops/par",
+            "/shops/par/edit",
+            "/activity",
+            "/invoices/totals",
+        ),
     ]
 
 

@@ -32,7 +32,9 @@ def test_everybody_can_use_every_page(open_desk: OpenDesk) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("lang", "scheme", "width"), [("en-GB", "dark", 1280), ("fr-FR", "dark", 375), ("fr-FR", "light", 375)])
+@pytest.mark.parametrize(
+    ("lang", "scheme", "width"), [("en-GB", "dark", 1280), ("fr-FR", "dark", 375), ("fr-FR", "light", 375)]
+)
 def test_everybody_can_use_every_page_in_the_dark_and_on_a_phone(
     open_desk: OpenDesk, lang: str, scheme: str, width: int
 ) -> None:
