@@ -66,9 +66,7 @@ def _give(payment_number: str, payment: Payment, form: Form) -> Any:
         return as_it_stands_now(payment_number, form, refused, _ask, can_give)
     except FinanceError as refused:
         return _ask(payment, form.refuse(_at_places(refused, rows)), typed=_typed(form), words=form["button"])
-    said = ngettext(
-        "Done: %(amount)s for %(num)s of them.", "Done: %(amount)s for %(num)s of them.", len(wanted), amount=total
-    )
+    said = _said(payment, total, len(wanted))
     return see_other(url_for("web.show_payment", payment_number=payment["payment_number"]), done=said)
 
 
@@ -106,6 +104,20 @@ def _words(payment: Payment, total: str, count: int) -> str:
             amount=total,
         )
     return ngettext("Give %(amount)s to %(num)s invoice", "Give %(amount)s to %(num)s invoices", count, amount=total)
+
+
+def _said(payment: Payment, total: str, count: int) -> str:
+    """Return what is said once it is done."""
+    if payment.get("direction") == "outgoing":
+        return ngettext(
+            "%(amount)s of %(num)s credit note is paid back.",
+            "%(amount)s of %(num)s credit notes is paid back.",
+            count,
+            amount=total,
+        )
+    return ngettext(
+        "%(amount)s is given to %(num)s invoice.", "%(amount)s is given to %(num)s invoices.", count, amount=total
+    )
 
 
 def _rows_of(form: Form) -> list[tuple[int, Row]]:

@@ -30,7 +30,7 @@ def changes_of(shown: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _change(currency: Any, entry: Mapping[str, Any]) -> dict[str, Any]:
     changes = mapping_of(entry.get("changes"))
     says = _SAYS.get(str(entry.get("action")))
-    what = [says(_given(currency, entry)) if says else str(entry.get("action"))]
+    what = [says(_given(currency, entry)) if says else str(entry.get("action") or "–")]
     what += [_field(name, mapping_of(change)) for name, change in changes.items() if name not in _UNTOLD]
     why = entry.get("reason") or mapping_of(changes.get("void_reason")).get("to")
     who = _who(entry.get("by"), entry.get("by_name"))

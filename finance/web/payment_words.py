@@ -66,4 +66,4 @@ def _by(method: Any) -> str:
         "upi": _("by UPI"),
         "other": _("in another way"),
     }
-    return by_method.get(method) or method_word(str(method or "–"))
+    return by_method[method] if isinstance(method, str) and method in by_method else method_word(method)
