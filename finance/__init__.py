@@ -40,12 +40,13 @@ request, and it goes one way only:
     invoices/ payments/
     receivables/    statements and ageing
     files/          large files, made in the background
+    imports/        files that people upload: checked row by row, then stored in steps
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB
     commands/       what is started from a command line: the server and its gunicorn, keys, imports
 
 Who may import whom, left from right (import-linter holds it):
 
-    commands > app > maintenance > receivables > payments > invoices > allocations > shops
+    commands > app > web > imports > maintenance > receivables > payments > invoices > allocations > shops
         > (customers | audit_events | files) > auth > context > (edge | numbering) > (paging | tables)
         > (encryption | events) > (database | history) > (ownership | obsolete)
         > (money | config | metrics | logs | text | indexes | asked | conditions | once | contention | wording)

@@ -26,6 +26,8 @@ from finance.encryption import FieldCipher
 from finance.errors import Unavailable, own
 from finance.files import routes as files_routes
 from finance.files.making import Maker
+from finance.imports import making as importing
+from finance.imports.working import Tools
 from finance.invoices import credit_note_routes, issuing, seen
 from finance.invoices import model as invoices_model
 from finance.invoices import routes as invoices_routes
@@ -70,7 +72,7 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         of_tenant=payments_routes.RECEIVED_AT_ONCE, in_all=payments_routes.RECEIVED_IN_ALL
     )
     app.extensions[payments_routes.BULK_TURNS] = lists.Turns(of_tenant=1, in_all=payments_routes.BULKS_AT_ONCE)
-    app.extensions[context.EXTENSION] = Parts(
+    shared = app.extensions[context.EXTENSION] = Parts(
         config=config,
         db=db,
         clock=clock,
@@ -98,6 +100,9 @@ def create_app(config: Config, *, db: Db | None = None, clock: Clock = utc_now) 
         later=files_routes.ask_for_file,
     )
     app.extensions[files_routes.EXTENSION] = Maker(app, db, clock)
+    app.extensions[importing.EXTENSION] = importing.Importer(
+        Tools(db, clock, config.timezone, shared.submit_payments, shared.cipher, protect)
+    )
     frames.frame_requests(app, database_deadline_s=config.database_deadline_s, trusted_proxies=config.trusted_proxies)
     protect.refuse_writing_where_not_ours(app)
     cors.share_with(app, config.cors_origins)

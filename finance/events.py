@@ -42,6 +42,9 @@ Action = Literal[
     "gaps_recorded",
     "counters_raised",
     "encryption_key_rotated",
+    "signed_in",
+    "signed_out",
+    "sessions_ended",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

@@ -168,6 +168,8 @@ INDEXES: tuple[Index, ...] = (
     # One data key of a name (a tenant's): two processes that make it at the same time must end with the same.
     unique("encryption_keys", "key_name_unique", "keyAltNames", where=_exists("keyAltNames")),
     unique("number_gaps", "number_gap_unique", "tenant kind scope period number_seq"),
+    # All that a page says of many series is in it: which there are, which are whole, when each was checked.
+    index("number_checks", "of_tenant", "tenant period kind scope is_whole missing checked_at"),
     index("audit_events", "at_order", "tenant at _id"),
     index("audit_events", "action", "tenant action at _id"),
     index("audit_events", "by", "tenant by at _id"),
@@ -177,6 +179,17 @@ INDEXES: tuple[Index, ...] = (
     expiring("exports", "expires", "expires_at"),
     unique("export_chunks", "chunk_unique", "tenant files_id n"),
     expiring("export_chunks", "expires", "expires_at"),
+    # A file that is uploaded again is found by what is in it.
+    unique("imports", "file_unique", "tenant kind sha256"),
+    index("imports", "created_at_order", "tenant created_at _id"),
+    index("imports", "of_tenant", "tenant status"),
+    index("imports", "waiting", "status created_at"),
+    expiring("imports", "expires", "expires_at"),
+    unique("import_chunks", "chunk_unique", "tenant files_id n"),
+    expiring("import_chunks", "expires", "expires_at"),
+    unique("import_rows", "line_unique", "tenant rows_of line"),
+    index("import_rows", "verdict", "tenant rows_of verdict line"),
+    expiring("import_rows", "expires", "expires_at"),
     index("sessions", "of_key", "tenant key_id created_at"),
     expiring("sessions", "expires", "expires_at"),
     index("api_keys", "tenant", "tenant created_at"),

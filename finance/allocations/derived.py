@@ -34,6 +34,11 @@ def unallocated() -> Expression:
     return {"$gt": ["$amount_minor", sum_of(_COUNTS)]}
 
 
+def unallocated_minor() -> Expression:
+    """Return what is left of a payment, whether or not it is voided."""
+    return {"$subtract": ["$amount_minor", sum_of(_COUNTS)]}
+
+
 def stages_of(kind: MoneyKind) -> list[Expression]:
     """Return the stages that set all that follows from the entries of a document of this kind."""
     return _of_invoice() if kind is INVOICE else _of_source(kind)

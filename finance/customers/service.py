@@ -147,6 +147,12 @@ def onboard_customer(book: Book, asked: Asked, *, posted: PostedForm, confirmed:
     return _insert_under_code(book, asked, customer_of, posted.get("customer_code"))
 
 
+def find_code_of_request(book: Book, *, tenant: str, idempotency_key: str) -> str | None:
+    """Return the code of the customer that a request with this key has stored, None where none has."""
+    stored = store.find_customer_by_key(book, tenant=tenant, idempotency_key=idempotency_key)
+    return stored["customer_code"] if stored else None
+
+
 def _find_repeat(book: Book, asked: Asked, fingerprint: str) -> Answer[Customer] | None:
     stored = asked.key and store.find_customer_by_key(book, tenant=asked.tenant, idempotency_key=asked.key)
     return _replay(stored, fingerprint) if stored else None

@@ -15,7 +15,7 @@ from finance.config import IpNetwork
 from finance.edge import addresses
 from finance.edge.problems import problem_of
 from finance.edge.replies import Reply
-from finance.edge.waiting import LEAVE, REFUSALS_MAX, Place, Waiting
+from finance.edge.waiting import ANONYMOUS, LEAVE, REFUSALS_MAX, Place, Waiting
 from finance.errors import TooBusy
 
 access_log = logging.getLogger("finance.access")
@@ -23,6 +23,7 @@ access_log = logging.getLogger("finance.access")
 PROBES = frozenset(("/healthz", "/readyz", "/metrics"))  # answered however many wait
 
 _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))  # a label must not grow without end
+_SESSION = re.compile(r"__Host-finance=([0-9a-f]{64})", re.ASCII)  # of the pages: web/sessions.py
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -45,9 +46,7 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
             return None
         if not asked.query_string.isascii():  # bytes as they are: read as if they had been quoted
             asked.query_string = quote(asked.query_string, safe=string.printable).encode()
-        place = Place(
-            waiting, environ.get("HTTP_AUTHORIZATION", "").rpartition(" ")[2] or environ.get("HTTP_COOKIE", "")
-        )
+        place = Place(waiting, _who(environ, address, waiting))
         if not place.is_free():
             return _refuse(environ, waiting)
         place.take()
@@ -80,10 +79,27 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
             frame.close()
 
 
+def extend_deadline(seconds: float) -> None:
+    """Let this request take longer than others, as one does that brings a file."""
+    frame: _Frame = g.frame
+    frame.extend(seconds)
+
+
 def client_address() -> str | None:
     """Return the address that this request comes from; None where it isn't known."""
     frame: _Frame = g.frame
     return frame.address
+
+
+def _who(environ: WSGIEnvironment, address: str | None, waiting: Waiting) -> str:
+    """Return by what the requests that wait are counted: a key, a session that is somebody's, else the address."""
+    key: str = environ.get("HTTP_AUTHORIZATION", "").rpartition(" ")[2]
+    if key:
+        return key
+    session = _SESSION.search(environ.get("HTTP_COOKIE", ""))
+    if session is not None and session[1] in waiting.sessions:
+        return session[1]
+    return ANONYMOUS + addresses.neighbourhood(address or "")
 
 
 def _refuse(environ: WSGIEnvironment, waiting: Waiting) -> Response:
@@ -109,6 +125,12 @@ class _Frame:
         self.deadline = database.deadline(deadline_s)
         self.deadline.__enter__()
         self.began_s = perf_counter()
+
+    def extend(self, seconds: float) -> None:
+        """Give the request so much time from now on; each question to MongoDB then needs a deadline of its own."""
+        self.deadline.__exit__(None, None, None)
+        self.deadline = database.deadline(seconds)
+        self.deadline.__enter__()
 
     def close(self) -> None:
         if self.place is not None:

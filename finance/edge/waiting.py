@@ -9,6 +9,8 @@ from collections import Counter
 from flask import g
 
 WAITING_MAX = 320  # answered within a quarter of a second
+ANONYMOUS = "@"  # what the keys of those begin with whom nothing has recognised yet; their address follows
+SESSIONS_MAX = 10_000  # remembered as somebody's
 # Refusals in a second, of one worker, from which on refused connections are paused. A crowd that comes back as often as
 # it is told to makes fewer; a proxy's connections carry other clients too, so none is paused without need.
 REFUSALS_MAX = 300
@@ -21,6 +23,7 @@ class Waiting:
     def __init__(self) -> None:
         self.count = 0
         self.by_key: Counter[str] = Counter()
+        self.sessions: dict[str, None] = {}  # those of the pages that were found to be somebody's
         self._second = 0
         self._refusals = 0
 
@@ -31,11 +34,18 @@ class Waiting:
         self._refusals += 1
         return self._refusals
 
+    def remember(self, session: str) -> None:
+        """Count the requests of a session by itself from now on: until it is known, it may be made up."""
+        if len(self.sessions) >= SESSIONS_MAX:
+            self.sessions.pop(next(iter(self.sessions)), None)
+        self.sessions[session] = None
+
 
 class Place:
     """One request among those that wait.
 
-    A key may have as many as there is room left beside them, so that the crowd of one doesn't shut out another.
+    A key may have as many as there is room left beside them, so that the crowd of one doesn't shut out another. What
+    nobody is known for has that room as a whole, and in it each address as many as there is room left beside them.
     """
 
     __slots__ = ("_key", "_waiting")
@@ -45,17 +55,27 @@ class Place:
         self._key = key
 
     def is_free(self) -> bool:
-        return self._waiting.by_key[self._key] < WAITING_MAX - self._waiting.count
+        room = WAITING_MAX - self._waiting.count
+        if self._key.startswith(ANONYMOUS):
+            room -= self._waiting.by_key[ANONYMOUS]
+        return self._waiting.by_key[self._key] < room
 
     def take(self) -> None:
-        self._waiting.count += 1
-        self._waiting.by_key[self._key] += 1
+        self._count(1)
 
     def leave(self) -> None:
-        self._waiting.count -= 1
-        self._waiting.by_key[self._key] -= 1
-        if not self._waiting.by_key[self._key]:
-            del self._waiting.by_key[self._key]
+        self._count(-1)
+
+    def remember(self, session: str) -> None:
+        self._waiting.remember(session)
+
+    def _count(self, change: int) -> None:
+        by_key = self._waiting.by_key
+        self._waiting.count += change
+        for key in (self._key, ANONYMOUS) if self._key.startswith(ANONYMOUS) else (self._key,):
+            by_key[key] += change
+            if not by_key[key]:
+                del by_key[key]
 
 
 class receiving:  # noqa: N801  read as `with receiving():`

@@ -62,7 +62,7 @@ def cancel_invoice(
 
     def cancel() -> Answer[Invoice] | None:
         invoice = get_invoice(db, tenant=asked.tenant, invoice_number=invoice_number, settling=settling)
-        _require_cancellable(invoice)
+        require_cancellable(invoice)
         condition.require(invoice)
         cancelled = _cancel(db, asked, invoice, reason)
         return repeat() if cancelled is None else Answer(_finished(db, cancelled, settling))
@@ -70,7 +70,8 @@ def cancel_invoice(
     return until_unchanged_meanwhile(lambda: first_result(cancel, repeat), busy=InvoiceBusy)
 
 
-def _require_cancellable(invoice: Invoice) -> None:
+def require_cancellable(invoice: Invoice) -> None:
+    """Raise why this invoice can't be cancelled, as things are now."""
     if invoice.get("status") == "cancelled":
         raise InvoiceAlreadyCancelled
     if invoice.get("credits"):

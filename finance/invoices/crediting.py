@@ -1,6 +1,7 @@
 """Crediting invoices in part, also paid ones: the invoice decides, and its credit note follows from it, once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 from uuid import uuid4
@@ -16,7 +17,7 @@ from finance.errors import Conflict, Invalid
 from finance.invoices import credits, sequences
 from finance.invoices.cancelling import InvoiceHistoryFull
 from finance.invoices.finishing import finish_credit
-from finance.invoices.model import HISTORY_MAX, Credit, CreditNote, Invoice
+from finance.invoices.model import HISTORY_MAX, Credit, CreditNote, Invoice, Totals
 from finance.invoices.notes import applied, as_credited, crediting_note
 from finance.invoices.service import get_invoice
 from finance.invoices.settling import Settling
@@ -34,6 +35,15 @@ class MoreThanInvoiced(Conflict):
     """Less is left to credit of the invoice than the lines come to."""
 
     extra_members = {"left_to_credit": "What can still be credited of it, in its currency."}
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a credit would come to: what its invoice takes of it at once, and what would be left to give to others."""
+
+    totals: Totals
+    applied_minor: int
+    unallocated_minor: int
 
 
 def credit_invoice(
@@ -64,6 +74,23 @@ def credit_invoice(
         return Answer(finish_credit(db, decided, _credit_of(decided, wanted["claim"]), settling.submit))
 
     return until_unchanged_meanwhile(lambda: first_result(credit, repeat), busy=InvoiceBusy)
+
+
+def left_to_credit(invoice: Invoice) -> int:
+    """Return what can still be credited of an invoice, in minor units; nothing of a cancelled one."""
+    if invoice.get("status") == "cancelled":
+        return 0
+    credited_minor = sum(whole_of(credit.get("total_minor")) for credit in documents_in(invoice.get("credits")))
+    return whole_of(invoice.get("total_minor")) - credited_minor
+
+
+def foresee_credit(invoice: Invoice, posted: Mapping[str, Any]) -> Foreseen:
+    """Return what crediting these lines of an invoice would do, as it is now; raises why it can't be credited so."""
+    _require_creditable(invoice)
+    totals = computed(posted, require_currency(invoice.get("currency")))
+    _require_left(invoice, totals["total_minor"])
+    applied_minor = max(0, min(totals["total_minor"], whole_of(invoice.get("free_minor"))))
+    return Foreseen(totals, applied_minor, totals["total_minor"] - applied_minor)
 
 
 def _checked(db: Db, asked: Asked, invoice: Invoice, posted: Mapping[str, Any]) -> Credit:
@@ -98,8 +125,7 @@ def _require_left(invoice: Invoice, total_minor: int) -> None:
     if total_minor == 0:
         raise Invalid.field("lines", said("come to nothing, so there is nothing to credit."))
     currency = invoice["currency"]
-    credited_minor = sum(whole_of(credit.get("total_minor")) for credit in documents_in(invoice.get("credits")))
-    left_minor = whole_of(invoice.get("total_minor")) - credited_minor
+    left_minor = left_to_credit(invoice)
     if total_minor > left_minor:
         left, wanted = format_amount(left_minor, currency), format_amount(total_minor, currency)
         raise MoreThanInvoiced(

@@ -8,6 +8,7 @@ from finance.allocations.model import Entry
 from finance.asked import Asked
 from finance.database import Document
 from finance.history import HistoryEntry, created_by
+from finance.money import is_whole
 from finance.numbering.kinds import NumberedKind
 from finance.numbering.series import Series
 from finance.once import request_hash
@@ -237,6 +238,18 @@ def folded_name_fields(name: str) -> dict[str, list[str]]:
     Invoices of earlier versions lack it until it is added to them: only then does the search find them.
     """
     return {"customer_folded": words_of(fold(name))}
+
+
+def days_overdue(invoice: Mapping[str, Any], *, today: date) -> int | None:
+    """Return for how many days an invoice is overdue; None where it isn't, as the lists' filter `overdue` says."""
+    due_on, free_minor = invoice.get("due_on"), invoice.get("free_minor")
+    if not (is_whole(free_minor) and free_minor > 0 and invoice.get("status") in OPEN_STATUSES):
+        return None
+    try:
+        days = (today - date.fromisoformat(due_on)).days if isinstance(due_on, str) else 0
+    except ValueError:
+        return None
+    return days if days > 0 else None
 
 
 def hash_of(posted: Mapping[str, Any]) -> str:

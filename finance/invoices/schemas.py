@@ -89,7 +89,7 @@ class LineSchema(Schema):
             raise ValidationError({"discount": [said("must not be more than the line comes to.")]})
 
 
-class _LinesSchema(Schema):
+class LinesSchema(Schema):
     """Lines, and what they come to where the client says so."""
 
     lines = Items(LineSchema(), LINES_MAX, length_min=1, required=True)
@@ -105,7 +105,7 @@ class _LinesSchema(Schema):
         return {**posted, "sent_totals": sent} if sent else posted
 
 
-class NewInvoiceSchema(_LinesSchema):
+class NewInvoiceSchema(LinesSchema):
     """An invoice as posted."""
 
     fixed = given_by_server(
@@ -142,7 +142,7 @@ class NewInvoiceSchema(_LinesSchema):
             raise ValidationError({"customer_gstin": [said("is masked; without a customer_code write it in full.")]})
 
 
-class NewCreditNoteSchema(_LinesSchema):
+class NewCreditNoteSchema(LinesSchema):
     """What is credited of an invoice, as posted: the lines, in the invoice's currency, and why."""
 
     fixed = given_by_server(
@@ -200,8 +200,7 @@ class InvoiceFiltersSchema(FiltersSchema):
         (*STATUSES, OPEN),
         name="InvoiceStatusFilter",
         right=said(
-            "must be {open}, for issued and partly_paid, or else it must be one of: {statuses}",
-            open=OPEN,
+            "must be open, for issued and partly_paid, or else it must be one of: {statuses}",
             statuses=", ".join(STATUSES),
         ),
         metadata={"description": "open: issued or partly_paid."},
@@ -228,10 +227,9 @@ class InvoiceFiltersSchema(FiltersSchema):
     def _check_amounts(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if "currency" not in data:
             needing = {"min_outstanding": "min_outstanding" in data, "sort": data.get("sort") in ("total", "-total")}
-            alone = said("needs the parameter currency beside it.")
-            refused = {name: [alone] for name, needs in needing.items() if needs}
-            if refused:
-                raise ValidationError(refused)
+            alone = [said("needs the parameter currency beside it.")]
+            if any(needing.values()):
+                raise ValidationError({name: alone for name, needs in needing.items() if needs})
         elif "min_outstanding" in data:
             _minor(data["min_outstanding"], data["currency"], "min_outstanding")
 

@@ -59,6 +59,14 @@ def find_invoice_by_cancel_key(db: Db, *, tenant: str, idempotency_key: str) -> 
     return _invoices(db).find_one({"tenant": tenant, "cancel_idempotency_key": idempotency_key})
 
 
+def find_like(db: Db, *, tenant: str, wanted: Mapping[str, Any], other_than_key: str | None) -> Invoice | None:
+    """Return an invoice that has these values and isn't cancelled; `wanted` names currency, total and day of issue."""
+    query = {"tenant": tenant, **wanted, "status": {"$ne": "cancelled"}}
+    if other_than_key is not None:
+        query["idempotency_key"] = {"$ne": other_than_key}
+    return _invoices(db).find_one(query, {"invoice_number": True}, hint="currency_total")
+
+
 def find_issued_days(db: Db, *, tenant: str, invoice_numbers: Sequence[str]) -> dict[str, str]:
     """Return the day of issue of each of these invoices that there is."""
     wanted = {"tenant": tenant, "invoice_number": {"$in": list(invoice_numbers)}}
@@ -145,9 +153,11 @@ def list_unsettled_credit_notes(db: Db, *, tenant: str) -> list[CreditNote]:
 
 
 def list_credit_notes(db: Db, *, tenant: str, filters: Mapping[str, Any], wanted: PageWanted) -> Page[CreditNote]:
-    """Return one page of the credit notes that the filters mean, the newest first."""
+    """Return one page of the credit notes that the filters mean, the newest first unless `issued_on` is wanted."""
     query, order = {"tenant": tenant, **_query(filters)}, ORDER_BY_SORT["issued_on"]
-    queries = page_queries(_credit_notes(db), query, order=order, descending=True, after=wanted.after)
+    queries = page_queries(
+        _credit_notes(db), query, order=order, descending=wanted.sort != "issued_on", after=wanted.after
+    )
     return take_page(queries, order=order, limit=wanted.limit)
 
 

@@ -64,6 +64,18 @@ def summarize(
     return Summary(now, _by_currency(invoices), _by_month_and_rate(issued, credited, has_credit_notes=has_credit_notes))
 
 
+def add_up(db: Db, *, tenant: str, filters: Mapping[str, Any], settling: Settling, today: date) -> list[dict[str, Any]]:
+    """Return the `data` of `summarize` alone; raises SummaryTakesTooLong."""
+    try:
+        settle_all(db, tenant=tenant, settling=settling)
+        groups = summary_store.group_invoices(db, tenant=tenant, filters=filters, today=today.isoformat())
+    except DriverError as error:
+        if error.timeout:
+            raise SummaryTakesTooLong from error
+        raise
+    return _by_currency(groups)
+
+
 def _by_currency(groups: Iterable[Document]) -> list[dict[str, Any]]:
     rows: dict[tuple[str | None, bool], dict[str, int]] = {}
     for group in groups:

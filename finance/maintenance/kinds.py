@@ -15,6 +15,7 @@ from finance.payments import model as payments
 from finance.shops import model as shops
 
 _PERIOD = re.compile(r"\d{4}-\d{2}|(?:FY)?\d{4}|all", re.ASCII)
+_YEAR = re.compile(r"\d{4}", re.ASCII)
 # The filter of an index that leaves out only the documents without a number.
 NUMBERED_ONLY: Document = {"number_seq": {"$gt": 0}}
 
@@ -92,7 +93,7 @@ KINDS: tuple[MaintainedKind, ...] = (
         series_fields=("number_year",),
         series_of=lambda payment: _payment_series(payment.get("tenant"), payment.get("number_year")),
         series_of_counter=lambda ids: (
-            _payment_series(ids[0], int(ids[1])) if len(ids) == 2 and ids[1].isdigit() else None
+            _payment_series(ids[0], int(ids[1])) if len(ids) == 2 and _YEAR.fullmatch(ids[1]) else None
         ),
         voided_filter={"status": "voided"},
         renumberable=True,

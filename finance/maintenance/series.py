@@ -1,6 +1,6 @@
 """The series that stand in the database: which there are, how far each goes, and counters that are behind."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bson import MaxKey
@@ -13,6 +13,7 @@ from finance.numbering import counters
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
 
 SERIES_MAX = 1_000_000  # of one kind: tenants × periods × scopes
+FindSeries = Callable[[Db, MaintainedKind], Iterable[Series]]
 
 
 class OrderIndexMissing(Unavailable):
@@ -27,6 +28,22 @@ def find_series(db: Db, kind: MaintainedKind) -> list[Series]:
     found = {series.counter_id: series for series in _series_with_counters(db, kind)}
     found.update((series.counter_id, series) for series in _series_with_documents(db, kind))
     return [found[counter_id] for counter_id in sorted(found)]
+
+
+def find_one_series(db: Db, kind: MaintainedKind, ids: Sequence[str]) -> Series | None:
+    """Return the series of which a counter's id says `ids` behind the kind; None where nothing of it is stored.
+
+    How its numbers are written a document says, a counter doesn't. Three index seeks at most.
+    """
+    series = kind.series_of_counter(ids)
+    if series is None:
+        return None
+    first = db[kind.numbered.collection].find_one(stored_in(series), sort=[("number_seq", 1)])
+    if first is not None:
+        return kind.series_of(first)
+    with_gap = db.number_gaps.find_one(series.identity, {"_id": True})
+    is_known = with_gap or db.counters.find_one({"_id": series.counter_id}, {"_id": True})
+    return series if is_known else None
 
 
 def _series_with_counters(db: Db, kind: MaintainedKind) -> Iterator[Series]:
@@ -78,14 +95,16 @@ def newest_accounted(db: Db, kind: MaintainedKind, series: Series) -> int:
     return max(int(found["number_seq"]) if found else 0 for found in (newest, newest_gap))
 
 
-def sync_counters(db: Db, *, kinds: Iterable[MaintainedKind] = AUDITED) -> list[tuple[Series, int, int]]:
+def sync_counters(
+    db: Db, *, kinds: Iterable[MaintainedKind] = AUDITED, find: FindSeries = find_series
+) -> list[tuple[Series, int, int]]:
     """Raise every counter that is behind its documents or gaps; return (series, from, to). Never lowers one.
 
     A counter that holds what is no number is set to the newest that is accounted for; it is shown as raised from 0.
     """
     raised = []
     for kind in kinds:
-        for series in find_series(db, kind):
+        for series in find(db, kind):
             before, newest = counters.peek(db, series), newest_accounted(db, kind, series)
             if before is None:
                 counters.put_right(db, series, newest)

@@ -5,6 +5,7 @@ stores it first has stored it, however often and at how many places at once the 
 never changed by an import.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -27,6 +28,7 @@ from finance.tables.cells import Cell
 
 Verdict = Literal["imported", "unchanged", "differs", "twice", "later", "refused"]
 BATCH_SIZE = 500
+AT_ONCE = 32  # rows between two turns of the others
 EMPTY = (None, "", Cell(""))
 _OTHER_NUMBER_THERE = said("scripts/repair_duplicates.py gives one of them another first.")
 _OTHER_NUMBER_IN_FILE = said("give one of them another number in the file, or take it out.")
@@ -44,6 +46,7 @@ class RowVerdict:
     verdict: Verdict
     payment_number: str | None = None
     problems: tuple[str, ...] = ()
+    given_to: tuple[str, ...] | None = None  # where its number is another payment's: what of that is different
 
 
 # --- Before anything is taken ------------------------------------------------------------------------------------
@@ -90,6 +93,8 @@ def _import_batch(run: Import, survey: Survey, batch: Sequence[SourceRow], *, ap
     verdicts: dict[int, RowVerdict] = {}
     readable: dict[int, Drafted] = {}
     for position, source_row in enumerate(batch):
+        if position % AT_ONCE == 0:
+            time.sleep(0)
         try:
             readable[position] = drafted(run, survey, source_row)
         except RowRefused as refused:
@@ -156,7 +161,8 @@ def _number_given(row: Drafted, stored: Payment) -> RowVerdict:
     told = said(
         "the number is that of another payment here, made by {created_by}.", created_by=stored.get("created_by")
     )
-    return RowVerdict(row.place, "refused", row.payment_number, (told,))
+    differs = tuple(name for name in _COMPARED if stored.get(name) != row.payment.get(name))
+    return RowVerdict(row.place, "refused", row.payment_number, (told,), differs)
 
 
 def _store(db: Db, rows: Sequence[Drafted]) -> list[RowVerdict]:

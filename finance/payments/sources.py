@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from finance.database import Db
 from finance.payments import store
 from finance.said import said
-from finance.tables.cells import UnreadableTable
+from finance.tables.cells import Cell, UnreadableTable
 from finance.tables.reading import Table, read_table
 
 LINE_BYTES_MAX = 1024 * 1024
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-_IN_A_ZONE = re.compile(r" \([a-z0-9/_+-]+\)$")  # as our own files name the zone of an instant, which says its offset
+_IN_A_ZONE = re.compile(r" \(([a-z0-9/_+-]+)\)$")  # as our own files name the zone of an instant, which says its offset
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -72,11 +74,35 @@ def _shown(row_id: Any) -> str:
 # --- Tables ------------------------------------------------------------------------------------------------------
 
 
+def without_zone(name: str) -> str:
+    """Return the name of a column without the zone of its instants, as our own files name it there."""
+    return _IN_A_ZONE.sub("", name)
+
+
+def in_zone(name: str, cell: Cell) -> Cell:
+    """Return a cell, an instant of a workbook with the offset of the zone that the name of its column says."""
+    named = _IN_A_ZONE.search(name)
+    zone = _zone(named[1]) if named and cell.kind == "date" and "T" in cell.text else None
+    if zone is None:
+        return cell
+    return Cell(datetime.fromisoformat(cell.text).replace(tzinfo=zone).isoformat(), "date")
+
+
+@cache
+def _zones() -> Mapping[str, str]:
+    return {name.lower(): name for name in available_timezones()}
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Return the zone of a name in small letters, as columns are; None where there is none."""
+    known = _zones().get(name)
+    return None if known is None else ZoneInfo(known)
+
+
 def _table_rows(table: Table) -> Iterator[SourceRow]:
     for row in table.rows():
-        yield SourceRow(
-            f"line {row.line}", {_IN_A_ZONE.sub("", name): cell for name, cell in row.cells.items()}, row.problem
-        )
+        values = {without_zone(name): in_zone(name, cell) for name, cell in row.cells.items()}
+        yield SourceRow(f"line {row.line}", values, row.problem)
 
 
 # --- JSON lines --------------------------------------------------------------------------------------------------

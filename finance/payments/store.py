@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from finance.allocations.derived import unallocated
+from finance.allocations.derived import unallocated, unallocated_minor
 from finance.database import Db, Document
 from finance.history import as_read, push
 from finance.numbering.drafts import Numbered
@@ -198,6 +198,31 @@ def _totals_pipeline(query: Document, amount: Any) -> list[Document]:
     return [{"$match": query}, {"$group": {"_id": key, "count": {"$sum": 1}, "total": {"$sum": amount}}}]
 
 
+def group_unallocated(db: Db, *, tenant: str) -> list[Document]:
+    """Return how many payments have something left, and what that comes to, by currency and direction.
+
+    Those whose amount isn't an integer count by themselves, without a sum: they have something left that nobody knows.
+    """
+    is_whole = {"$in": [{"$type": "$amount_minor"}, list(INTEGERS)]}
+    rest = {"$cond": ["$is_whole", {"$toDecimal": unallocated_minor()}, 0]}
+    key = {"currency": "$currency", "direction": "$direction", "is_whole": "$is_whole"}
+    pipeline: list[Document] = [
+        {"$match": query_of(tenant, {"unallocated": "true"})},
+        {"$set": {"is_whole": is_whole}},
+        {"$group": {"_id": key, "count": {"$sum": 1}, "rest": {"$sum": rest}}},
+    ]
+    return [_exact_rest(group) for group in db.payments.aggregate(pipeline)]
+
+
+def _exact_rest(group: Document) -> Document:
+    rest = group["rest"]
+    return {
+        **group["_id"],
+        "count": group["count"],
+        "rest": int(rest.to_decimal() if isinstance(rest, Decimal128) else rest),
+    }
+
+
 def find_payment_by_key(db: Db, *, tenant: str, idempotency_key: str) -> Payment | None:
     return _payments(db).find_one({"tenant": tenant, "idempotency_key": idempotency_key})
 
@@ -206,6 +231,15 @@ def each_of_keys(db: Db, *, tenant: str, first: str, before: str) -> Iterator[Pa
     """Yield the payments whose idempotency key is from `first` to the one before `before`, in the order of the keys."""
     wanted = {"tenant": tenant, "idempotency_key": {"$gte": first, "$lt": before}}
     yield from _payments(db).find(wanted, sort=[("idempotency_key", 1)], batch_size=KEYS_BATCH)
+
+
+def each_of_day(db: Db, *, tenant: str, paid_on: str, amounts_minor: Sequence[int]) -> Iterator[Payment]:
+    """Yield the recorded payments of a day that have one of these amounts."""
+    wanted = {"tenant": tenant, "paid_on": paid_on, "amount_minor": {"$in": list(amounts_minor)}, "status": "recorded"}
+    shown = dict.fromkeys(
+        ("payment_number", "paid_on", "currency", "amount_minor", "payer", "idempotency_key", "created_at"), True
+    )
+    yield from _payments(db).find(wanted, shown, batch_size=FOREIGN_BATCH)
 
 
 def find_imported(db: Db, *, tenant: str, keys: Sequence[str], numbers: Sequence[str]) -> list[Payment]:

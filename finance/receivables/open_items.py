@@ -15,13 +15,18 @@ from finance.receivables.store import NO_LIST, NOT_COUNTED, WHOLE_TYPES, read, w
 _BATCH = 1_000
 
 
-def each_customer(db: Db, *, tenant: str, currency: str, as_of: str, due_from: list[str]) -> Iterator[Document]:
+def each_customer(
+    db: Db, *, tenant: str, currency: str, as_of: str, due_from: list[str], customer_code: str | None = None
+) -> Iterator[Document]:
     """Yield, in the order of their codes, {"_id": code, "buckets": […], "credit_minor"} of who has something open.
 
     `due_from` has the first due day of every bucket but the last one. What names no customer comes last, its `_id` is
-    None; payments that name none are nobody's.
+    None; payments that name none are nobody's. With a `customer_code` no more is read than what that one has open.
     """
-    whose = {"tenant": tenant, "currency": currency}
+    whose: Document = {"tenant": tenant, "currency": currency}
+    named: Document = {"customer_code": {"$gt": ""} | NO_LIST}
+    if customer_code is not None:
+        whose = named = {**whose, "customer_code": customer_code}
     found = [
         _invoices(db, whose, as_of, due_from),
         _credits(db, "credit_notes", whose, as_of, of_customers={}, day="issued_on", amount="total_minor"),
@@ -30,7 +35,7 @@ def each_customer(db: Db, *, tenant: str, currency: str, as_of: str, due_from: l
             "payments",
             {**whose, "status": "recorded"},
             as_of,
-            of_customers={"customer_code": {"$gt": ""} | NO_LIST},
+            of_customers=named,
             day="paid_on",
             amount="amount_minor",
         ),

@@ -18,6 +18,7 @@ from finance.shops import service as shops
 
 EXPORT_PAGE_SIZE = 2_000
 POSITION = ("position",)
+ACCOUNTS_MAX = 10  # currencies of one customer that are shown side by side
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,26 @@ def list_ageing(db: Db, *, tenant: str, currency: str, as_of: date, wanted: Page
     return AgeingPage(_named(db, tenant, rows), position, ("customer_code",), currency, total)
 
 
+def list_accounts(db: Db, *, tenant: str, customer_code: str, as_of: date, settling: Settling) -> list[tuple[str, Row]]:
+    """Return the customer's row of the ageing in each currency of its documents, zero where nothing is open."""
+    _finish(db, tenant, settling)
+    currencies = store.list_currencies(db, tenant=tenant, customer_code=customer_code)[:ACCOUNTS_MAX]
+    return [
+        (currency, next(_ageing(db, tenant, currency, as_of, customer_code=customer_code), no_row()))
+        for currency in currencies
+    ]
+
+
+def list_shops_currencies(db: Db, *, tenant: str) -> list[str]:
+    """Return the currencies in which the tenant's shops invoice."""
+    return _shops_currencies(db, tenant)
+
+
+def list_currencies(db: Db, *, tenant: str, customer_code: str) -> list[str]:
+    """Return the currencies of a customer's documents."""
+    return store.list_currencies(db, tenant=tenant, customer_code=customer_code)
+
+
 def no_row() -> Row:
     return {"customer_code": None, "customer_name": None, "buckets": [0] * len(BUCKETS), "credit_minor": 0}
 
@@ -208,9 +229,16 @@ def _balance(lines: list[Line], balance_minor: int) -> None:
         line["balance_minor"] = balance_minor
 
 
-def _ageing(db: Db, tenant: str, currency: str, as_of: date) -> Iterator[Row]:
+def _ageing(db: Db, tenant: str, currency: str, as_of: date, *, customer_code: str | None = None) -> Iterator[Row]:
     due_from = [date.fromordinal(max(1, as_of.toordinal() - days)).isoformat() for days in LAST_DAYS]
-    found = open_items.each_customer(db, tenant=tenant, currency=currency, as_of=as_of.isoformat(), due_from=due_from)
+    found = open_items.each_customer(
+        db,
+        tenant=tenant,
+        currency=currency,
+        as_of=as_of.isoformat(),
+        due_from=due_from,
+        customer_code=customer_code,
+    )
     for each in found:
         if each["credit_minor"] or any(each["buckets"]):
             yield Row(

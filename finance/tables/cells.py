@@ -31,6 +31,21 @@ class UnreadableTable(Invalid):
     pass
 
 
+class TooLargeTable(UnreadableTable):
+    """It may be right, and is more than is read here."""
+
+
+class Limits(NamedTuple):
+    """How much of a file is read. An XLSX is a ZIP: `unpacked` is all of it, `held` what is in memory meanwhile."""
+
+    rows: int = 1_000_000
+    unpacked_bytes: int = 768 * 1024 * 1024
+    held_bytes: int = 96 * 1024 * 1024
+
+
+ORDINARY = Limits()
+
+
 EMPTY = Cell("")
 ERRORS = frozenset(
     ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA")

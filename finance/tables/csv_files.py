@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from finance.said import said
-from finance.tables.cells import SAVE_AS, Line, UnreadableTable, cell_of_text
+from finance.tables.cells import COLUMNS_MAX, SAVE_AS, Line, UnreadableTable, cell_of_text
 
 LINE_LENGTH_MAX = 8 * 1024 * 1024  # 1,000 columns with long texts
 _CHUNK = 1024 * 1024
@@ -45,6 +45,15 @@ def _numbered(lines: Iterator[str], path: Path) -> Iterator[Line]:
     reader = csv.reader(_chained(first, lines), delimiter=named[1] if named else _delimiter_of(first), strict=True)
     try:
         for number, cells in enumerate(reader, start=blank + 1):
+            if len(cells) > COLUMNS_MAX:  # before a million of them become cells
+                raise UnreadableTable(
+                    said(
+                        "{path}: line {number} has more than {most} columns.",
+                        path=path,
+                        number=number,
+                        most=COLUMNS_MAX,
+                    )
+                )
             yield Line(number, [cell_of_text(text) for text in cells])
     except csv.Error as error:
         words = next((words for part, words in _PROBLEMS.items() if part in str(error)), f"{error}.")

@@ -6,6 +6,7 @@ rows it has, no more than one of them is held (of a workbook also the texts of i
 """
 
 import codecs
+import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,12 +14,22 @@ from pathlib import Path
 from typing import IO
 
 from finance.said import said
-from finance.tables.cells import COLUMNS_MAX, EMPTY, SAVE_AS, Cell, Line, UnreadableTable
+from finance.tables.cells import (
+    COLUMNS_MAX,
+    EMPTY,
+    ORDINARY,
+    SAVE_AS,
+    Cell,
+    Limits,
+    Line,
+    TooLargeTable,
+    UnreadableTable,
+)
 from finance.tables.csv_files import csv_lines
+from finance.tables.pausing import LINES_AT_ONCE, PausingFile
 from finance.tables.workbooks import workbook_lines
 
 FILE_BYTES_MAX = 512 * 1024 * 1024
-ROWS_MAX = 1_000_000
 _HEAD_BYTES = 4_096
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream of [MS-OFFCRYPTO] in which the workbook is
@@ -44,19 +55,20 @@ class Table:
     columns: tuple[str, ...]
     rows_count: int
     rows_hidden: int
+    limits: Limits = ORDINARY
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows that aren't empty; raises UnreadableTable."""
-        with closing(_lines(self.path)) as lines:
+        with closing(_lines(self.path, self.limits)) as lines:
             yield from _rows(self.columns, _header(lines, self.path), lines)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, limits: Limits = ORDINARY) -> Table:
     """Return the table in a CSV file (UTF-8, or UTF-16 with its mark) or an XLSX file; raises UnreadableTable.
 
     The whole file is read, so that one that can't be read to its end is refused before any of its rows is used.
     """
-    with closing(_lines(path)) as lines:
+    with closing(_lines(path, limits)) as lines:
         header = _header(lines, path)
         columns, count, hidden = _columns(header), 0, 0
         for row in _rows(columns, header, lines):
@@ -64,11 +76,11 @@ def read_table(path: Path) -> Table:
                 _require_no_second_header(row, columns)
             count += 1
             hidden += row.is_hidden
-            if count > ROWS_MAX:
-                raise UnreadableTable(
-                    said("{path} has more than {most} rows: split it into several files.", path=path, most=ROWS_MAX)
+            if count > limits.rows:
+                raise TooLargeTable(
+                    said("{path} has more than {most} rows: split it into several files.", path=path, most=limits.rows)
                 )
-    return Table(path, columns, count, hidden)
+    return Table(path, columns, count, hidden, limits)
 
 
 def _rows(columns: tuple[str, ...], header: Line, lines: Iterator[Line]) -> Iterator[Row]:
@@ -126,10 +138,12 @@ def _is_blank(line: Line) -> bool:
 # --- Files -------------------------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> Generator[Line, None, None]:
+def _lines(path: Path, limits: Limits) -> Generator[Line, None, None]:
     try:
         with _opened(path) as file:
-            for line in _lines_of(file, path):
+            for place, line in enumerate(_lines_of(file, path, limits)):
+                if place % LINES_AT_ONCE == 0:
+                    time.sleep(0)  # lets others run
                 if len(line.cells) > COLUMNS_MAX:
                     raise UnreadableTable(
                         said(
@@ -153,14 +167,14 @@ def _opened(path: Path) -> IO[bytes]:
         raise UnreadableTable(
             said("{path} has more than {most} bytes: split it into several files.", path=path, most=FILE_BYTES_MAX)
         )
-    return path.open("rb")
+    return PausingFile(path)
 
 
-def _lines_of(file: IO[bytes], path: Path) -> Iterator[Line]:
+def _lines_of(file: IO[bytes], path: Path, limits: Limits) -> Iterator[Line]:
     head = file.read(_HEAD_BYTES)
     file.seek(0)
     if head.startswith(_ZIP):
-        return workbook_lines(file, path)
+        return workbook_lines(file, path, limits)
     if head.startswith(_OLE):
         if _ENCRYPTED in file.read():
             raise UnreadableTable(said("{path} is protected by a password: save it again without one.", path=path))

@@ -5,6 +5,7 @@ would pass as empty), that it is formatted as a percentage, and which cells are 
 """
 
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -20,11 +21,23 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
 from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 
 from finance.said import said
-from finance.tables.cells import COLUMNS_MAX, EMPTY, SAVE_AS, Cell, Kind, Line, UnreadableTable, cell_of_text
+from finance.tables.cells import (
+    COLUMNS_MAX,
+    EMPTY,
+    ORDINARY,
+    SAVE_AS,
+    Cell,
+    Kind,
+    Limits,
+    Line,
+    TooLargeTable,
+    UnreadableTable,
+    cell_of_text,
+)
+from finance.wording import LANGUAGES, say
 
 SHEET_ROWS = 1_048_576  # a file may claim to have any number of rows
-UNPACKED_BYTES_MAX = 768 * 1024 * 1024  # an XLSX is a ZIP; its sheet is read as it is unpacked
-IN_MEMORY_BYTES_MAX = 96 * 1024 * 1024  # all that isn't a sheet, the texts of its cells first of all, is held
+ELEMENTS_MAX = 200_000  # of one row, or before the first: what is unpacked is bounded, what it becomes in memory isn't
 EXCEL_DIGITS_MAX = 15  # beyond these a cell that holds a number has lost digits
 _CHUNK = 1024 * 1024
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
@@ -33,12 +46,12 @@ _NO_CODE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')  # of a number format: what is 
 _NOT_READ = ("xl/worksheets/", "xl/pivotCache/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/calcChain.xml")
 
 
-def workbook_lines(file: IO[bytes], path: Path) -> Iterator[Line]:
-    _require_workbook(file, path)
+def workbook_lines(file: IO[bytes], path: Path, limits: Limits = ORDINARY) -> Iterator[Line]:
+    _require_workbook(file, path, limits)
     try:
         with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which say nothing of the cells
             workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            sheet = next(sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible")
+            sheet = _sheet_of(workbook)
             _require_unmerged(sheet, path)
             yield from _lines_of(sheet, path)
     except UnreadableTable:
@@ -55,7 +68,14 @@ def workbook_lines(file: IO[bytes], path: Path) -> Iterator[Line]:
         ) from error
 
 
-def _require_workbook(file: IO[bytes], path: Path) -> None:
+def _sheet_of(workbook: Any) -> Any:
+    """Return the first sheet that is shown; in a file of ours, whose first sheet tells about it, the one after."""
+    shown = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
+    is_ours = len(shown) > 1 and shown[0].title in [say("about", language) for language in LANGUAGES]
+    return shown[1 if is_ours else 0]
+
+
+def _require_workbook(file: IO[bytes], path: Path, limits: Limits) -> None:
     """Raise UnreadableTable unless the ZIP file is a workbook of a bounded size. No more than it says is unpacked."""
     try:
         with ZipFile(file) as archive:
@@ -72,11 +92,11 @@ def _require_workbook(file: IO[bytes], path: Path) -> None:
         )
     held = sum(member.file_size for name, member in members.items() if not name.startswith(_NOT_READ))
     for size, size_max in (
-        (sum(m.file_size for m in members.values()), UNPACKED_BYTES_MAX),
-        (held, IN_MEMORY_BYTES_MAX),
+        (sum(m.file_size for m in members.values()), limits.unpacked_bytes),
+        (held, limits.held_bytes),
     ):
         if size > size_max:
-            raise UnreadableTable(
+            raise TooLargeTable(
                 said(
                     "{path} unpacks to more than {most} bytes: save its columns as CSV UTF-8.", path=path, most=size_max
                 )
@@ -88,6 +108,7 @@ def _require_unmerged(sheet: Any, path: Path) -> None:
     with sheet._get_source() as source:
         before = b""
         while chunk := source.read(_CHUNK):
+            time.sleep(0)  # lets others run
             found = _MERGED.search(before + chunk)
             if found:
                 cells = found[1].decode()
@@ -113,7 +134,7 @@ def _lines_of(sheet: Any, path: Path) -> Iterator[Line]:
             date_formats=workbook._date_formats,
             timedelta_formats=workbook._timedelta_formats,
         )
-        for row in _rows_of(source):
+        for row in _rows_of(source, path):
             number, cells = parser.parse_row(row)
             if number > SHEET_ROWS:
                 return
@@ -122,16 +143,28 @@ def _lines_of(sheet: Any, path: Path) -> Iterator[Line]:
                 yield Line(number, _placed(held, percent_styles, path, number), row.get("hidden") in ("1", "true"))
 
 
-def _rows_of(source: IO[bytes]) -> Iterator[Element]:
+def _rows_of(source: IO[bytes], path: Path) -> Iterator[Element]:
     """Yield each row of a sheet, and forget it afterwards; what follows the rows isn't read."""
     data: Element | None = None
+    begun = 0
     for event, element in iterparse(source, ("start", "end")):
+        begun += event == "start"
+        if begun > ELEMENTS_MAX:
+            raise UnreadableTable(
+                said(
+                    "{path} has a row of more than {most} columns: {remedy}.",
+                    path=path,
+                    most=COLUMNS_MAX,
+                    remedy=SAVE_AS,
+                )
+            )
         if element.tag == DATA_TAG:
             if event == "end":
                 return
             data = element
         elif element.tag == ROW_TAG and event == "end":
             yield element
+            begun = 0
             if data is not None:
                 data.clear()
 

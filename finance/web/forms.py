@@ -4,6 +4,7 @@ The field of the pointer /lines/0/tax_rate is called lines-0-tax_rate. A form ca
 when it was opened, through errors and through a sign-in in between.
 """
 
+import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -12,20 +13,29 @@ from typing import Any
 from flask import g, request
 from marshmallow import Schema, ValidationError
 
+from finance.customers.masking import SEARCHABLE_BY_SECRET, is_masked
 from finance.edge.arguments import refuse
 from finance.edge.loading import Loader
 from finance.edge.problems import status_of
 from finance.errors import FinanceError, Invalid, Unavailable
+from finance.invoices.tax_numbers import TAX_NUMBERS
 from finance.once import IdempotencyKeyReused, OutcomeUnknown
 from finance.web import sessions
 from finance.web.formats import UnclearAmount, read_amount
 from finance.web.languages import _, readers_text
 
 KEY = "idempotency_key"
-OURS = frozenset(("csrf_token", KEY, "confirmed", "state", "do"))  # of the form itself, not of what it is about
+NOT_KEPT = "not_kept"  # in what is kept: the fields that were left out of it
+OURS = frozenset(("csrf_token", KEY, "confirmed", "state", "do", NOT_KEPT))  # of the form itself
+# Never carried through a sign-in: what is carried stands in a page and in the session as it was typed.
+SECRET = frozenset((*SEARCHABLE_BY_SECRET, *TAX_NUMBERS))
 KEPT = "form"  # in the session: what was typed before somebody had to sign in again
-FIELDS_MAX = 5_000
-MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount"))
+NESTING_MAX = 8  # a name that goes deeper is taken as it is from there on
+GAP_MAX = 100  # of the items of a list that were left out
+MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount", "min_outstanding"))
+
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)  # as the header Idempotency-Key may be
 
 
 class Form:
@@ -33,20 +43,20 @@ class Form:
 
     def __init__(self, values: Mapping[str, str], *, key: str | None = None) -> None:
         self.values = dict(values)
-        self.key = key or str(uuid.uuid4())
+        self.key = key if key and _KEY.fullmatch(key) else str(uuid.uuid4())
         self.errors: dict[str, list[str]] = {}  # by the name of the field; "" for the whole
         self.status = 200
         self.notice: str | None = None  # what stands above it, where nothing is wrong with a field
         self.reused = False  # this form was stored already, with other values
         self.stored: tuple[str, str] | None = None  # then the number and the address of what was stored
+        self.duplicate_of: str | None = None  # the customer that this one may be
 
     @classmethod
     def opened(cls, values: Mapping[str, Any] | None = None) -> "Form":
         """Return a form as it is opened: as it was left where a sign-in came between, else with these values."""
-        kept = sessions.own().get(KEPT)
-        if kept and kept["path"] == request.path:
-            del sessions.own()[KEPT]
-            return cls(kept["fields"], key=kept["fields"].get(KEY))
+        kept = sessions.own().unseal(KEPT)
+        if kept and kept["path"] == request.path:  # else somebody went elsewhere instead
+            return cls(kept["fields"], key=kept["fields"].get(KEY))._without_secrets()
         return cls({name: str(value) for name, value in (values or {}).items() if value is not None})
 
     @classmethod
@@ -54,6 +64,13 @@ class Form:
         """Return a form as it was sent."""
         values = request.form.to_dict()
         return cls({name: value.replace("\r\n", "\n") for name, value in values.items()}, key=values.get(KEY))
+
+    def _without_secrets(self) -> "Form":
+        """Say of each field that was left out when the form was kept that it has to be written again."""
+        for name in filter(None, self.values.pop(NOT_KEPT, "").split(" ")):
+            self.values.setdefault(name, "")
+            self.errors[name] = [_("was not kept while you were signed out, because it is secret. Write it again.")]
+        return self
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")
@@ -87,7 +104,7 @@ class Form:
                     value = read_amount(value)
                 except UnclearAmount as error:
                     unclear[name] = str(error)
-            _put(body, name.split("-"), value)
+            _put(body, name.split("-", NESTING_MAX), value)
         if unclear:
             for name, why in unclear.items():
                 self.errors.setdefault(name, []).append(why)
@@ -124,6 +141,17 @@ class Form:
     def all_errors(self) -> list[tuple[str, str]]:
         """Return everything that is wrong: the name of the field, and what."""
         return [(name, error) for name, errors in self.errors.items() for error in errors]
+
+
+def kept_of(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return what of a form may be kept while somebody signs in: no number that is secret, unless it is masked."""
+    secret = [name for name, value in fields.items() if _is_secret(name) and value.strip() and not is_masked(value)]
+    kept = {name: value for name, value in fields.items() if name not in secret}
+    return kept | {NOT_KEPT: " ".join(secret)} if secret else kept
+
+
+def _is_secret(name: str) -> bool:
+    return name.rpartition("-")[2] in SECRET
 
 
 class AmountsUnclear(Invalid):
@@ -164,5 +192,6 @@ def _lists_in(body: Any) -> Any:
     inner = {name: _lists_in(value) for name, value in body.items()}
     if inner and all(name.isascii() and name.isdigit() and len(name) <= 4 for name in inner):
         last = max(int(name) for name in inner)
-        return [inner.get(str(place), {}) for place in range(min(last, FIELDS_MAX) + 1)]
+        if last - len(inner) <= GAP_MAX:
+            return [inner.get(str(place), {}) for place in range(last + 1)]
     return inner

@@ -18,11 +18,11 @@ from finance.edge import cursors
 from finance.edge.arguments import Arguments
 from finance.edge.cursors import Cursors
 from finance.edge.lists import turn_of_caller
-from finance.errors import Invalid
+from finance.errors import FieldError, Invalid
 from finance.paging import ListPage, Page, PageWanted, position_of
 from finance.web import sessions
 from finance.web.formats import UnclearAmount, day_text, read_amount
-from finance.web.forms import MONEY
+from finance.web.forms import MONEY, SECRET
 from finance.web.languages import _, reader, readers_text
 from finance.wording import column_title
 
@@ -95,6 +95,10 @@ class ShownList:
         changed = {name: value for name, value in {**kept, **changes}.items() if value}
         return request.path + (f"?{urlencode(changed)}" if changed else "")
 
+    def address_at(self, path: str) -> str:
+        """Return the address of another page with the same filters."""
+        return path + (f"?{urlencode(self.filters)}" if self.filters else "")
+
     @property
     def filters(self) -> dict[str, str]:
         """What is filtered by, as it was sent."""
@@ -156,7 +160,7 @@ def shown_list(
     short = {name: value.strip() for name, value in sent.items() if value.strip() and not _is_default(of, name, value)}
     if short != request.args.to_dict():
         return redirect(request.path + (f"?{urlencode(short)}" if short else ""), 303)  # type: ignore[return-value]
-    shown = ShownList(of, sent)
+    shown = ShownList(of, {name: value for name, value in sent.items() if name not in SECRET})  # refused, not repeated
     try:
         shown.query = _load(of, sent)
     except Invalid as refused:
@@ -184,14 +188,20 @@ def _is_default(of: ListOf, name: str, value: str) -> bool:
 def _load(of: ListOf, sent: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the query, loaded by the API's schema; amounts are read as the reader writes them. Raises Invalid."""
     query: dict[str, str] = {}
+    errors: list[FieldError] = []
     for name, value in sent.items():
         if name in ("before", "columns", "cursor"):
             continue
         try:
             query[name] = read_amount(value) if name in MONEY else value
         except UnclearAmount as unclear:
-            raise Invalid.parameter(name, str(unclear)) from None
-    loaded: Mapping[str, Any] = of.arguments.load_only(query.keys(), query)
+            errors.append(FieldError(str(unclear), parameter=name))
+    try:
+        loaded: Mapping[str, Any] = of.arguments.load_only(query.keys(), query)
+    except Invalid as refused:
+        errors += refused.errors
+    if errors:
+        raise Invalid(errors=errors)
     return loaded
 
 

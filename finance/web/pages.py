@@ -13,7 +13,7 @@ from flask_wtf.csrf import generate_csrf
 from finance.asked import Asked
 from finance.auth import guard
 from finance.auth.guard import caller
-from finance.auth.model import Role
+from finance.auth.model import Caller, Role
 from finance.context import parts
 from finance.edge.frames import client_address
 from finance.errors import Forbidden
@@ -24,7 +24,9 @@ from finance.wording import column_title
 blueprint = Blueprint("web", __name__, template_folder="templates")
 
 View = Callable[..., Any]
-SIGN_IN = "finance-sign-in"  # under which the app keeps what asks for a key before a page
+SIGN_IN = "finance-pages-sign-in"  # in the app's extensions: the view that asks for a key before a page
+
+OFFER_AGAIN = "finance-pages-offer-again"  # and the one that offers a form again that wasn't taken
 
 # What the frame leads to: the endpoint, its name, and the role that it takes. Their order is that of the page.
 NAV: Sequence[tuple[str, str, Role]] = (
@@ -40,14 +42,20 @@ NAV: Sequence[tuple[str, str, Role]] = (
 )
 
 
-def page(rule: str, *, methods: Sequence[str] = ("GET",), role: Role = "accountant") -> Callable[[View], View]:
-    """Return a decorator: a view at an address, for those who are signed in with this role or one above it."""
+def page(
+    rule: str, *, methods: Sequence[str] = ("GET",), role: Role = "accountant", body_bytes_max: int | None = None
+) -> Callable[[View], View]:
+    """Return a decorator: a view at an address, for those who are signed in with this role or one above it.
+
+    `body_bytes_max` is how large its form may be with the file in it, where that isn't as any body may be.
+    """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Response:
             if request.method == "POST":
                 security.require_same_site()
+                security.read_form(bytes_max=body_bytes_max)
             found = sessions.find_caller()
             if found is None:
                 return ask_to_sign_in()
@@ -57,7 +65,10 @@ def page(rule: str, *, methods: Sequence[str] = ("GET",), role: Role = "accounta
             if not found.may(role):
                 raise Forbidden(_("This needs an admin’s key; yours is an accountant’s."))
             if request.method == "POST":
-                security.require_token()
+                try:
+                    security.require_token()
+                except security.OfAnEarlierSession:
+                    return offer_again()
             answer = as_page(view(*args, **kwargs))
             sessions.save()
             return answer
@@ -77,6 +88,7 @@ def open_page(rule: str, *, methods: Sequence[str] = ("GET",)) -> Callable[[View
         def shown(*args: Any, **kwargs: Any) -> Response:
             if request.method == "POST":
                 security.require_same_site()
+                security.read_form()
             return as_page(view(*args, **kwargs))
 
         blueprint.add_url_rule(rule, endpoint=view.__name__, view_func=shown, methods=list(methods))
@@ -90,6 +102,8 @@ def as_page(answer: Any, *, status: int = 200) -> Response:
     if isinstance(answer, tuple):
         answer, status = answer
     response = answer if isinstance(answer, Response) else Response(answer, status=status)
+    if 300 <= response.status_code < 400:
+        response.set_data(b"")  # nobody reads what werkzeug writes there, in English
     if response.mimetype == "text/html":
         response.content_type = "text/html; charset=utf-8"
     return security.add_headers(response)
@@ -121,9 +135,17 @@ def ask_to_sign_in() -> Response:
     return as_page(view())
 
 
+def offer_again() -> Response:
+    """Return a page that leads back to a form as it was left, where it was opened before its reader signed in anew."""
+    view: View = current_app.extensions[OFFER_AGAIN]
+    answer = as_page(view())
+    sessions.save()
+    return answer
+
+
 def _frame() -> dict[str, Any]:
     """Return what the frame of a page shows."""
-    who = g.get("caller")
+    who: Caller | None = g.get("caller")
     reading = languages.reader()
     return {
         "caller": who,

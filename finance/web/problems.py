@@ -1,15 +1,17 @@
 """A failure as a page: in the frame, in the reader's language, with what to do now and the request's id."""
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
+from finance.database import DriverError
 from finance.edge import problems
-from finance.errors import FieldError
+from finance.errors import FieldError, FinanceError
 from finance.logs import request_id_now
-from finance.web import pages
+from finance.web import pages, sessions
 from finance.web.languages import _, readers_text
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ def problem_page(
     """Return the page of a failure, None where the address is none of the pages'."""
     if request.path.startswith(API) or request.path == "/api" or _is_of_a_program():
         return None
+    if "caller" not in g and status in (404, 405, 411, 413, 415):
+        _find_caller()
     body = pages.render(
         "problem.html",
         title=_heading(status),
@@ -48,6 +52,14 @@ def problem_page(
     return answer
 
 
+def _find_caller() -> None:
+    """Have the frame of a page that none of our views has made; it says what went wrong without it, too."""
+    with contextlib.suppress(FinanceError, DriverError):
+        found = sessions.find_caller()
+        if found is not None:
+            g.caller = found
+
+
 def _is_of_a_program() -> bool:
     """Return whether this looks like a request to the API, sent to the wrong address: its answer says so as JSON."""
     wanted = request.accept_mimetypes
@@ -58,11 +70,14 @@ def _is_of_a_program() -> bool:
 
 def _heading(status: int) -> str:
     by_status = {
+        400: _("Something can’t be understood"),
         403: _("This is not for you"),
         404: _("There is nothing here"),
         405: _("This can’t be done here"),
         409: _("This is not possible now"),
+        411: _("Something can’t be understood"),
         413: _("This is too large"),
+        415: _("Something can’t be understood"),
         422: _("Something can’t be understood"),
         429: _("Too many at once"),
         503: _("Not now"),

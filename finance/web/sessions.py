@@ -5,25 +5,34 @@ ended is out in every worker as soon as it is for the API. The key itself is nev
 """
 
 import hashlib
+import logging
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from flask import Flask, Request, Response, current_app, request
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from flask import Flask, Request, Response, current_app, g, request
 from flask import session as flask_session
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from finance.auth import guard
 from finance.auth.model import Caller
 from finance.context import parts
-from finance.database import Db
+from finance.database import Db, DriverError, before_writing
 from finance.errors import Unauthenticated
 from finance.web import store
 from finance.web.store import Session
 
+log = logging.getLogger(__name__)
+
 COOKIE = "__Host-finance"  # Secure, of this host alone, for all its paths (RFC 6265bis, 4.1.3.2)
 ID_BYTES = 32
+NONCE_BYTES = 12  # as AES-GCM has it
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 SEEN_AFTER = timedelta(minutes=1)  # how exactly it is stored when somebody was seen last
@@ -42,6 +51,21 @@ class PageSession(dict[str, Any], SessionMixin):
     def begin(self, stored: Session) -> None:
         self.stored = stored
         self.update(stored.get("data") or {})
+
+    def seal(self, name: str, value: Any) -> None:
+        """Keep a value so that only who has the cookie can read it: what people have typed may hold account numbers."""
+        if self.token is not None:
+            self[name] = _sealed(self.token, value)
+
+    def unseal(self, name: str) -> Any:
+        """Return what was kept under this name, and forget it; None where it can't be read."""
+        kept = self.pop(name, None)
+        if kept is None or self.token is None:
+            return None
+        try:
+            return orjson.loads(AESGCM(_key(self.token)).decrypt(kept[:NONCE_BYTES], kept[NONCE_BYTES:], None))
+        except InvalidTag:
+            return None
 
     def changes(self) -> dict[str, Any]:
         """Return what is other than stored, None for what is no longer there."""
@@ -72,25 +96,33 @@ def own() -> PageSession:
 def find_caller() -> Caller | None:
     """Return who is signed in, None where nobody is (any more); the session is begun then."""
     session, now = own(), parts().clock()
-    stored = store.find_session(parts().db, _digest(session.token)) if session.token else None
+    if session.token is None:
+        return None
+    stored = before_writing(partial(store.find_session, parts().db, _digest(session.token)))()
     if stored is None or stored["expires_at"] <= now:
         return None
     guarding: guard.Guard = current_app.extensions[guard.EXTENSION]
     try:
         caller = guarding.key_ring.get_caller_of(stored["key_id"])
     except Unauthenticated:
-        store.delete_session(parts().db, stored)
+        before_writing(partial(store.delete_session, parts().db, stored))()
         return None
     if caller.tenant != stored["tenant"]:
         return None
     session.begin(stored)
+    if "place" in g:
+        g.place.remember(session.token)  # its requests wait by themselves from now on
     if now - stored["seen_at"] >= SEEN_AFTER:
-        store.set_seen(parts().db, stored, seen_at=now, expires_at=min(now + IDLE, stored["created_at"] + LONGEST))
+        ends = min(now + IDLE, stored["created_at"] + LONGEST)
+        before_writing(partial(store.set_seen, parts().db, stored, seen_at=now, expires_at=ends))()
     return caller
 
 
-def start(caller: Caller, *, now: datetime, **kept: Any) -> str:
-    """Begin a session of its own for somebody who signs in, end the one before, and return what the cookie holds."""
+def start(caller: Caller, *, now: datetime, kept: Mapping[str, Any] | None = None) -> str:
+    """Begin a session of its own for somebody who signs in, end the one before, and return what the cookie holds.
+
+    `kept` is what the session keeps sealed, by its names.
+    """
     end()
     token = secrets.token_hex(ID_BYTES)
     session: Session = {
@@ -101,9 +133,12 @@ def start(caller: Caller, *, now: datetime, **kept: Any) -> str:
         "seen_at": now,
         "expires_at": now + IDLE,
         # Made now, so that showing the first form writes nothing; Flask-WTF makes one of its own otherwise.
-        "data": {"csrf_token": secrets.token_hex(20), **kept},
+        "data": {
+            "csrf_token": secrets.token_hex(20),
+            **{name: _sealed(token, value) for name, value in (kept or {}).items()},
+        },
     }
-    store.insert_session(parts().db, session)
+    before_writing(partial(store.insert_session, parts().db, session))()  # one that nobody has the cookie of is lost
     return token
 
 
@@ -120,12 +155,15 @@ def end() -> None:
 
 
 def save() -> None:
-    """Store what the page that was made has changed in its session."""
+    """Store what the page that was made has changed in its session; what was done by then stands without it."""
     session = own()
-    if session.stored is not None:
-        changes = session.changes()
-        if changes:
-            store.set_data(parts().db, session.stored, changes)
+    changes = session.changes() if session.stored is not None else {}
+    if session.stored is None or not changes:
+        return
+    try:
+        store.set_data(parts().db, session.stored, changes)
+    except DriverError as error:
+        log.warning("What a session keeps could not be stored: %s", type(error).__name__)
 
 
 def set_cookie(response: Response, token: str) -> None:
@@ -133,7 +171,9 @@ def set_cookie(response: Response, token: str) -> None:
 
 
 def delete_cookie(response: Response) -> None:
+    """End what the browser has: the cookie, and pages that it may keep for Back though it was told to store none."""
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
+    response.headers["Clear-Site-Data"] = '"cache"'
 
 
 def is_possible() -> bool:
@@ -149,6 +189,16 @@ def list_of_key(db: Db, *, tenant: str, key_id: str) -> list[Session]:
 def end_of_key(db: Db, *, tenant: str, key_id: str) -> int:
     """End every session of a key, and return how many there were."""
     return store.delete_of_key(db, tenant=tenant, key_id=key_id)
+
+
+def _sealed(token: str, value: Any) -> bytes:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(_key(token)).encrypt(nonce, orjson.dumps(value), None)
+
+
+def _key(token: str) -> bytes:
+    """Return a key that follows from what the cookie alone holds: the database has but the digest of that."""
+    return hashlib.sha256(b"sealed\0" + token.encode()).digest()
 
 
 def _digest(token: str) -> str:

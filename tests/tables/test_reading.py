@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from finance.tables import reading, workbooks
-from finance.tables.cells import Cell, UnreadableTable
+from finance.tables import reading
+from finance.tables.cells import Cell, Limits, UnreadableTable
 from finance.tables.reading import Table, read_table
 
 TABLE = "customer_name,customer_code\nSociété,A\n"
@@ -130,10 +130,34 @@ def test_what_can_t_be_read_is_refused_with_what_to_do(tmp_path: Path, name: str
 
 
 def test_a_workbook_that_unpacks_to_very_much_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    (tmp_path / "c.xlsx").write_bytes(_zip(xl__workbook_xml="<a/>", x="0" * (workbooks.IN_MEMORY_BYTES_MAX + 1)))
+    (tmp_path / "c.xlsx").write_bytes(_zip(xl__workbook_xml="<a/>", x="0" * 20_001))
 
-    with pytest.raises(UnreadableTable, match="unpacks to more than"):
-        read_table(tmp_path / "c.xlsx")
+    for limits in (Limits(held_bytes=20_000), Limits(unpacked_bytes=20_000)):
+        with pytest.raises(UnreadableTable, match="unpacks to more than 20000 bytes"):
+            read_table(tmp_path / "c.xlsx", limits)
+
+
+def test_a_row_of_a_million_cells_is_refused_before_it_is_held(tmp_path: Path) -> None:
+    (tmp_path / "c.xlsx").write_bytes(_with_sheet(SHEET.format(f'<row r="1">{"<c/>" * 250_000}</row>')))
+    (tmp_path / "c.csv").write_bytes(b"a" + b"," * 500_000)
+
+    for name in ("c.xlsx", "c.csv"):
+        tracemalloc.start()
+        with pytest.raises(UnreadableTable, match="more than 1000 columns"):
+            read_table(tmp_path / name)
+        _now, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 60 * 1024 * 1024
+
+
+def test_a_workbook_of_our_own_is_read_from_its_second_sheet(tmp_path: Path) -> None:
+    workbook = Workbook()
+    workbook.active.title = "À propos du fichier"
+    workbook.active.append(["Organisation", "acme"])
+    workbook.create_sheet("Clients").append(["customer_name"])
+    workbook.save(tmp_path / "c.xlsx")
+
+    assert _texts(read_table(tmp_path / "c.xlsx")) == [["customer_name"]]
 
 
 @pytest.mark.parametrize("row", [1_048_576, 99_999_999_999])
@@ -148,9 +172,8 @@ def test_rows_and_bytes_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "c.csv"
     path.write_bytes(HEAD + b"Ada\n" * 301)
 
-    monkeypatch.setattr(reading, "ROWS_MAX", 300)
     with pytest.raises(UnreadableTable, match="has more than 300 rows: split it"):
-        read_table(path)
+        read_table(path, Limits(rows=300))
     monkeypatch.setattr(reading, "FILE_BYTES_MAX", 1_000)
     with pytest.raises(UnreadableTable, match="has more than 1000 bytes: split it"):
         read_table(path)

@@ -14,12 +14,13 @@ from rich.console import Console
 from finance.database import Db, require_ours
 from finance.events import EVERY_TENANT, Action, record_event
 from finance.maintenance import cli, sight
-from finance.maintenance.audit import foreign, printing, record, verdict
+from finance.maintenance.audit import foreign, printing, record, stored, verdict
 from finance.maintenance.audit.series import GRACE_S, SeriesAudit, audit
 from finance.maintenance.kinds import AUDITED, MaintainedKind
-from finance.maintenance.series import sync_counters
+from finance.maintenance.series import FindSeries, find_one_series, find_series, sync_counters
 from finance.maintenance.target import CREATED_FIELD, Progress, named, require_not_foreign
 
+SCRIPT = "audit_numbers.py"
 GRACE_S_MAX = 366 * 86_400
 FAILS_ON = """It fails (exit code 1) on
   numbers newly lost: no document has them, no gap was recorded for them before, and they aren't on their way;
@@ -38,18 +39,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = cli.parser(
-        name="audit_numbers.py",
+        name=SCRIPT,
         about="Account for every number: per tenant, kind and period, what is stored, explained, on its way or lost."
         f"\n\n{FAILS_ON}",
         reads="the numbers of every kind by index, number_gaps, customer_codes and counters.",
-        writes="nothing, unless --record-gaps (number_gaps: new entries, and late ones removed) or\n"
-        "        --sync-counters (counters: raised, never lowered). --metrics-file writes that file.",
+        writes="number_checks (what was found in each series, and when: the last check, which the pages show) where\n"
+        "        the database is ours; nothing at all with --no-store. --record-gaps writes number_gaps (new\n"
+        "        entries, and late ones removed), --sync-counters counters (raised, never lowered),\n"
+        "        --metrics-file that file.",
         undo="an entry recorded by mistake is removed by the next --record-gaps once its document is there;\n"
         "        a raised counter stays raised, which costs nothing but unused numbers.",
     )
     made.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     made.add_argument("--record-gaps", action="store_true", help="record unexplained numbers as gaps, with the reason")
     made.add_argument("--sync-counters", action="store_true", help="raise counters that are behind the data")
+    made.add_argument(
+        "--series",
+        type=_series,
+        metavar="ID",
+        help="this one alone, named as in the table: payment:acme:2026, invoice:acme:DKR1:2026-11, customer:acme",
+    )
+    made.add_argument("--no-store", action="store_true", help="don't store the checks: what pages show stays as it is")
     made.add_argument(
         "--max-lost", type=_count, default=0, metavar="N", help="pass where at most N numbers are newly lost (0)"
     )
@@ -73,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     other.add_argument("--scope", type=cli.names, metavar="FIELDS", help="numbers are counted within these, as: user")
     return made
+
+
+def _series(text: str) -> tuple[str, ...]:
+    kinds, parts = [kind.numbered.name for kind in AUDITED], tuple(text.split(":"))
+    if parts[0] not in kinds or len(parts) < len(("customer", "acme")):
+        raise argparse.ArgumentTypeError(f"must be named as payment:acme:2026 (one of {', '.join(kinds)})")
+    return parts
 
 
 def _count(text: str) -> int:
@@ -126,23 +143,50 @@ def _look(arguments: argparse.Namespace, db: Db, out: Console, now: datetime) ->
     for option in ("--record-gaps", "--sync-counters"):
         if getattr(arguments, option[2:].replace("-", "_")):
             cli.require_in_use(db, option)
-    said = []
-    if arguments.sync_counters:
-        _tell(db, "counters_raised", now=now)
-        raised = sync_counters(db, kinds=kinds)
-        said += [f"Counter {one.counter_id} raised from {before:,} to {after:,}." for one, before, after in raised]
-        said.append(f"{len(raised):,} counters were behind.")
-    if not arguments.record_gaps:
-        with _reading(out, db, (kind.numbered.collection for kind in kinds)) as progress:
-            return said, list(audit(db, now=now, grace_s=arguments.grace_seconds, kinds=kinds, progress=progress))
-    _tell(db, "gaps_recorded", now=now)
-    recording = record.Recording(now)
+    find = _finder(arguments, db, kinds)
+    said = _sync(db, kinds, find, now) if arguments.sync_counters else []
+    recording = record.Recording(now) if arguments.record_gaps else None
+    if recording is not None:
+        _tell(db, "gaps_recorded", now=now)
+    asked = cli.asked_by(SCRIPT, tenant=EVERY_TENANT, now=now)
+    storing = stored.Storing(db, asked, arguments.grace_seconds) if _is_stored(arguments, db) else None
+    options = {"grace_s": arguments.grace_seconds, "kinds": kinds, "find": find}
     with _reading(out, db, (kind.numbered.collection for kind in kinds)) as progress:
-        recorded = record.audit_and_record(
-            db, recording, grace_s=arguments.grace_seconds, kinds=kinds, progress=progress
+        audited = (
+            audit(db, now=now, **options, progress=progress)
+            if recording is None
+            else record.audit_and_record(db, recording, **options, progress=progress)
         )
-        found = list(recorded)
-    return said + printing.recording_lines(recording), found
+        found = list(storing.through(audited) if storing else audited)
+    said += printing.recording_lines(recording) if recording else []
+    if storing and storing.failure:
+        said.append(
+            f"This check could not be stored, so pages show the one before it. {cli.in_words(storing.failure)}."
+        )
+    return said, found
+
+
+def _sync(db: Db, kinds: tuple[MaintainedKind, ...], find: FindSeries, now: datetime) -> list[str]:
+    _tell(db, "counters_raised", now=now)
+    raised = sync_counters(db, kinds=kinds, find=find)
+    said = [f"Counter {one.counter_id} raised from {before:,} to {after:,}." for one, before, after in raised]
+    return [*said, f"{len(raised):,} counters were behind."]
+
+
+def _finder(arguments: argparse.Namespace, db: Db, kinds: tuple[MaintainedKind, ...]) -> FindSeries:
+    """Return what finds the series of a kind: all of them, or the one that is named; raises Stopped."""
+    if not arguments.series:
+        return find_series
+    name, *ids = arguments.series
+    one = next((find_one_series(db, kind, ids) for kind in kinds if kind.numbered.name == name), None)
+    if one is None:
+        raise cli.Stopped(f"--series {':'.join(arguments.series)}: no number was given in it here.")
+    return lambda _db, kind: [one] if kind.numbered.name == name else []
+
+
+def _is_stored(arguments: argparse.Namespace, db: Db) -> bool:
+    """Return whether this check is one for the pages: never in a database that isn't ours, or isn't used."""
+    return not arguments.no_store and sight.holds_ours(db)
 
 
 def _kinds(arguments: argparse.Namespace) -> tuple[MaintainedKind, ...]:
@@ -159,6 +203,8 @@ def _look_at_foreign(arguments: argparse.Namespace, db: Db, out: Console) -> tup
         raise cli.Stopped("Name the --collection whose --number-field this is.")
     if arguments.record_gaps or arguments.sync_counters:
         raise cli.Stopped("A collection of other software is only looked at: leave out --record-gaps, --sync-counters.")
+    if arguments.series:
+        raise cli.Stopped("--series names one of our series: leave out --number-field.")
     target = named(
         db,
         collection=arguments.collection,
@@ -196,5 +242,5 @@ def _reading(out: Console, db: Db, collections: Iterable[str]) -> Iterator[Progr
 
 
 def _tell(db: Db, action: Action, *, now: datetime) -> None:
-    asked = cli.asked_by("audit_numbers.py", tenant=EVERY_TENANT, now=now)
+    asked = cli.asked_by(SCRIPT, tenant=EVERY_TENANT, now=now)
     record_event(db, asked, action=action, of=("database", db.name))

@@ -10,6 +10,7 @@ from finance.maintenance.audit.checks import RECORDED_AND_STORED, UNEXPLAINED, F
 from finance.maintenance.audit.series import GRACE_S, Progress, SeriesAudit, audit_series, count_causes, walks
 from finance.maintenance.audit.walk import Walk
 from finance.maintenance.kinds import AUDITED, MaintainedKind
+from finance.maintenance.series import FindSeries, find_series
 from finance.numbering import counters
 from finance.numbering.reasons import LOST
 
@@ -44,13 +45,14 @@ def audit_and_record(
     *,
     grace_s: float = GRACE_S,
     kinds: Iterable[MaintainedKind] = AUDITED,
+    find: FindSeries = find_series,
     progress: Progress = lambda read: None,
 ) -> Iterator[SeriesAudit]:
     """Yield what stands in every series, each after what was found in it has been recorded, or taken back.
 
     Safe to end at any moment and to run twice at once.
     """
-    for walk in walks(db, now=recording.now, grace_s=grace_s, kinds=kinds, progress=progress):
+    for walk in walks(db, now=recording.now, grace_s=grace_s, kinds=kinds, find=find, progress=progress):
         recorder = _Recorder(walk, recording)
         found = audit_series(walk, recorder.take)
         recorder.finish()

@@ -1,5 +1,6 @@
 """What stands in each series, and whether every number of it is accounted for."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from finance.database import Db, Document
 from finance.maintenance.audit.checks import ON_THEIR_WAY, UNEXPLAINED, Finding, check
 from finance.maintenance.audit.walk import Step, Walk
 from finance.maintenance.kinds import AUDITED, MaintainedKind
-from finance.maintenance.series import find_series, stored_in
+from finance.maintenance.series import FindSeries, find_series, stored_in
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
 
 GRACE_S = 60.0
@@ -23,6 +24,7 @@ Taking = Callable[[Walk, Finding], None]
 class SeriesAudit:
     """What stands in one series. `counts` says how much of what was found, `findings` holds the first of each.
 
+    It stood so at the instant `at` or later; reading it took `took_s`.
     `newly_lost` numbers were found to have neither document nor reason by this run, whether or not it recorded them
     as gaps; those that it recorded are no longer in `counts`.
     """
@@ -45,6 +47,8 @@ class SeriesAudit:
     counter: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     findings: dict[str, list[Finding]] = field(default_factory=dict)
+    at: datetime | None = None
+    took_s: float = 0.0
 
     @property
     def counter_ahead(self) -> int:
@@ -82,27 +86,37 @@ def audit(
     now: datetime,
     grace_s: float = GRACE_S,
     kinds: Iterable[MaintainedKind] = AUDITED,
+    find: FindSeries = find_series,
     progress: Progress = lambda read: None,
 ) -> Iterator[SeriesAudit]:
     """Yield what stands in every series of every kind. Changes nothing; raises OrderIndexMissing."""
-    for walk in walks(db, now=now, grace_s=grace_s, kinds=kinds, progress=progress):
+    for walk in walks(db, now=now, grace_s=grace_s, kinds=kinds, find=find, progress=progress):
         found = audit_series(walk)
         count_causes(walk.db, found)
         yield found
 
 
 def walks(
-    db: Db, *, now: datetime, grace_s: float, kinds: Iterable[MaintainedKind], progress: Progress
+    db: Db,
+    *,
+    now: datetime,
+    grace_s: float,
+    kinds: Iterable[MaintainedKind],
+    find: FindSeries = find_series,
+    progress: Progress,
 ) -> Iterator[Walk]:
-    """Yield the way through each series of each kind."""
+    """Yield the way through each series of each kind; each begins when the one before it has ended."""
+    began_s, old_before = time.monotonic(), now - timedelta(seconds=grace_s)
     for kind in kinds:
-        for series in find_series(db, kind):
-            yield Walk(db, kind, series, old_before=now - timedelta(seconds=grace_s), progress=progress)
+        for series in find(db, kind):
+            at = now + timedelta(milliseconds=int((time.monotonic() - began_s) * 1000))  # as MongoDB stores it
+            yield Walk(db, kind, series, old_before=old_before, at=at, progress=progress)
 
 
 def audit_series(walk: Walk, take: Taking = lambda walk, finding: None) -> SeriesAudit:
     """Return what stands in one series; `take` is given each finding as it is found."""
-    found = SeriesAudit(kind=walk.kind.numbered.name, series=walk.series, has_gaps=walk.kind.has_gaps)
+    began_s = time.monotonic()
+    found = SeriesAudit(kind=walk.kind.numbered.name, series=walk.series, has_gaps=walk.kind.has_gaps, at=walk.at)
     for step in walk.steps():
         found.count(step)
         for finding in check(walk, step):
@@ -113,6 +127,7 @@ def audit_series(walk: Walk, take: Taking = lambda walk, finding: None) -> Serie
     if walk.kind.chosen_by_hand:
         beyond = {"number_seq": {"$gt": found.counter, "$lte": NUMBER_SEQ_MAX}}
         found.beyond_counter = collection.count_documents(in_series | beyond)
+    found.took_s = time.monotonic() - began_s
     return found
 
 

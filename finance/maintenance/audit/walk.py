@@ -73,12 +73,15 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Walk:
-    """The way through one series. What was reserved before the instant `old_before` is on its way no more."""
+    """The way through one series, as it stood at the instant `at` or later. What was reserved before `old_before` is on
+    its way no more.
+    """
 
     db: Db
     kind: MaintainedKind
     series: Series
     old_before: datetime
+    at: datetime
     progress: Callable[[int], None] = lambda read: None  # told of how many numbers more were read
 
     def steps(self) -> Iterator[Step]:
