@@ -15,12 +15,12 @@ from finance.customers.changes import require_not_erased
 from finance.customers.likeness import PossibleDuplicateCustomer
 from finance.customers.masking import is_masked, mask
 from finance.customers.model import Customer, parse_code, version_of
-from finance.customers.schemas import CustomerFormSchema, ReasonSchema
+from finance.customers.schemas import CustomerFormSchema, ReasonSchema, dump_listed_customer
 from finance.customers.service import CustomerCodeTaken
 from finance.errors import FinanceError, PreconditionFailed
 from finance.once import Answer, IdempotencyKeyReused
 from finance.web import customer_form
-from finance.web.customers import accounts_of, book, get_customer
+from finance.web.customers import accounts_of, book, get_customer, plain
 from finance.web.forms import OURS, SECRET, Form, load
 from finance.web.languages import _
 from finance.web.pages import asked, label, page, render, see_other
@@ -259,7 +259,7 @@ def _ask_page(customer: Customer, what: str, form: Form) -> tuple[str, int]:
         form=form,
         what=what,
         code=code,
-        name=customer.get("customer_name"),
+        name=plain(dump_listed_customer(customer))["customer_name"],
         accounts=accounts_of(code),
     )
     return body, form.status

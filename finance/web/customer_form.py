@@ -7,11 +7,12 @@ as they are masked; what is left so is stored as it was.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from finance.customers.masking import masked
 from finance.customers.merging import as_posted
 from finance.customers.model import BANKING_MAX, GST_DETAILS_MAX, PRODUCTS_SERVICES_MAX, Customer, form_of
+from finance.damaged import documents_in, mapping_of
 from finance.web.formats import amount, number
 from finance.web.forms import MONEY, Form
 from finance.web.languages import _
@@ -54,13 +55,14 @@ def body_of(form: Form) -> dict[str, Any]:
     """
     drop_blank_rows(form)
     body = form.body(money=MONEY | RATES)
-    for account in body.get("banking", []):
-        account["primary"] = account.get("primary") == "true"
-    _put_flag(body.get("tds", {}))
-    terms = body.get("terms_conditions", {})
+    for account in documents_in(body.get("banking")):
+        _put(account, "primary", account.get("primary") == "true")
+    tds, terms = mapping_of(body.get("tds")), mapping_of(body.get("terms_conditions"))
+    if "applicable" in tds:
+        _put(tds, "applicable", _FLAGS.get(str(tds["applicable"]), tds["applicable"]))
     if "payment_terms_days" in terms:  # what is no whole number is refused as one out of range, in the API's words
-        days = "".join(terms["payment_terms_days"].split())
-        terms["payment_terms_days"] = int(days) if _WHOLE.fullmatch(days) else -1
+        days = "".join(str(terms["payment_terms_days"]).split())
+        _put(terms, "payment_terms_days", int(days) if _WHOLE.fullmatch(days) else -1)
     return body
 
 
@@ -146,9 +148,8 @@ def _wrong(form: Form, part: str) -> int:
     return sum(name == part if part != "general" else name not in PARTS for name in parts)
 
 
-def _put_flag(tds: dict[str, Any]) -> None:
-    if "applicable" in tds:
-        tds["applicable"] = _FLAGS.get(tds["applicable"], tds["applicable"])
+def _put(part: Mapping[str, Any], name: str, value: Any) -> None:
+    cast(dict[str, Any], part)[name] = value  # of a body that was made here
 
 
 def _flat(value: Any, path: str, around: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

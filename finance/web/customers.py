@@ -136,7 +136,7 @@ def _show(customer: Customer, *, in_full: bool) -> str:
 
 def plain(shown: Mapping[str, Any]) -> dict[str, Any]:
     """Return a dumped customer of which every part has the shape that a page expects; what is damaged is left out."""
-    texts = {name: value if isinstance(value, str | int) else None for name, value in shown.items()}
+    texts = {name: str(value) if isinstance(value, str | int) else None for name, value in shown.items()}
     kept = {name: shown[name] for name in ("created_at", "updated_at", "erased_at", "history") if name in shown}
     lists = {name: documents_in(shown.get(name)) for name in PARTS}
     inner = {name: mapping_of(shown.get(name)) for name in ("tds", "terms_conditions")}

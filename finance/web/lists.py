@@ -22,7 +22,7 @@ from finance.errors import FieldError, Invalid
 from finance.paging import ListPage, Page, PageWanted, position_of
 from finance.web import sessions
 from finance.web.formats import UnclearAmount, day_text, read_amount
-from finance.web.forms import MONEY
+from finance.web.forms import MONEY, SECRET
 from finance.web.languages import _, reader, readers_text
 from finance.wording import column_title
 
@@ -160,7 +160,7 @@ def shown_list(
     short = {name: value.strip() for name, value in sent.items() if value.strip() and not _is_default(of, name, value)}
     if short != request.args.to_dict():
         return redirect(request.path + (f"?{urlencode(short)}" if short else ""), 303)  # type: ignore[return-value]
-    shown = ShownList(of, sent)
+    shown = ShownList(of, {name: value for name, value in sent.items() if name not in SECRET})  # refused, not repeated
     try:
         shown.query = _load(of, sent)
     except Invalid as refused:

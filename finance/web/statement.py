@@ -10,6 +10,7 @@ from flask import Response, redirect, request, url_for
 from finance.auth.guard import caller
 from finance.context import parts
 from finance.customers.model import Customer
+from finance.customers.schemas import dump_listed_customer
 from finance.edge.fields import Count
 from finance.errors import Invalid
 from finance.invoices.seen import settling
@@ -102,7 +103,7 @@ def _shown_page(customer: Customer, shown: ShownList) -> str:
         title=title,
         page_title=f"{title} ({heading['currency']})" if heading else title,
         code=code,
-        customer=plain(customer),
+        customer=plain(dump_listed_customer(customer)),
         shown=shown,
         heading=heading,
         lines=lines,
