@@ -1,6 +1,7 @@
 """`/activity`: an admin reads who did what in their tenant, an event a line, in words."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from finance.auth.guard import caller
 from finance.context import parts
 from finance.events import ACTIONS
 from finance.web.exports import export_page, file_links
+from finance.web.formats import instant_text
 from finance.web.languages import _
 from finance.web.lists import Filter, ListOf, shown_list
 from finance.web.pages import label, page, render
@@ -127,6 +129,8 @@ def details_in_words(details: Any) -> str:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, datetime):
+        return instant_text(value)
     if isinstance(value, Mapping):
         return f"({details_in_words(value)})" if value else "–"
     if isinstance(value, list | tuple):

@@ -3,16 +3,19 @@
 import calendar
 import itertools
 import re
+from datetime import timedelta
 from typing import Any
 
 from markupsafe import Markup
 
+from finance.context import parts
 from finance.maintenance.audit.standing import SeriesState, Summary
 from finance.maintenance.audit.stored import NumberCheck, Range
 from finance.numbering import reasons
 from finance.web.formats import instant, month_text, number
 from finance.web.languages import _, ngettext
 
+STALE_AFTER = timedelta(hours=36)  # as the alert FinanceAuditOverdue
 _MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
 _BAR_GAP, _BAR_MIN = 2.0, 2.5  # in percent of a bar that is 96 px wide at least: never thinner than 2 px
 
@@ -41,6 +44,16 @@ def series_address(state: SeriesState | NumberCheck) -> str:
     return "/numbers/" + "/".join(part for part in names if part)
 
 
+def list_words(state: SeriesState) -> str:
+    """Return what leads to the list of what a series numbers."""
+    words = {
+        "payment": _("Show these payments"),
+        "invoice": _("Show these invoices"),
+        "credit_note": _("Show these credit notes"),
+    }
+    return words.get(state.kind, _("Show the customers"))
+
+
 def list_address(state: SeriesState) -> str | None:
     """Return the list of what a series numbers, None where no filter of it says so."""
     first, last = _days(state.period)
@@ -64,7 +77,7 @@ def verdict(state: SeriesState) -> tuple[str, str]:
     if check.is_whole:
         return "missing", _("Counter set back")
     if check.missing:
-        return "missing", _("%(count)s missing", count=number(check.missing))
+        return "missing", ngettext("%(count)s missing", "%(count)s missing", check.missing, count=number(check.missing))
     if check.duplicates:
         return "missing", ngettext("%(num)s duplicate", "%(num)s duplicates", check.duplicates)
     if check.late:
@@ -91,9 +104,18 @@ def since_words(state: SeriesState) -> str | None:
     return _("%(count)s more since", count=number(since)) if since else None
 
 
-def summary_words(summary: Summary) -> tuple[str, str]:
-    """Return the status of all series together, and the line that stands above them."""
+def summary_words(summary: Summary, *, set_back: int = 0) -> tuple[str, str]:
+    """Return the status of all series together, and the line that stands above them.
+
+    `set_back` counters are lower than their checks saw them: what these found isn't right any more.
+    """
     every, wrong = number(summary.series), number(summary.wrong)
+    if set_back and not summary.wrong:
+        return "missing", ngettext(
+            "%(num)s counter was set back since the last check. Check again.",
+            "%(num)s counters were set back since the last check. Check again.",
+            set_back,
+        )
     if summary.wrong > summary.missing:
         return "missing", ngettext(
             "%(wrong)s of %(every)s series is not in order.",
@@ -132,6 +154,8 @@ def checked_words(summary: Summary) -> Markup | None:
         return None
     first, last = instant(summary.as_of), instant(summary.newest_check)
     said = Markup(_("Checked %(instant)s")) if first == last else Markup(_("Checked between %(first)s and %(last)s"))
+    if parts().clock() - summary.as_of > STALE_AFTER:
+        said += Markup(". {}").format(_("That is long ago: the nightly audit doesn’t seem to run."))
     return said % {"instant": last, "first": first, "last": last}
 
 
@@ -198,6 +222,7 @@ FOR_TEMPLATES: dict[str, Any] = {
     "series_title": series_title,
     "series_address": series_address,
     "list_address": list_address,
+    "list_words": list_words,
     "verdict": verdict,
     "counter_words": counter_words,
     "since_words": since_words,

@@ -37,6 +37,7 @@ def list_series() -> Any:
         title=_("Numbers"),
         standing=standing,
         wrong=wrong,
+        set_back=sum((state.given_since or 0) < 0 for state in standing.rows),
         commands=commands_for(state.check for state in wrong if state.check is not None),
         **words.FOR_TEMPLATES,
     )

@@ -102,6 +102,8 @@ def as_page(answer: Any, *, status: int = 200) -> Response:
     if isinstance(answer, tuple):
         answer, status = answer
     response = answer if isinstance(answer, Response) else Response(answer, status=status)
+    if 300 <= response.status_code < 400:
+        response.set_data(b"")  # nobody reads what werkzeug writes there, in English
     if response.mimetype == "text/html":
         response.content_type = "text/html; charset=utf-8"
     return security.add_headers(response)

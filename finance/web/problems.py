@@ -52,14 +52,6 @@ def problem_page(
     return answer
 
 
-def _is_of_a_program() -> bool:
-    """Return whether this looks like a request to the API, sent to the wrong address: its answer says so as JSON."""
-    wanted = request.accept_mimetypes
-    if request.method not in ("GET", "HEAD", "POST") or "Authorization" in request.headers or request.is_json:
-        return True
-    return bool(wanted) and wanted.best_match(("text/html", "application/json")) != "text/html"
-
-
 def _find_caller() -> None:
     """Have the frame of a page that none of our views has made; it says what went wrong without it, too."""
     with contextlib.suppress(FinanceError, DriverError):
@@ -68,13 +60,24 @@ def _find_caller() -> None:
             g.caller = found
 
 
+def _is_of_a_program() -> bool:
+    """Return whether this looks like a request to the API, sent to the wrong address: its answer says so as JSON."""
+    wanted = request.accept_mimetypes
+    if request.method not in ("GET", "HEAD", "POST") or "Authorization" in request.headers or request.is_json:
+        return True
+    return bool(wanted) and wanted.best_match(("text/html", "application/json")) != "text/html"
+
+
 def _heading(status: int) -> str:
     by_status = {
+        400: _("Something can’t be understood"),
         403: _("This is not for you"),
         404: _("There is nothing here"),
         405: _("This can’t be done here"),
         409: _("This is not possible now"),
+        411: _("Something can’t be understood"),
         413: _("This is too large"),
+        415: _("Something can’t be understood"),
         422: _("Something can’t be understood"),
         429: _("Too many at once"),
         503: _("Not now"),

@@ -14,7 +14,7 @@ from finance.context import parts
 from finance.database import before_writing
 from finance.edge.bodies import BodyTooLarge, LengthRequired, UnsupportedMediaType
 from finance.edge.waiting import receiving
-from finance.errors import Forbidden
+from finance.errors import Forbidden, NotParseable
 from finance.said import said
 
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -96,6 +96,10 @@ def read_form(*, bytes_max: int | None = None) -> None:
             fields = request.form
     except RequestEntityTooLarge as error:
         raise BodyTooLarge(said("The form has fields that are too large, or too many of them.")) from error
+    if length and not fields and not request.files:
+        raise NotParseable(said("The form can't be read: it must be sent as these pages do, in UTF-8."))
+    if None in fields:
+        raise NotParseable(said("A part of the form has no name."))
     if len(fields) > FIELDS_MAX:
         raise BodyTooLarge(said("The form has fields that are too large, or too many of them."))
 

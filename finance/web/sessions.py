@@ -171,7 +171,9 @@ def set_cookie(response: Response, token: str) -> None:
 
 
 def delete_cookie(response: Response) -> None:
+    """End what the browser has: the cookie, and pages that it may keep for Back though it was told to store none."""
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
+    response.headers["Clear-Site-Data"] = '"cache"'
 
 
 def is_possible() -> bool:

@@ -1,6 +1,7 @@
 """`/`, `/sign-in`, `/sign-out`, `/language`: somebody is let in by an API key, for as long as that key is valid."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -43,7 +44,7 @@ def show_sign_in_between() -> Any:
     if request.method != "POST":
         address = _here()
         return redirect("/" if address == FIRST_PAGE else f"/?next={_quoted(address)}", 303)
-    fields = _bounded(kept_of({name: value for name, value in request.form.items() if name not in NOT_CARRIED}))
+    fields = _fields_to_keep()
     text = _("You were signed out. Sign in, and your form is shown again as you left it.")
     if not fields:
         text = _("You were signed out, and nothing was stored. Sign in to go on.")
@@ -53,7 +54,7 @@ def show_sign_in_between() -> Any:
 def show_form_again() -> Any:
     """Offer a form as it was left, which was opened before its reader signed in anew; nothing of it is stored."""
     address = _page_of_form()
-    fields = _bounded(kept_of({name: value for name, value in request.form.items() if name not in NOT_CARRIED}))
+    fields = _fields_to_keep()
     if address and fields:
         sessions.own().seal(KEPT, _kept(address, fields))
     return render("form_again.html", title=_("This form was not stored"), address=address or FIRST_PAGE), 403
@@ -136,12 +137,18 @@ def _needs_https() -> tuple[str, int]:
 
 def _carried() -> dict[str, str]:
     fields = request.form.items()
-    return _bounded({name.removeprefix(CARRIED): value for name, value in fields if name.startswith(CARRIED)})
+    return _bounded((name.removeprefix(CARRIED), value) for name, value in fields if name.startswith(CARRIED))
 
 
-def _bounded(fields: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a form that waits, none of them where they are more than a session keeps."""
-    return fields if sum(len(name) + len(value) for name, value in fields.items()) <= CARRIED_CHARACTERS_MAX else {}
+def _fields_to_keep() -> dict[str, str]:
+    """Return what is kept of the form that was sent, without what may be in no page and no session."""
+    return _bounded(kept_of({name: value for name, value in request.form.items() if name not in NOT_CARRIED}).items())
+
+
+def _bounded(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the fields of a form that waits as they were typed, none of them where they are more than is kept."""
+    typed = {name: value.replace("\r\n", "\n") for name, value in fields}
+    return typed if sum(len(name) + len(value) for name, value in typed.items()) <= CARRIED_CHARACTERS_MAX else {}
 
 
 def _kept(address: str, fields: dict[str, str]) -> dict[str, Any]:

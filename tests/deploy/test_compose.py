@@ -96,7 +96,8 @@ def test_every_setting_of_the_api_can_be_given(compose: dict[str, Any], service:
     Config.from_env(Recorder())
 
     in_files = {name.removesuffix("_FILE") for name in asked if name.endswith("_FILE")}
-    assert in_files == {"MONGODB_URI", "FINANCE_ENCRYPTION_KEY"}
+    assert in_files == {"MONGODB_URI", "FINANCE_ENCRYPTION_KEY", "FINANCE_WEB_SECRET"}
+    assert {f"{name}_FILE" for name in in_files} <= compose["services"][service]["environment"].keys()
     assert asked - in_files <= compose["services"][service]["environment"].keys()
 
 

@@ -82,7 +82,7 @@ def test_each_figure_leads_to_the_list_that_explains_it(client: Client, browser:
     assert len([address for _words, address in page.links() if address.startswith("/payments?")]) == 3
     for words, address in page.links():
         if address.startswith("/payments?paid_from="):
-            assert browser.get(address).column("Amount") == [words]
+            assert browser.get(address).column("Amount", "Payments") == [words]
 
 
 def test_what_is_overdue_is_outstanding_of_invoices_that_were_due(client: Client, browser: Browser) -> None:
@@ -104,7 +104,7 @@ def test_what_is_not_allocated_is_what_is_left_of_payments(client: Client, brows
     page = browser.get("/overview")
     assert page.rows("What is left") == [{"Currency": "EUR in", "Payments": "2", "Left": "20.00\u00a0EUR"}]
     listed = browser.get(page.link("20.00\u00a0EUR"))
-    assert sorted(listed.column("Amount")) == ["12.50\u00a0EUR", "7.50\u00a0EUR"]
+    assert sorted(listed.column("Amount", "Payments")) == ["12.50\u00a0EUR", "7.50\u00a0EUR"]
 
 
 def test_whether_every_number_is_accounted_for_leads_to_the_numbers(client: Client, browser: Browser) -> None:
@@ -127,10 +127,13 @@ def test_what_takes_long_stands_behind_a_link(
     assert page.text.count("Adding up this filter takes a few seconds.") == 3
     assert page.has_link("List the payments of which something is left")
 
-    whole = browser.follow("Show totals")
+    whole = browser.get("/overview?totals=paid")
 
-    assert "takes a few seconds" not in whole.text
+    assert "/overview?totals=paid" in [address for _words, address in page.links()]
+    assert whole.text.count("Adding up this filter takes a few seconds.") == 2
     assert whole.rows("Payments by the day")[0]["November 2026"] == "12.50\u00a0EUR"
+    assert browser.get("/overview?totals=overdue").text.count("takes a few seconds") == 2
+    assert browser.get("/overview?totals=unallocated").rows("What is left")[0]["Left"] == "12.50\u00a0EUR"
 
 
 def test_another_tenants_figures_are_not_seen(client: Client) -> None:
