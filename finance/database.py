@@ -43,6 +43,15 @@ BUILD_ATTEMPTS_MAX = 50  # longer than a request may take, which its own deadlin
 BUILD_PAUSE_S = 0.2
 INDEX_CONFLICTS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _NAMESPACE_NOT_FOUND = 26
+_BEING_BUILT = said("The unique indexes are being built; nothing was stored. A retry is safe.")
+_IN_THE_WAY = said(
+    "An index in the way of {index.collection}.{index.name} must be replaced. Run scripts/migrate_indexes.py."
+)
+_NOT_YET = said("{index.collection}.{index.name} does not stand yet; nothing was stored. A retry is safe.")
+_DUPLICATES = said(
+    "{index.collection} holds duplicates, so the unique index {index.name} can't be built. Run "
+    "scripts/repair_duplicates.py."
+)
 
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
@@ -193,9 +202,7 @@ def protect(db: Db) -> None:
         drop_obsolete(db, collections_of(INDEXES))
     except PyMongoError as error:
         if error.timeout:
-            raise IndexesMissing(
-                said("The unique indexes are being built; nothing was stored. A retry is safe.")
-            ) from error
+            raise IndexesMissing(_BEING_BUILT) from error
         raise
 
 
@@ -268,21 +275,9 @@ def _create_index(db: Db, index: Index, *, has_duplicates: bool) -> None:
         if _is_done(standing, index):
             return
         if index.name in standing:
-            raise IndexesMissing(
-                said(
-                    "An index in the way of {collection}.{index} must be replaced. Run scripts/migrate_indexes.py.",
-                    collection=index.collection,
-                    index=index.name,
-                )
-            )
+            raise IndexesMissing(_IN_THE_WAY.format(index=index))
         time.sleep(BUILD_PAUSE_S)
-    raise IndexesMissing(
-        said(
-            "{collection}.{index} does not stand yet; nothing was stored. A retry is safe.",
-            collection=index.collection,
-            index=index.name,
-        )
-    )
+    raise IndexesMissing(_NOT_YET.format(index=index))
 
 
 def _meets_duplicates(db: Db, index: Index) -> bool:
@@ -302,14 +297,7 @@ def _prepare_unique(db: Db, index: Index) -> None:
     except OperationFailure as error:
         if error.code in INDEX_CONFLICTS:
             return  # another process builds it
-        raise IndexesMissing(
-            said(
-                "{collection} holds duplicates, so the unique index {index} can't be built. Run "
-                "scripts/repair_duplicates.py.",
-                collection=index.collection,
-                index=index.name,
-            )
-        ) from error
+        raise IndexesMissing(_DUPLICATES.format(index=index)) from error
     log.error(
         "%s holds duplicates: new ones are refused from now on, scripts/repair_duplicates.py repairs the old.",
         index.collection,

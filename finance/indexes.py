@@ -169,7 +169,7 @@ INDEXES: tuple[Index, ...] = (
     unique("encryption_keys", "key_name_unique", "keyAltNames", where=_exists("keyAltNames")),
     unique("number_gaps", "number_gap_unique", "tenant kind scope period number_seq"),
     # All that a page says of many series is in it: which there are, which are whole, when each was checked.
-    index("number_checks", "of_tenant", "tenant period kind scope is_whole checked_at"),
+    index("number_checks", "of_tenant", "tenant period kind scope is_whole missing checked_at"),
     index("audit_events", "at_order", "tenant at _id"),
     index("audit_events", "action", "tenant action at _id"),
     index("audit_events", "by", "tenant by at _id"),

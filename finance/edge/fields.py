@@ -23,6 +23,9 @@ _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _EXACT = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 
+_LENGTH = said("must be {length_min} to {length_max} characters long.")
+_WHOLE = said("must be a whole number from {smallest} to {largest}.")
+_WHOLE_BARE = said("must be a whole number from {smallest} to {largest} without quotes.")
 _REQUIRED: dict[str, Any] = {"required": said("is required."), "null": said("must not be null.")}
 
 
@@ -54,13 +57,7 @@ class Text(fields.String):
         if not isinstance(value, str):
             raise ValidationError(said("must be a text in double quotes."))
         if not length_min <= len(value) <= length_max:
-            raise ValidationError(
-                said(
-                    "must be {length_min} to {length_max} characters long.",
-                    length_min=length_min,
-                    length_max=length_max,
-                )
-            )
+            raise ValidationError(_LENGTH.format(length_min=length_min, length_max=length_max))
         if length_min and is_blank(value):
             raise ValidationError(said("must not be blank."))
         problem = character_problem(value, lines=self._lines)
@@ -208,9 +205,7 @@ class Count(fields.Integer):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         smallest, largest = self._range
         if not _COUNT.fullmatch(str(value)) or not smallest <= int(value) <= largest:
-            raise ValidationError(
-                said("must be a whole number from {smallest} to {largest}.", smallest=smallest, largest=largest)
-            )
+            raise ValidationError(_WHOLE.format(smallest=smallest, largest=largest))
         return int(value)
 
 
@@ -225,17 +220,8 @@ class WholeNumber(fields.Integer):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         smallest, largest = self._range
         if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
-            if isinstance(value, str):
-                raise ValidationError(
-                    said(
-                        "must be a whole number from {smallest} to {largest} without quotes.",
-                        smallest=smallest,
-                        largest=largest,
-                    )
-                )
-            raise ValidationError(
-                said("must be a whole number from {smallest} to {largest}.", smallest=smallest, largest=largest)
-            )
+            right = _WHOLE_BARE if isinstance(value, str) else _WHOLE
+            raise ValidationError(right.format(smallest=smallest, largest=largest))
         return value
 
 

@@ -79,6 +79,12 @@ def frame_requests(app: Flask, *, database_deadline_s: float, trusted_proxies: t
             frame.close()
 
 
+def extend_deadline(seconds: float) -> None:
+    """Let this request take longer than others, as one does that brings a file."""
+    frame: _Frame = g.frame
+    frame.extend(seconds)
+
+
 def client_address() -> str | None:
     """Return the address that this request comes from; None where it isn't known."""
     frame: _Frame = g.frame
@@ -119,6 +125,12 @@ class _Frame:
         self.deadline = database.deadline(deadline_s)
         self.deadline.__enter__()
         self.began_s = perf_counter()
+
+    def extend(self, seconds: float) -> None:
+        """Give the request so much time from now on; each question to MongoDB then needs a deadline of its own."""
+        self.deadline.__exit__(None, None, None)
+        self.deadline = database.deadline(seconds)
+        self.deadline.__enter__()
 
     def close(self) -> None:
         if self.place is not None:

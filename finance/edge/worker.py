@@ -29,6 +29,7 @@ LINGER_READS_MAX = 256
 LINGER_READ_BYTES = 64 * 1024
 REPEATED_HEADERS = "finance.repeated_headers"  # in the environ: see edge/headers.py
 LEAVE = "finance.leave"  # in the environ: see edge/waiting.py
+MORE_TIME = "finance.more_time"  # in the environ: gives the body of this request so many seconds
 PAUSE_S = 1.0  # what Retry-After says
 
 # What gunicorn can't make a request of. No client's input is a 5xx, so what isn't listed here, and is gunicorn's own,
@@ -92,7 +93,7 @@ class Worker(GeventWorker):
 
 
 class Body:
-    """A request's body, which has BODY_TIMEOUT_S from the first read to the last.
+    """A request's body, which has BODY_TIMEOUT_S from the first read to the last (of an upload: more).
 
     The connection ends with the request unless the body was read whole: what is left of it would have to be read before
     the next request, however long that takes, and by gunicorn's reader of chunks, which goes back over a line without
@@ -105,6 +106,7 @@ class Body:
         self._body = req.body
         self._left = self._size = _announced(req)
         self._ends_s: float | None = None
+        self._timeout_s = BODY_TIMEOUT_S
         self._closes_anyway = req.must_close
         self.is_whole = self._left == 0
         self.pauses = False
@@ -116,6 +118,10 @@ class Body:
         self.pauses = pauses
         if not self.is_whole and self._has_arrived():
             self.read()
+
+    def give_time(self, seconds: float) -> None:
+        """Let the whole of the body take so long; before the first read."""
+        self._timeout_s = seconds
 
     def read(self, size: int | None = None) -> bytes:
         return self._in_time(self._body.read, size)
@@ -152,7 +158,7 @@ class Body:
 
     def _wait_for(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
         if self._ends_s is None:
-            self._ends_s = time.monotonic() + BODY_TIMEOUT_S
+            self._ends_s = time.monotonic() + self._timeout_s
         with gevent.Timeout(max(self._ends_s - time.monotonic(), 0.001), RequestTimeout):
             return read(size)
 
@@ -213,6 +219,7 @@ def _telling_repeated_headers(app: Callable[..., Any]) -> Callable[..., Any]:
         body = environ["wsgi.input"]
         environ[REPEATED_HEADERS] = getattr(body, "repeated_headers", frozenset())
         environ[LEAVE] = getattr(body, "leave", None)
+        environ[MORE_TIME] = getattr(body, "give_time", None)
         return app(environ, start_response)
 
     return told

@@ -15,10 +15,9 @@ UNFINISHED: tuple[Status, ...] = (*WORKING.keys(), *WORKING.values())
 BEFORE_STORING: tuple[Status, ...] = ("waiting", "checking", "checked", "refused")
 
 # Of a row. `new` gets a number here, `taken_over` keeps its own; `alike` is stored only where that was confirmed.
-Verdict = Literal[
-    "new", "taken_over", "changed", "alike", "unchanged", "differs", "twice", "refused", "stored", "not_stored"
-]
+Verdict = Literal["new", "taken_over", "changed", "alike", "unchanged", "differs", "twice", "refused", "stored"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+NOT_STORED: tuple[Verdict, ...] = ("refused", "alike", "differs", "twice")
 STORABLE: dict[Kind, tuple[Verdict, ...]] = {"payments": ("new", "taken_over"), "customers": ("new", "changed")}
 
 KEPT = timedelta(days=7)  # after which MongoDB removes file, rows and verdicts (TTL indexes)

@@ -92,9 +92,9 @@ def _named(refused: UnreadableTable, path: Path) -> str:
     detail = refused.detail
     if not isinstance(detail, Said):
         return detail.replace(str(path), path.name)
-    return said(
+    return Said(
         detail.template,
-        **{name: path.name if value in (path, str(path)) else value for name, value in detail.values.items()},
+        {name: path.name if value in (path, str(path)) else value for name, value in detail.values.items()},
     )
 
 

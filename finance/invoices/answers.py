@@ -12,7 +12,7 @@ from finance.edge.answers import HistoryEntrySchema, KeyId, KeyName
 from finance.edge.fields import AnswerSchema, Choice, PageSchema
 from finance.history import shown as shown_history
 from finance.invoices import tax_numbers
-from finance.invoices.model import STATUSES, CreditNote, Invoice
+from finance.invoices.model import STATUSES, CreditNote, Invoice, Totals
 from finance.invoices.tax_numbers import TAX_NUMBERS
 from finance.money import DECIMALS_BY_CURRENCY, is_whole, shown_amount
 
@@ -187,6 +187,11 @@ def dump_credit_note(note: CreditNote, *, in_full: Collection[str] = ()) -> dict
     return shown
 
 
+def dump_totals(totals: Totals) -> dict[str, Any]:
+    """Return what lines come to as it is answered of an invoice that has them."""
+    return {"currency": totals["currency"], **_dump_sums(totals)}
+
+
 def dump_sequence(sequence: Document) -> dict[str, Any]:
     """Return a sequence as it is answered."""
     newest = sequence["newest_document"]
@@ -227,23 +232,30 @@ def _outstanding_minor(invoice: Invoice) -> int | None:
 
 def _dump_issued(document: Invoice | CreditNote, names: Sequence[str]) -> dict[str, Any]:
     """Return the fields of these names, with what invoices and credit notes have in common as it is answered."""
-    get, currency = document.get, document.get("currency")
+    get = document.get
     shown = {name: get(name) for name in names}
     shown["id"] = str(document["_id"])
     shown |= {name: tax_numbers.shown(get(name), in_full=False) for name in TAX_NUMBERS}
-    shown["lines"] = [_dump_line(line, currency) for line in documents_in(get("lines"))]
-    shown["taxes"] = [
-        {
-            "rate": tax.get("rate"),
-            "net": shown_amount(tax.get("net_minor"), currency),
-            "tax": shown_amount(tax.get("tax_minor"), currency),
-        }
-        for tax in documents_in(get("taxes"))
-    ]
-    shown["total_net"] = shown_amount(get("net_minor"), currency)
-    shown["total_tax"] = shown_amount(get("tax_minor"), currency)
-    shown["total"] = shown_amount(get("total_minor"), currency)
-    return shown
+    return shown | _dump_sums(document)
+
+
+def _dump_sums(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lines of a document, and what they come to."""
+    get, currency = document.get, document.get("currency")
+    return {
+        "lines": [_dump_line(line, currency) for line in documents_in(get("lines"))],
+        "taxes": [
+            {
+                "rate": tax.get("rate"),
+                "net": shown_amount(tax.get("net_minor"), currency),
+                "tax": shown_amount(tax.get("tax_minor"), currency),
+            }
+            for tax in documents_in(get("taxes"))
+        ],
+        "total_net": shown_amount(get("net_minor"), currency),
+        "total_tax": shown_amount(get("tax_minor"), currency),
+        "total": shown_amount(get("total_minor"), currency),
+    }
 
 
 def _dump_line(line: Mapping[str, Any], currency: object) -> dict[str, Any]:

@@ -5,11 +5,14 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from finance import database
 from finance.asked import Asked
-from finance.database import Db
+from finance.database import Db, DriverError
 from finance.invoices import store
 from finance.invoices.totals import computed
 from finance.shops import service as shops
+
+LOOK_S = 0.25  # it is a courtesy: what keeps a request from being stored twice is its Idempotency-Key
 
 
 def find_like(db: Db, asked: Asked, *, posted: Mapping[str, Any]) -> str | None:
@@ -29,5 +32,17 @@ def find_like(db: Db, asked: Asked, *, posted: Mapping[str, Any]) -> str | None:
         "issued_on": issued_on.isoformat(),
         whose: posted[whose],
     }
-    found = store.find_like(db, tenant=asked.tenant, wanted=wanted, other_than_key=asked.key)
+    try:
+        with database.deadline(LOOK_S):
+            found = store.find_like(db, tenant=asked.tenant, wanted=wanted, other_than_key=asked.key)
+    except DriverError as error:
+        if error.timeout:
+            return None
+        raise
     return None if found is None else found["invoice_number"]
+
+
+def find_number_of_key(db: Db, *, tenant: str, key: str) -> str | None:
+    """Return the number of the invoice that was issued under an Idempotency-Key, None where none was."""
+    stored = store.find_invoice_by_key(db, tenant=tenant, idempotency_key=key)
+    return None if stored is None else stored["invoice_number"]

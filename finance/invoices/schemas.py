@@ -200,8 +200,7 @@ class InvoiceFiltersSchema(FiltersSchema):
         (*STATUSES, OPEN),
         name="InvoiceStatusFilter",
         right=said(
-            "must be {open}, for issued and partly_paid, or else it must be one of: {statuses}",
-            open=OPEN,
+            "must be open, for issued and partly_paid, or else it must be one of: {statuses}",
             statuses=", ".join(STATUSES),
         ),
         metadata={"description": "open: issued or partly_paid."},
@@ -228,10 +227,9 @@ class InvoiceFiltersSchema(FiltersSchema):
     def _check_amounts(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if "currency" not in data:
             needing = {"min_outstanding": "min_outstanding" in data, "sort": data.get("sort") in ("total", "-total")}
-            alone = said("needs the parameter currency beside it.")
-            refused = {name: [alone] for name, needs in needing.items() if needs}
-            if refused:
-                raise ValidationError(refused)
+            alone = [said("needs the parameter currency beside it.")]
+            if any(needing.values()):
+                raise ValidationError({name: alone for name, needs in needing.items() if needs})
         elif "min_outstanding" in data:
             _minor(data["min_outstanding"], data["currency"], "min_outstanding")
 

@@ -27,7 +27,13 @@ def sum_unallocated(db: Db, *, tenant: str, now: datetime) -> Rests:
         currency, direction = (_text(group.get(name)) for name in ("currency", "direction"))
         left = shown_amount(group["rest"], currency) if group["is_whole"] else None
         rows.append({"currency": currency, "direction": direction, "count": group["count"], "unallocated": left})
-    return Rests(now, sorted(rows, key=lambda row: (row["currency"] or "~", row["direction"] or "~")))
+    return Rests(
+        now,
+        sorted(
+            rows,
+            key=lambda row: [(row[name] is None, row[name] or "") for name in ("currency", "direction", "unallocated")],
+        ),
+    )
 
 
 def _text(value: object) -> str | None:

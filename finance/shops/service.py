@@ -202,8 +202,7 @@ def _require_no_repetition(shop: str, after: Sequence[Rule], today: date) -> Non
 def _repetition(period: Period, later: Period, number_format: str) -> str:
     instead = said("another text before {number}")
     if "{year}" in number_format and later.parts.get("fiscal_year") != later.parts.get("year"):
-        year = later.parts["fiscal_year"]
-        instead = said("{{fiscal_year}}, which is {year}, in the place of {{year}}", year=year)
+        instead = said("{{fiscal_year}}, which is {now}, in the place of {{year}}", now=later.parts["fiscal_year"])
     when: str = later.label
     if later.last_day < date.max:
         when = said("{period} ({first} to {last})", period=when, first=later.first_day, last=later.last_day)

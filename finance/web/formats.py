@@ -113,6 +113,8 @@ def read_amount(text: str) -> str:
     the reader doesn't group by it. What isn't digits and marks is returned as it is: the API says what is wrong.
     """
     plain = text.strip().translate(_SPACES)
+    if plain.endswith("%"):  # of a discount, which may be a share
+        return f"{read_amount(plain[:-1])}%"
     if not _DIGITS_AND_MARKS.fullmatch(plain):
         return text.strip()
     locale = reader().locale

@@ -32,7 +32,7 @@ SECRET = frozenset((*SEARCHABLE_BY_SECRET, *TAX_NUMBERS))
 KEPT = "form"  # in the session: what was typed before somebody had to sign in again
 NESTING_MAX = 8  # a name that goes deeper is taken as it is from there on
 GAP_MAX = 100  # of the items of a list that were left out
-MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount"))
+MONEY = frozenset(("amount", "unit_price", "credit_limit", "min_amount", "max_amount", "min_outstanding"))
 
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)  # as the header Idempotency-Key may be

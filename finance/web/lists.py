@@ -95,6 +95,10 @@ class ShownList:
         changed = {name: value for name, value in {**kept, **changes}.items() if value}
         return request.path + (f"?{urlencode(changed)}" if changed else "")
 
+    def address_at(self, path: str) -> str:
+        """Return the address of another page with the same filters."""
+        return path + (f"?{urlencode(self.filters)}" if self.filters else "")
+
     @property
     def filters(self) -> dict[str, str]:
         """What is filtered by, as it was sent."""

@@ -1,17 +1,21 @@
 """What series, their gaps and their checks are called; where each has its page, and the list of what it numbers."""
 
 import calendar
+import itertools
 import re
+from datetime import timedelta
 from typing import Any
 
 from markupsafe import Markup
 
+from finance.context import parts
 from finance.maintenance.audit.standing import SeriesState, Summary
 from finance.maintenance.audit.stored import NumberCheck, Range
 from finance.numbering import reasons
-from finance.web.formats import month_text, number
+from finance.web.formats import instant, month_text, number
 from finance.web.languages import _, ngettext
 
+STALE_AFTER = timedelta(hours=36)  # as the alert FinanceAuditOverdue
 _MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
 _BAR_GAP, _BAR_MIN = 2.0, 2.5  # in percent of a bar that is 96 px wide at least: never thinner than 2 px
 
@@ -40,6 +44,16 @@ def series_address(state: SeriesState | NumberCheck) -> str:
     return "/numbers/" + "/".join(part for part in names if part)
 
 
+def list_words(state: SeriesState) -> str:
+    """Return what leads to the list of what a series numbers."""
+    words = {
+        "payment": _("Show these payments"),
+        "invoice": _("Show these invoices"),
+        "credit_note": _("Show these credit notes"),
+    }
+    return words.get(state.kind, _("Show the customers"))
+
+
 def list_address(state: SeriesState) -> str | None:
     """Return the list of what a series numbers, None where no filter of it says so."""
     first, last = _days(state.period)
@@ -60,8 +74,10 @@ def verdict(state: SeriesState) -> tuple[str, str]:
         return "unknown", _("Not checked yet")
     if check.is_whole and (state.given_since or 0) >= 0:
         return "whole", _("Whole")
+    if check.is_whole:
+        return "missing", _("Counter set back")
     if check.missing:
-        return "missing", _("%(count)s missing", count=number(check.missing))
+        return "missing", ngettext("%(count)s missing", "%(count)s missing", check.missing, count=number(check.missing))
     if check.duplicates:
         return "missing", ngettext("%(num)s duplicate", "%(num)s duplicates", check.duplicates)
     if check.late:
@@ -88,9 +104,26 @@ def since_words(state: SeriesState) -> str | None:
     return _("%(count)s more since", count=number(since)) if since else None
 
 
-def summary_words(summary: Summary) -> tuple[str, str]:
-    """Return the status of all series together, and the line that stands above them."""
+def summary_words(summary: Summary, *, set_back: int = 0) -> tuple[str, str]:
+    """Return the status of all series together, and the line that stands above them.
+
+    `set_back` counters are lower than their checks saw them: what these found isn't right any more.
+    """
     every, wrong = number(summary.series), number(summary.wrong)
+    if set_back and not summary.wrong:
+        return "missing", ngettext(
+            "%(num)s counter was set back since the last check. Check again.",
+            "%(num)s counters were set back since the last check. Check again.",
+            set_back,
+        )
+    if summary.wrong > summary.missing:
+        return "missing", ngettext(
+            "%(wrong)s of %(every)s series is not in order.",
+            "%(wrong)s of %(every)s series are not in order.",
+            summary.wrong,
+            wrong=wrong,
+            every=every,
+        )
     if summary.wrong:
         return "missing", ngettext(
             "%(wrong)s of %(every)s series has a number that nothing explains.",
@@ -115,6 +148,17 @@ def summary_words(summary: Summary) -> tuple[str, str]:
     )
 
 
+def checked_words(summary: Summary) -> Markup | None:
+    """Return when the series were checked: from the oldest check to the newest one."""
+    if summary.as_of is None or summary.newest_check is None:
+        return None
+    first, last = instant(summary.as_of), instant(summary.newest_check)
+    said = Markup(_("Checked %(instant)s")) if first == last else Markup(_("Checked between %(first)s and %(last)s"))
+    if parts().clock() - summary.as_of > STALE_AFTER:
+        said += Markup(". {}").format(_("That is long ago: the nightly audit doesn’t seem to run."))
+    return said % {"instant": last, "first": first, "last": last}
+
+
 def outcome(check: NumberCheck) -> str:
     """Return what is said once a series was checked."""
     if check.is_whole:
@@ -133,6 +177,13 @@ def reason_words(reason: str) -> str:
         reasons.ISSUED_BY_OLDER_SYSTEM: _("Given by the older system, before its numbers went on here"),
     }
     return said.get(reason, reason)
+
+
+def tail(first: str, newest: str) -> str:
+    """Return the newest number without what it shares with the first one up to a mark: FAC-DKR1-202611-0001 – 0412."""
+    shared = sum(1 for _same in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, newest, strict=False)))
+    cut = max(first.rfind(mark, 0, shared) for mark in "-/._") + 1
+    return newest[cut:] if newest != first else newest
 
 
 def range_words(found: Range) -> str:
@@ -171,11 +222,14 @@ FOR_TEMPLATES: dict[str, Any] = {
     "series_title": series_title,
     "series_address": series_address,
     "list_address": list_address,
+    "list_words": list_words,
     "verdict": verdict,
     "counter_words": counter_words,
     "since_words": since_words,
     "summary_words": summary_words,
+    "checked_words": checked_words,
     "reason_words": reason_words,
     "range_words": range_words,
+    "tail": tail,
     "series_bar": bar,
 }

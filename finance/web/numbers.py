@@ -13,7 +13,7 @@ from finance.asked import Asked
 from finance.auth.guard import caller
 from finance.context import parts
 from finance.edge.lists import turn_of_caller
-from finance.maintenance.audit.checking import CheckTooLong, check_all_series, check_series, get_series
+from finance.maintenance.audit.checking import CHECK_S, CheckTooLong, check_all_series, check_series, get_series
 from finance.maintenance.audit.explanations import list_gaps
 from finance.maintenance.audit.mending import command_for, commands_for
 from finance.maintenance.audit.standing import list_standing, list_wrong, read_state
@@ -37,6 +37,7 @@ def list_series() -> Any:
         title=_("Numbers"),
         standing=standing,
         wrong=wrong,
+        set_back=sum((state.given_since or 0) < 0 for state in standing.rows),
         commands=commands_for(state.check for state in wrong if state.check is not None),
         **words.FOR_TEMPLATES,
     )
@@ -46,7 +47,7 @@ def list_series() -> Any:
 def check_all_numbers() -> Any:
     """Check every series again, as far as the time goes."""
     with turn_of_caller():
-        done = check_all_series(parts().db, _asked_now())
+        done = check_all_series(parts().db, _asked_now(), within_s=CHECK_S)
     said = ngettext("%(num)s series was checked.", "%(num)s series were checked.", done.done)
     if done.left:
         said += " " + ngettext(
@@ -82,7 +83,7 @@ def _one(kind: str, scope: str | None, period: str | None) -> Any:
         return _series_page(series)
     try:
         with turn_of_caller():
-            check = check_series(parts().db, _asked_now(), kind=kind, scope=scope, period=period)
+            check = check_series(parts().db, _asked_now(), kind=kind, scope=scope, period=period, within_s=CHECK_S)
     except CheckTooLong as too_long:
         return _series_page(series, problem=readers_text(too_long.detail)), 503
     return see_other(request.path, done=words.outcome(check))

@@ -1,9 +1,10 @@
 """`/overview`: how things stand. Each figure leads to the list that explains it, by the same filter.
 
-No sum is made here: what the payments and invoices of a list come to, the services say, as of an instant. What takes
-longer than QUICK_S stands behind a link, so that the page never waits for a sum.
+No sum is made here: what the payments and invoices of a list come to, the services say, as of an instant. What isn't
+there within QUICK_S stands behind a link, so that the page never waits for a sum.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -29,13 +30,13 @@ from finance.payments import summary as payment_summary
 from finance.payments.routes import KEPT_TOTALS
 from finance.web.formats import today
 from finance.web.languages import _
-from finance.web.number_words import summary_words
+from finance.web.number_words import checked_words, summary_words
 from finance.web.pages import page, render
 
 T = TypeVar("T")
 
-QUICK_S = 0.25  # for each sum; with ?totals=all as long as a request may take
-ALL = "all"
+QUICK_S, LEAST_S = 0.25, 0.05  # for all sums together, and for one of them whatever the others took
+REST_S = 1.0  # of a request's time, for the rest of the page, where ?totals= asks for a sum however long it takes
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,11 @@ def show_overview() -> Any:
     for.
     """
     months = _months(today())
+    sums = _Sums(wanted=request.args.get("totals"))
     with turn_of_caller():
-        paid = _in_time(partial(_paid, months))
-        overdue = _in_time(_overdue)
-        rest = _in_time(_unallocated)
+        overdue = sums.find("overdue", _overdue)
+        paid = sums.find("paid", partial(_paid, months))
+        rest = sums.find("unallocated", _unallocated)
     numbers: Summary = read_summary(parts().db, tenant=caller().tenant)
     return render(
         "overview.html",
@@ -69,8 +71,9 @@ def show_overview() -> Any:
         rest=rest,
         numbers=numbers,
         summary_words=summary_words,
+        checked_words=checked_words,
         address=address,
-        is_whole=request.args.get("totals") == ALL,
+        wanted=sums.wanted,
     )
 
 
@@ -79,19 +82,29 @@ def address(path: str, **filters: Any) -> str:
     return f"{path}?{urlencode({name: value for name, value in filters.items() if value is not None})}"
 
 
-def _in_time(add_up: Callable[[], T]) -> T | None:
-    """Return a sum, None where it isn't there in time."""
-    remaining_s = database.remaining_s() or QUICK_S
-    within_s = remaining_s / 3 if request.args.get("totals") == ALL else QUICK_S
-    try:
-        with database.deadline(within_s):
-            return add_up()
-    except (payment_summary.SummaryTakesTooLong, invoice_summary.SummaryTakesTooLong):
-        return None
-    except DriverError as error:
-        if not error.timeout:
-            raise
-        return None
+class _Sums:
+    """Gives each sum its time: what is left of QUICK_S, or for the `wanted` one nearly all that a request has."""
+
+    def __init__(self, *, wanted: str | None) -> None:
+        self.wanted = wanted
+        self._ends_s = time.monotonic() + QUICK_S
+
+    def find(self, name: str, add_up: Callable[[], T]) -> T | None:
+        """Return a sum, None where it isn't there in time."""
+        try:
+            with database.deadline(self._seconds(name)):
+                return add_up()
+        except (payment_summary.SummaryTakesTooLong, invoice_summary.SummaryTakesTooLong):
+            return None
+        except DriverError as error:
+            if not error.timeout:
+                raise
+            return None
+
+    def _seconds(self, name: str) -> float:
+        if name != self.wanted:
+            return max(self._ends_s - time.monotonic(), min(LEAST_S, QUICK_S))
+        return max((database.remaining_s() or REST_S) - REST_S, QUICK_S)
 
 
 def _paid(months: Months) -> payment_summary.Summary:

@@ -4,12 +4,20 @@ from flask import Flask
 
 from finance.web import (
     activity,
+    credit_note_changes,
+    credit_notes,
     customer_changes,
     customers,
     exports,
     files,
     find,
     help_page,
+    import_files,
+    imports,
+    invoice_changes,
+    invoice_issuing,
+    invoice_totals,
+    invoices,
     keys,
     languages,
     numbers,
@@ -32,12 +40,36 @@ from finance.web.pages import OFFER_AGAIN, SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
 from finance.web.words import direction_word, method_word, status_word
 
-PAGES = (
-    *(activity, exports, files, find, help_page, keys, shops),
-    *(payments, payment_allocating, payment_changes, payment_recording, payment_totals),
-    *(customers, customer_changes, receivables, statement, numbers, overview),
-    *(sign_in, static_files),
-)  # importing them adds their addresses to the blueprint
+PAGES = (  # importing them adds their addresses to the blueprint
+    activity,
+    credit_note_changes,
+    credit_notes,
+    customer_changes,
+    customers,
+    exports,
+    files,
+    find,
+    help_page,
+    import_files,
+    imports,
+    invoice_changes,
+    invoice_issuing,
+    invoice_totals,
+    invoices,
+    keys,
+    numbers,
+    overview,
+    payment_allocating,
+    payment_changes,
+    payment_recording,
+    payment_totals,
+    payments,
+    receivables,
+    shops,
+    sign_in,
+    statement,
+    static_files,
+)
 
 _GLOBALS = {
     "amount": amount,

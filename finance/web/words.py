@@ -12,6 +12,7 @@ def status_word(status: str) -> str:
         "voided": _("Voided"),
         "issued": _("Issued"),
         "cancelled": _("Cancelled"),
+        "open": _("Open"),
         "partly_paid": _("Partly paid"),
         "paid": _("Paid"),
         "overdue": _("Overdue"),
@@ -26,6 +27,12 @@ def status_word(status: str) -> str:
         "new": _("New"),
         "stored": _("Stored"),
         "refused": _("Refused"),
+        "taken_over": _("Taken over with its number"),
+        "changed": _("Changed"),
+        "alike": _("Looks like another"),
+        "unchanged": _("Stored already"),
+        "differs": _("Stored, with other values"),
+        "twice": _("Twice in the file"),
     }
     return _word(words, status)
 

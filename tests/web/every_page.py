@@ -32,6 +32,9 @@ def seeded(client: Verbs) -> list[str]:
         f"/payments/{payments[0]}",
         f"/payments/{payments[-2]}",
         f"/payments/{payments[-1]}",
+        "/overview",
+        "/numbers",
+        "/numbers/payment/2026",
         "/sign-out",
     ]
 

@@ -66,7 +66,7 @@ def test_french_is_written_as_it_is_printed(french: list[Message]) -> None:
 
 
 def test_every_text_is_a_literal_where_it_is_translated() -> None:
-    """Otherwise it would not be found; what is marked by `translated_later` was found there."""
+    """Otherwise it would not be found; what `translated_later` marks was found there."""
     calls = list(_calls())
 
     assert len(calls) > 300

@@ -43,7 +43,8 @@ class SeriesState:
 
 @dataclass(frozen=True)
 class Summary:
-    """How many series there are, how many were checked, and how many of these have a number that nothing explains.
+    """How many series there are, how many were checked, and in how many of these something is `wrong`: in `missing` of
+    them a number that nothing explains.
 
     Each of them stood so at `as_of` or later. `is_cut` where there are more than are counted.
     """
@@ -51,6 +52,7 @@ class Summary:
     series: int
     checked: int
     wrong: int
+    missing: int
     as_of: datetime | None
     newest_check: datetime | None
     is_cut: bool = False
@@ -85,13 +87,16 @@ class _Known:
     scope: str | None
     period: str | None
     is_whole: bool | None = None  # None: not checked
+    missing: int = 0
     checked_at: datetime | None = None
 
     @property
     def is_readable(self) -> bool:
         """Return whether this is what a check stores: one that is damaged is as if it weren't there."""
         names = all(part is None or isinstance(part, str) for part in (self.scope, self.period))
-        says = isinstance(self.is_whole, bool) and isinstance(self.checked_at, datetime)
+        says = (
+            isinstance(self.is_whole, bool) and isinstance(self.missing, int) and isinstance(self.checked_at, datetime)
+        )
         return names and says and self.kind in _KIND_ORDER
 
     @property
@@ -141,7 +146,7 @@ def _known(db: Db, tenant: str) -> dict[str, _Known]:
     for kind in AUDITED:
         for series in _with_counters(db, kind, tenant):
             found[series.counter_id] = _Known(series.kind, series.scope, series.period)
-    fields = {"_id": False, **dict.fromkeys(("kind", "scope", "period", "is_whole", "checked_at"), True)}
+    fields = {"_id": False, **dict.fromkeys(("kind", "scope", "period", "is_whole", "missing", "checked_at"), True)}
     checks = db.number_checks.find({"tenant": tenant}, fields).sort([("period", -1), ("kind", -1), ("scope", -1)])
     for document in checks.limit(SERIES_MAX * len(AUDITED)):
         known = _Known(**document)
@@ -167,6 +172,7 @@ def _summary(known: dict[str, _Known]) -> Summary:
         series=len(known),
         checked=len(checked),
         wrong=sum(one.is_whole is False for one in known.values()),
+        missing=sum(one.is_whole is False and one.missing > 0 for one in known.values()),
         as_of=min(checked, default=None),
         newest_check=max(checked, default=None),
         is_cut=any(sum(one.kind == kind for one in known.values()) >= SERIES_MAX for kind in _KIND_ORDER),

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from finance.asked import Asked
 from finance.database import Db
 from finance.maintenance.audit import checking, walk
-from finance.maintenance.audit.checking import CheckTooLong, SeriesNotFound, check_series, get_series
+from finance.maintenance.audit.checking import CheckTooLong, SeriesNotFound, check_all_series, check_series, get_series
 from finance.maintenance.audit.stored import Range, find_checks
 from finance.ownership import DatabaseNotOurs
 from tests.commands import Commands
@@ -125,3 +126,28 @@ def test_documents_whose_numbers_are_none_are_no_part_of_a_series(db: Db, store:
     db.payments.insert_many([{**a_payment(9), **one, "payment_number": f"ODD{n}"} for n, one in enumerate(odd)])
     found = check_series(db, ASKED, **PAYMENTS)
     assert (found.stored, found.newest, found.is_whole) == (2, "PAY20260002", True)
+
+
+def test_all_series_are_checked_and_those_checked_just_now_are_left(db: Db, store: Store) -> None:
+    store(1, 2, counter=2, year=2024)
+    store(1, counter=1, year=2025)
+    store(1, counter=1, tenant="zeta")
+    check_series(db, ASKED, kind="payment", scope=None, period="2024")
+    assert check_all_series(db, ASKED) == checking.Checked(done=1, left=0)
+    assert check_all_series(db, ASKED) == checking.Checked(done=2, left=0)  # all were: all of them again
+    assert sorted(db.number_checks.distinct("_id")) == ["payment:acme:2024", "payment:acme:2025"]
+
+
+def test_where_the_time_ends_the_small_series_are_done_and_the_rest_is_counted(
+    db: Db, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(*range(1, 400), counter=399, year=2024)
+    store(1, counter=1, year=2025)
+    checked = check_series
+
+    def slow_where_large(db: Db, asked: Asked, **of: Any) -> Any:
+        return checked(db, asked, **of | ({"within_s": 0.0001} if of["period"] == "2024" else {}))
+
+    monkeypatch.setattr(checking, "check_series", slow_where_large)
+    assert check_all_series(db, ASKED) == checking.Checked(done=1, left=1)
+    assert db.number_checks.distinct("_id") == ["payment:acme:2025"]
