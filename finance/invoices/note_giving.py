@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
+from finance.allocations.entries import unallocated_minor
 from finance.allocations.giving import Source, give
 from finance.allocations.model import (
     CREDIT_NOTE,
@@ -15,6 +16,7 @@ from finance.allocations.model import (
     Stored,
 )
 from finance.allocations.releasing import release
+from finance.allocations.suggesting import suggested
 from finance.asked import Asked
 from finance.conditions import ALWAYS, Condition
 from finance.database import Db
@@ -23,7 +25,7 @@ from finance.invoices.credit_notes import get_credit_note
 from finance.invoices.model import CreditNote
 from finance.invoices.notes import is_of_cancellation
 from finance.invoices.settling import Settling
-from finance.money import format_amount, parse_amount
+from finance.money import format_amount, parse_amount, shown_amount
 from finance.once import Answer
 from finance.said import said
 
@@ -59,6 +61,20 @@ def allocate_credit_note(
         condition=condition,
     )
     return cast(Answer[CreditNote], answer)
+
+
+def suggest(note: CreditNote, open_minor: Sequence[int]) -> list[str | None]:
+    """Return what each of these would get of what is left of a credit note, None where nothing.
+
+    Those that come first get all that they take.
+    """
+    minors = suggested(unallocated_minor(note) or 0, open_minor)
+    return [shown_amount(minor, note.get("currency")) if minor else None for minor in minors]
+
+
+def total_of(note: CreditNote, posted: Sequence[Mapping[str, str]]) -> str:
+    """Return what the parts that are posted come to; raises Invalid at the place of one that can't be."""
+    return format_amount(sum(part.amount_minor for part in _parts(note, posted)), note["currency"])
 
 
 def release_credit_note(

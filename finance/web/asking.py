@@ -6,7 +6,7 @@ Where the document has another one by then nothing is stored, and the form is sh
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from finance.conditions import Condition
+from finance.conditions import ANY, Condition
 from finance.edge.conditions import tag_of
 from finance.errors import Conflict, FinanceError, PreconditionFailed
 from finance.web.forms import Form
@@ -25,7 +25,7 @@ def ask_page(template: str, title: str, shown: Mapping[str, Any], form: Form, **
 
 def unchanged(form: Form, tags_of: Callable[[Any], Collection[str]]) -> Condition:
     """Return what a service asks of the document: that it is as the form showed it."""
-    return Condition(tags_of, if_match=frozenset({form[STATE]}))
+    return Condition(tags_of, if_match=frozenset({form[STATE]}) - ANY)
 
 
 def refused(form: Form, failure: FinanceError, shown: Mapping[str, Any]) -> Form:

@@ -1,15 +1,15 @@
 """Amounts, counts, days and instants as the reader writes them; and amounts as they were typed, read exactly."""
 
 import re
-from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import NumberPattern, get_decimal_symbol, get_group_symbol, parse_pattern
+from babel.numbers import get_decimal_symbol, get_group_symbol, parse_pattern
 from markupsafe import Markup, escape
 
 from finance.context import parts
@@ -17,8 +17,8 @@ from finance.money import DECIMALS_BY_CURRENCY
 from finance.web.languages import _, reader
 
 DAY = "d MMM y"  # never all digits: 03/11 is another day elsewhere
-DAY_AND_TIME = "d MMM y, HH:mm"
 _SPACES = str.maketrans("", "", " \u00a0\u202f\u2009\t")
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _APOSTROPHE = "’"
 _DIGITS_AND_MARKS = re.compile(r"[0-9.,'’]+", re.ASCII)
 
@@ -32,14 +32,19 @@ def number(value: Any, decimals: int = 0) -> str:
 
     What is none is shown as it is.
     """
-    try:
-        exact = Decimal(str(value))
-        if not exact.is_finite():
-            return str(value)
-    except InvalidOperation:
-        return "–" if value is None else str(value)
-    shown = max(decimals, -int(exact.as_tuple().exponent))
-    return str(_pattern(reader().locale, shown).apply(exact, reader().locale))
+    text = value if type(value) is str else str(value)
+    if not _PLAIN.fullmatch(text):
+        try:
+            text = f"{Decimal(text):f}"
+        except InvalidOperation:
+            return "–" if value is None else text
+        if not _PLAIN.fullmatch(text):  # no number
+            return text
+    style = _style(reader().locale)
+    whole, _mark, part = text.removeprefix("-").partition(".")
+    part = part.ljust(decimals, "0")
+    sign = "-" if text[0] == "-" else ""
+    return f"{sign}{style.grouped(whole)}{style.decimal if part else ''}{part}"
 
 
 def amount(value: str | None, currency: Any) -> str:
@@ -51,10 +56,9 @@ def money(value: str | None, currency: Any) -> Markup:
     """Return an amount with its currency behind it, as one cell of a table."""
     if value is None:
         return Markup('<span class="money">–</span>')
-    shown = amount(value, currency)
-    return Markup('<data class="money" value="{}">{}<span class="cur">\u00a0{}</span></data>').format(
-        value, shown, currency if isinstance(currency, str) else "–"
-    )
+    code = escape(currency) if isinstance(currency, str) else "–"
+    shown = f'{escape(amount(value, currency))}<span class="cur">\u00a0{code}</span>'
+    return Markup(f'<data class="money" value="{escape(value)}">{shown}</data>')
 
 
 def money_text(value: str | None, currency: Any) -> str:
@@ -65,7 +69,9 @@ def money_text(value: str | None, currency: Any) -> str:
 def day(value: Any) -> Markup:
     """Return a day (a date, or YYYY-MM-DD) as 3 Nov 2026; what is none is shown as it is."""
     shown = day_text(value)
-    return Markup('<time datetime="{}">{}</time>').format(value, shown) if shown != str(value) else escape(shown)
+    if shown == str(value) or value is None:
+        return escape(shown)
+    return Markup(f'<time datetime="{escape(value)}">{escape(shown)}</time>')
 
 
 def day_text(value: Any) -> str:
@@ -73,7 +79,7 @@ def day_text(value: Any) -> str:
         found = value if isinstance(value, date) else date.fromisoformat(value)
     except (TypeError, ValueError):
         return "–" if value is None else str(value)
-    return str(format_date(found, DAY, locale=reader().locale))
+    return _day_in(reader().locale, found.year, found.month, found.day)
 
 
 def instant(value: Any) -> Markup:
@@ -81,12 +87,12 @@ def instant(value: Any) -> Markup:
     if not isinstance(value, datetime):
         return escape("–" if value is None else str(value))
     utc = value.astimezone(UTC)
-    return Markup('<time datetime="{}">{}</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", instant_text(value))
+    return Markup(f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{escape(instant_text(value))}</time>')
 
 
 def instant_text(value: datetime) -> str:
     local = value.astimezone(parts().config.timezone)
-    return f"{format_date(local.date(), DAY, locale=reader().locale)} {local:%H:%M}"
+    return f"{_day_in(reader().locale, local.year, local.month, local.day)} {local:%H:%M}"
 
 
 def month_text(value: str) -> str:
@@ -151,16 +157,41 @@ def _unclear(text: str, group: str, decimal: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class _Style:
+    """How numbers are written: their marks, and how many digits stand in the last group and in the others."""
+
+    group: str
+    decimal: str
+    last: int
+    others: int
+
+    def grouped(self, whole: str) -> str:
+        """Return digits in groups."""
+        whole = whole.lstrip("0") or "0"
+        if len(whole) <= self.last:
+            return whole
+        rest, groups = whole[: -self.last], [whole[-self.last :]]
+        while rest:
+            groups.append(rest[-self.others :])
+            rest = rest[: -self.others]
+        return self.group.join(reversed(groups))
+
+
+@cache
+def _style(locale: Locale) -> _Style:
+    last, others = parse_pattern(locale.decimal_formats[None]).grouping
+    return _Style(str(get_group_symbol(locale)), str(get_decimal_symbol(locale)), last, others)
+
+
 @cache
 def _groups(locale: Locale) -> re.Pattern[str]:
     """Return how thousands stand in this locale: 3–3, or 3–2–2 in India."""
-    last, others = parse_pattern(locale.decimal_formats[None]).grouping
-    mark = re.escape(str(get_group_symbol(locale)))
-    return re.compile(rf"\d{{1,{others}}}(?:{mark}\d{{{others}}})*{mark}\d{{{last}}}", re.ASCII)
+    style = _style(locale)
+    mark = re.escape(style.group)
+    return re.compile(rf"\d{{1,{style.others}}}(?:{mark}\d{{{style.others}}})*{mark}\d{{{style.last}}}", re.ASCII)
 
 
-@cache
-def _pattern(locale: Locale, decimals: int) -> NumberPattern:
-    pattern = copy(parse_pattern(locale.decimal_formats[None]))
-    pattern.frac_prec = (decimals, decimals)
-    return pattern
+@lru_cache(maxsize=2_000)
+def _day_in(locale: Locale, year: int, month: int, day: int) -> str:
+    return str(format_date(date(year, month, day), DAY, locale=locale))

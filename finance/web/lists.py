@@ -18,7 +18,7 @@ from finance.edge import cursors
 from finance.edge.arguments import Arguments
 from finance.edge.cursors import Cursors
 from finance.edge.lists import turn_of_caller
-from finance.errors import Invalid
+from finance.errors import FieldError, Invalid
 from finance.paging import ListPage, Page, PageWanted, position_of
 from finance.web import sessions
 from finance.web.formats import UnclearAmount, day_text, read_amount
@@ -188,14 +188,20 @@ def _is_default(of: ListOf, name: str, value: str) -> bool:
 def _load(of: ListOf, sent: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the query, loaded by the API's schema; amounts are read as the reader writes them. Raises Invalid."""
     query: dict[str, str] = {}
+    errors: list[FieldError] = []
     for name, value in sent.items():
         if name in ("before", "columns", "cursor"):
             continue
         try:
             query[name] = read_amount(value) if name in MONEY else value
         except UnclearAmount as unclear:
-            raise Invalid.parameter(name, str(unclear)) from None
-    loaded: Mapping[str, Any] = of.arguments.load_only(query.keys(), query)
+            errors.append(FieldError(str(unclear), parameter=name))
+    try:
+        loaded: Mapping[str, Any] = of.arguments.load_only(query.keys(), query)
+    except Invalid as refused:
+        errors += refused.errors
+    if errors:
+        raise Invalid(errors=errors)
     return loaded
 
 

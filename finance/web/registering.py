@@ -5,6 +5,7 @@ from flask import Flask
 from finance.web import (
     activity,
     credit_note_changes,
+    credit_note_giving,
     credit_notes,
     customer_changes,
     customers,
@@ -35,6 +36,7 @@ from finance.web import (
     statement,
     static_files,
 )
+from finance.web.cells import rows_of, status_cell, table_rows, text_cell
 from finance.web.formats import amount, day, day_text, instant, money, money_text, month_text, number
 from finance.web.pages import OFFER_AGAIN, SIGN_IN, blueprint, form_token, label
 from finance.web.sessions import PageSessions
@@ -43,6 +45,7 @@ from finance.web.words import direction_word, method_word, status_word
 PAGES = (  # importing them adds their addresses to the blueprint
     activity,
     credit_note_changes,
+    credit_note_giving,
     credit_notes,
     customer_changes,
     customers,
@@ -82,6 +85,10 @@ _GLOBALS = {
     "money_text": money_text,
     "month_text": month_text,
     "number": number,
+    "rows_of": rows_of,
+    "status_cell": status_cell,
+    "table_rows": table_rows,
+    "text_cell": text_cell,
     "direction_word": direction_word,
     "method_word": method_word,
     "status_word": status_word,

@@ -109,20 +109,25 @@ class Page:
     def tables(self) -> list[Element]:
         return self.main.all("table")
 
-    def rows(self, table: int | str = 0) -> list[dict[str, str]]:
-        """Return the rows of a table (its place on the page, or how its caption begins) by its columns' titles."""
+    def rows(self, table: int | str | None = None) -> list[dict[str, str]]:
+        """Return the rows of a table by its columns' titles.
+
+        `table` is its place on the page, or how its caption begins; without it, it is the list, else the first one.
+        """
         tables = self.tables()
         if isinstance(table, str):
             tables = [each for each in tables if (each.first("caption") or each).text.startswith(table)]
-            table = 0
+        elif table is None:
+            tables = [each for each in tables if "cards" in each.classes] or tables
         if not tables:
             return []
+        table = table if isinstance(table, int) else 0
         heads = [head.text.rstrip(" ↑↓") for head in tables[table].one("thead").all("th")]
         bodies = tables[table].all("tbody")
         rows = [row.all("th", "td") for body in bodies for row in body.all("tr")]
         return [dict(zip(heads, (cell.text for cell in cells), strict=True)) for cells in rows]
 
-    def column(self, title: str, table: int | str = 0) -> list[str]:
+    def column(self, title: str, table: int | str | None = None) -> list[str]:
         """Return a column of a table."""
         return [row[title] for row in self.rows(table)]
 
@@ -133,16 +138,24 @@ class Page:
     def buttons(self) -> list[str]:
         return [button.text for button in self.main.all("button")]
 
-    def form(self, button: str | None = None, *, action: str | None = None) -> "SentForm":
-        """Return the form that has this button or this action; without them the page's only one that posts."""
+    def form(self, button: str | None = None, *, action: str | None = None, fields: Iterable[str] = ()) -> "SentForm":
+        """Return the form that has this button, this action and these fields; the page's only one of those.
+
+        Without any of them it is the page's only one that posts.
+        """
+        asked_for = button or action or any(fields)
         found = [
             form
             for form in [SentForm(form) for form in self.root.all("form")]
             if (button is None or form.find_button(button) is not None)
             and (action is None or form.action == action)
-            and (button or action or (form.is_post and form.element.above("main") is not None))
+            and set(fields) <= set(form.names())
+            and (asked_for or (form.is_post and form.element.above("main") is not None))
         ]
-        assert len(found) == 1, f"{len(found)} forms with {button!r} {action!r} on {self.address}: {self.buttons()}"
+        assert len(found) == 1, (
+            f"{len(found)} forms with {button!r} {action!r} {list(fields)} on {self.address}:"
+            f" {self.buttons()} {[form.names() for form in self.forms()]}"
+        )
         return found[0]
 
     def _links(self) -> list[Element]:
@@ -230,7 +243,7 @@ class Browser:
 
         A file is (its name, its bytes); a box is ticked by True; of several boxes with a name, those of the values.
         """
-        form = self.page.form(button, action=action)
+        form = self.page.form(button, action=action, fields=typed.keys())
         pressed = form.find_button(button) if button else form.element.first("button")
         assert pressed is None or not pressed.has("disabled"), pressed
         sent = form.filled_in(typed, pressed)

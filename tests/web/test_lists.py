@@ -21,6 +21,11 @@ def numbers(client: Client) -> list[str]:
     return _listed(client)
 
 
+@pytest.fixture
+def few(client: Client) -> list[str]:
+    return [_record(client, amount=f"{amount}.00") for amount in (5, 15, 25)]
+
+
 def _record(client: Client, **changes: str) -> str:
     return str(client.post("/payments", json=a_payment(**changes)).json["payment_number"])
 
@@ -69,7 +74,10 @@ def test_what_is_recorded_meanwhile_is_met_on_the_way_back_and_moves_nothing(
     assert _numbers(last)[-7:] == numbers[50:]
 
     back = _walk(browser, "← Newer")
-    assert [*back[-1][:1], *sorted(set(sum(back, [])) - set(numbers))] == [added, *sorted((added, between))]
+    assert [*back[-1][:1], *sorted({number for page in back for number in page} - set(numbers))] == [
+        added,
+        *sorted((added, between)),
+    ]
     assert back[-1] == _listed(client)[:25]
 
 
@@ -85,19 +93,18 @@ def test_of_a_list_that_ends_with_a_full_page_none_leads_to_an_empty_one(
 def test_the_address_is_short_whatever_the_form_sends(browser: Browser) -> None:
     browser.get("/payments")
 
-    page = browser.submit("Show", action="/payments", currency="EUR", paid_from="") if False else browser.get(
+    page = browser.get(
         "/payments?paid_from=&paid_to=&payer=&currency=EUR&status=&limit=50&sort=-payment_number&min_amount="
-    )  # fmt: skip
+    )
 
     assert page.address == "/payments?currency=EUR"
     assert page.chips == ["Currency: EUR"]
 
 
-def test_filters_are_typed_shown_as_chips_and_taken_away(client: Client, browser: Browser, numbers: list[str]) -> None:
+def test_filters_are_typed_shown_as_chips_and_taken_away(client: Client, browser: Browser, few: list[str]) -> None:
     browser.get("/payments?limit=25")
-    page = _filter(browser, paid_from="2026-03-02", currency="EUR", min_amount="10.00", payer="ada")
+    page = browser.submit("Show", paid_from="2026-03-02", currency="EUR", min_amount="10.00", payer="ada")
 
-    assert page.address == "/payments?limit=25&payer=ada" or page.address.startswith("/payments?")
     assert set(page.chips) == {"Paid from: 2 Mar 2026", "Currency: EUR", "Amount from: 10.00", "Payer: ada"}
     assert "Paid from: 2 Mar 2026" in page.title
     assert "limit=25" in page.address
@@ -108,20 +115,18 @@ def test_filters_are_typed_shown_as_chips_and_taken_away(client: Client, browser
 
 
 def test_an_amount_in_a_filter_is_read_as_its_reader_writes_it(
-    client: Client, browser: Browser, numbers: list[str]
+    client: Client, browser: Browser, few: list[str]
 ) -> None:
     _record(client, amount="1250.50")
     browser.get("/payments", lang="fr-FR")
 
-    page = _filter(browser, currency="EUR", min_amount="1\u202f250,50")
+    page = browser.submit("Afficher", currency="EUR", min_amount="1\u202f250,50")
 
     assert page.status == 200
     assert page.column("Montant") == ["1\u202f250,50\u00a0EUR"]
 
 
-def test_a_filter_that_is_refused_shows_why_at_its_field_and_lists_nothing(
-    browser: Browser, numbers: list[str]
-) -> None:
+def test_a_filter_that_is_refused_shows_why_at_its_field_and_lists_nothing(browser: Browser, few: list[str]) -> None:
     page = browser.get("/payments?currency=EURO&min_amount=12,50&paid_from=yesterday")
 
     assert page.status == 422
@@ -134,7 +139,7 @@ def test_a_filter_that_is_refused_shows_why_at_its_field_and_lists_nothing(
     assert (page.field("currency"), page.field("min_amount")) == ("EURO", "12,50")
 
 
-def test_a_filter_that_no_list_has_is_refused(browser: Browser, numbers: list[str]) -> None:
+def test_a_filter_that_no_list_has_is_refused(browser: Browser, few: list[str]) -> None:
     page = browser.get("/payments?nonsense=1")
 
     assert page.status == 422
@@ -156,35 +161,26 @@ def test_a_place_in_another_list_leads_to_the_top_of_this_one_and_says_so(
     assert browser.get("/payments?cursor=nonsense").address == "/payments"
 
 
-def test_columns_are_chosen_and_stay_in_the_address(browser: Browser, numbers: list[str]) -> None:
+def test_columns_are_chosen_and_stay_in_the_address(browser: Browser, few: list[str]) -> None:
     browser.get("/payments?currency=EUR")
-    page = browser.submit(action="/payments", column=["payment_number", "amount", "reference"])
+    page = browser.submit("Show", column=["payment_number", "reference", "amount"])
 
     assert page.address == "/payments?currency=EUR&columns=payment_number%2Creference%2Camount"
     assert list(page.rows()[0]) == ["Payment number", "Reference", "Amount"]
     assert "columns=" in browser.follow("Remove filter: Currency: EUR").address
 
 
-def test_the_default_columns_are_not_said(browser: Browser, numbers: list[str]) -> None:
+def test_the_default_columns_are_not_said(browser: Browser, few: list[str]) -> None:
     browser.get("/payments?columns=payment_number,amount")
     default = ["payment_number", "paid_on", "payer", "method", "amount", "status"]
-    assert "columns" not in browser.submit(action="/payments", column=default).address
+    assert "columns" not in browser.submit("Show", column=default).address
 
 
-def test_a_header_leads_to_the_other_order_where_the_api_has_one(browser: Browser, numbers: list[str]) -> None:
+def test_a_header_leads_to_the_other_order_where_the_api_has_one(browser: Browser, few: list[str]) -> None:
     page = browser.get("/payments")
     heads = {head.text: head for head in page.main.all("th", scope="col")}
 
     assert {text for text, head in heads.items() if head.first("a")} == {"Payment number ↓", "Paid on"}
     assert heads["Payment number ↓"].get("aria-sort") == "descending"
     assert browser.follow("Payment number ↓").address == "/payments?sort=payment_number"
-    assert _numbers(browser.page) == sorted(numbers)[:50]
-
-
-def _filter(browser: Browser, **typed: str) -> Page:
-    """Fill in the filters and press Show."""
-    form = next(form for form in browser.page.forms() if "paid_from" in form.names())
-    sent = form.filled_in(typed, None)
-    from urllib.parse import urlencode
-
-    return browser.get("/payments?" + urlencode(sent))
+    assert _numbers(browser.page) == sorted(few)
