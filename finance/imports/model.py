@@ -21,7 +21,8 @@ NOT_STORED: tuple[Verdict, ...] = ("refused", "alike", "differs", "twice")
 STORABLE: dict[Kind, tuple[Verdict, ...]] = {"payments": ("new", "taken_over"), "customers": ("new", "changed")}
 
 KEPT = timedelta(days=7)  # after which MongoDB removes file, rows and verdicts (TTL indexes)
-KEPT_MIN = timedelta(hours=1)  # what storing needs to be left of it
+KEPT_MIN = timedelta(hours=1)  # what has to be left of it for storing to begin
+KEPT_WHILE_STORED = timedelta(days=1)  # what is given to storing
 KEPT_MAX = 100  # uploads of one tenant
 UNFINISHED_MAX = 5  # of one tenant
 FILE_BYTES_MAX = 10 * 1024 * 1024

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from finance.database import Db
 from finance.encryption import FieldCipher
-from finance.imports import service
+from finance.imports import receiving
 from finance.imports.columns import Columns, columns_of
 from finance.imports.model import FILE_BYTES_MAX, LIMITS, ROWS_MAX, Import
 from finance.payments.sources import SourceRow, in_zone
@@ -20,6 +19,7 @@ from finance.tables.cells import Cell, TooLargeTable, UnreadableTable
 from finance.tables.reading import Row, Table, read_table
 
 ROWS_AT_ONCE = 25
+_SUFFIX_LENGTH_MAX = 8
 PAUSE_S = 0.001  # after so many rows: a request has several steps, and waits for some rows at each otherwise
 # A comma with one or two digits after it, and spaces between groups of three, can mean one thing only.
 _COMMA = re.compile(r"(\d+|\d{1,3}(?:[ \u00a0\u202f]\d{3})+)(?:[.,](\d{1,2}))?", re.ASCII)
@@ -54,9 +54,9 @@ class File:
 def opened(db: Db, upload: Import, *, cipher: FieldCipher, tell: Callable[[int], None]) -> Iterator[File]:
     """Give the file of an upload; raises UnreadableTable, in whose words it has the name that people gave it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / upload["name"]
+        path = Path(folder) / f"file{_suffix(upload['name'])}"
         with path.open("wb") as written:
-            for piece in service.pieces_of(db, upload, cipher=cipher):
+            for piece in receiving.pieces_of(db, upload, cipher=cipher):
                 written.write(piece)
         try:
             table = read_table(path, LIMITS)
@@ -66,20 +66,14 @@ def opened(db: Db, upload: Import, *, cipher: FieldCipher, tell: Callable[[int],
                 said(
                     "{problem} A file of more than {megabytes} MB or {rows} rows is imported by whoever runs the "
                     "service: {command}",
-                    problem=_named(large, path),
+                    problem=_named(large, path, upload),
                     megabytes=FILE_BYTES_MAX // 1024 // 1024,
                     rows=f"{ROWS_MAX:,}",
-                    command=command(upload),
+                    command=receiving.command(upload),
                 )
             ) from large
         except UnreadableTable as refused:
-            raise UnreadableTable(_named(refused, path)) from refused
-
-
-def command(upload: Mapping[str, Any]) -> str:
-    """Return the command that imports a file of any size."""
-    name = f"'{upload['name']}'" if " " in upload["name"] else upload["name"]
-    return f"scripts/import_{upload['kind']}.py {name} --tenant {upload['tenant']} --apply"
+            raise UnreadableTable(_named(refused, path, upload)) from refused
 
 
 def line_of(place: str) -> int:
@@ -87,14 +81,19 @@ def line_of(place: str) -> int:
     return int(place.rpartition(" ")[2])
 
 
-def _named(refused: UnreadableTable, path: Path) -> str:
+def _suffix(name: str) -> str:
+    suffix = Path(name).suffix
+    return suffix if len(suffix) <= _SUFFIX_LENGTH_MAX and suffix.isascii() else ""
+
+
+def _named(refused: UnreadableTable, path: Path, upload: Import) -> str:
     """Return what is wrong, with the name of the file in the place of where it is here."""
     detail = refused.detail
     if not isinstance(detail, Said):
-        return detail.replace(str(path), path.name)
+        return detail.replace(str(path), upload["name"])
     return Said(
         detail.template,
-        {name: path.name if value in (path, str(path)) else value for name, value in detail.values.items()},
+        {name: upload["name"] if value in (path, str(path)) else value for name, value in detail.values.items()},
     )
 
 

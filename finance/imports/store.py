@@ -211,10 +211,13 @@ def find_rows(db: Db, *, tenant: str, rows_of: str, lines: Sequence[int]) -> lis
 
 
 def set_verdicts(db: Db, *, tenant: str, rows_of: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set what is now known of rows: each with its `line`, its `verdict`, and a number or problems."""
+    """Set what is now known of rows: each with its `line`, its `verdict`, and a number or problems.
+
+    What is stored stays so, whatever somebody says who was taken for dead and woke up.
+    """
     changes = [
         UpdateOne(
-            {"tenant": tenant, "rows_of": rows_of, "line": row["line"]},
+            {"tenant": tenant, "rows_of": rows_of, "line": row["line"], "verdict": {"$ne": "stored"}},
             {"$set": {name: value for name, value in _as_stored(row).items() if name != "line"}},
         )
         for row in rows
@@ -226,12 +229,14 @@ def set_verdicts(db: Db, *, tenant: str, rows_of: str, rows: Sequence[Mapping[st
 def count_verdicts(db: Db, *, tenant: str, rows_of: str) -> dict[str, int]:
     """Return how many rows have which verdict, from the keys of an index."""
     wanted = {"tenant": tenant, "rows_of": rows_of}
-    groups = _rows(db).aggregate([{"$match": wanted}, {"$group": {"_id": "$verdict", "rows": {"$sum": 1}}}])
+    groups = _rows(db).aggregate(
+        [{"$match": wanted}, {"$group": {"_id": "$verdict", "rows": {"$sum": 1}}}], hint="verdict"
+    )
     return {group["_id"]: int(group["rows"]) for group in cast("Iterator[Document]", groups)}
 
 
 def each_line(db: Db, *, tenant: str, rows_of: str, verdicts: Sequence[str], after: int = 0) -> Iterator[int]:
     """Yield the lines of these verdicts; ROWS_MAX bounds them."""
     wanted = {"tenant": tenant, "rows_of": rows_of, "verdict": {"$in": list(verdicts)}, "line": {"$gt": after}}
-    for row in _rows(db).find(wanted, {"_id": False, "line": True}):
+    for row in _rows(db).find(wanted, {"_id": False, "line": True}).hint("verdict"):
         yield row["line"]

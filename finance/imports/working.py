@@ -43,7 +43,7 @@ class Life:
     def __init__(self, tools: Tools, upload: Import) -> None:
         self.tools = tools
         self.upload = upload
-        self.is_asked_to_stop = False
+        self.is_asked_to_stop = bool(upload.get("stop_asked"))
         self._done = upload["done"]
         self._is_lost = False
         self._ended = threading.Event()

@@ -11,7 +11,7 @@ from finance.customers.columns import column_names
 from finance.edge.frames import extend_deadline
 from finance.edge.worker import MORE_TIME
 from finance.errors import FinanceError
-from finance.imports import service
+from finance.imports import receiving, service
 from finance.imports.columns import REQUIRED
 from finance.imports.making import EXTENSION
 from finance.imports.model import (
@@ -35,7 +35,9 @@ from finance.web.words import status_word
 
 UPLOAD_S = 120.0  # for ten megabytes to arrive
 FORM_BYTES_MAX = 64 * 1024  # what a form has beside its file
+MEGABYTES_MAX = FILE_BYTES_MAX // 1024 // 1024
 PIECE_BYTES = 64 * 1024
+FORGOTTEN_BYTES_MAX = 128 * 1024 * 1024
 REFRESH_S = 3  # after which a page that tells how far it is shows itself again
 PAGE_ROWS = 50
 
@@ -55,7 +57,14 @@ def list_imports() -> str:
 def upload_file() -> Any:
     """Take a file, and have it checked."""
     if request.method != "POST":
-        return _upload_form(Form.opened({"kind": request.args.get("kind", KINDS[0])}))
+        form = Form.opened({"kind": _kind(request.args.get("kind", ""))})
+        if "too_large" in request.args:
+            said = _(
+                "The file has more than %(megabytes)s MB. Nothing was stored. The command below imports it.",
+                megabytes=MEGABYTES_MAX,
+            )
+            form.errors["file"] = [said]
+        return _upload_form(form)
     form = Form.sent()
     kind = _kind(form["kind"])
     file = request.files.get("file")
@@ -65,7 +74,7 @@ def upload_file() -> Any:
         return _upload_form(form)
     pieces = iter(lambda: file.stream.read(PIECE_BYTES), b"")
     try:
-        received = service.receive(
+        received = receiving.receive(
             parts().db, asked(), kind=kind, name=file.filename, pieces=pieces, cipher=parts().cipher
         )
     except FinanceError as refused:
@@ -81,12 +90,23 @@ def _prepare_upload() -> Response | None:
         return None
     if sessions.find_caller() is None:  # what was chosen can't be carried through a sign-in
         return cast(Response, redirect(f"/?next={request.path}", 303))
-    request.max_content_length = FILE_BYTES_MAX + FORM_BYTES_MAX
     give_time = request.environ.get(MORE_TIME)
     if give_time is not None:
         give_time(UPLOAD_S)
     extend_deadline(UPLOAD_S + g.frame.deadline_s)
+    request.max_content_length = FILE_BYTES_MAX + FORM_BYTES_MAX
+    if (request.content_length or 0) > request.max_content_length:
+        _leave_unread()
+        return cast(Response, redirect(f"{request.path}?too_large", 303))
     return None
+
+
+def _leave_unread() -> None:
+    """Let a file that is too large arrive, and forget it: a browser that is still sending shows no answer."""
+    body = request.environ["wsgi.input"]
+    for _piece in range(FORGOTTEN_BYTES_MAX // PIECE_BYTES):
+        if not body.read(PIECE_BYTES):
+            return
 
 
 def _upload_form(form: Form) -> tuple[str, int]:
@@ -98,7 +118,7 @@ def _upload_form(form: Form) -> tuple[str, int]:
         form=form,
         kinds=[(kind, kind_word(kind)) for kind in KINDS],
         columns=_columns(),
-        megabytes=FILE_BYTES_MAX // 1024 // 1024,
+        megabytes=MEGABYTES_MAX,
         rows=ROWS_MAX,
         tenant=caller().tenant,
     )
@@ -112,7 +132,7 @@ def _columns() -> list[tuple[str, list[tuple[str, str, bool]]]]:
     return [("payments", payments), ("customers", customers)]
 
 
-def _said_of(received: service.Received) -> str | None:
+def _said_of(received: receiving.Received) -> str | None:
     if not received.is_known:
         return None
     return _(

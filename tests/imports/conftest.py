@@ -9,7 +9,7 @@ from openpyxl import Workbook
 
 from finance.asked import Asked
 from finance.context import parts, utc_now
-from finance.imports import service, store
+from finance.imports import receiving, service, store
 from finance.imports.making import EXTENSION
 from finance.imports.model import Import, Kind
 from tests.clients import Client, poll
@@ -45,9 +45,9 @@ class Uploads:
     def asked(self, by: str = "0123456789abcdef") -> Asked:
         return Asked(self.tenant, by, self.client.now or utc_now(), by_name="Ana", role="accountant")
 
-    def receive(self, data: bytes, *, kind: Kind = "payments", name: str = "november.csv") -> service.Received:
+    def receive(self, data: bytes, *, kind: Kind = "payments", name: str = "november.csv") -> receiving.Received:
         with self.client.app.app_context():
-            return service.receive(
+            return receiving.receive(
                 self.client.db, self.asked(), kind=kind, name=name, pieces=[data], cipher=parts().cipher
             )
 

@@ -88,6 +88,10 @@ def test_names_of_files_are_names(uploads: Uploads) -> None:
         uploads.client.db.imports.delete_many({})
 
 
+def test_a_long_name_in_another_script_is_no_hindrance(uploads: Uploads) -> None:
+    assert uploads.check(HEAD.encode() + b"1,EUR,A,card,,\n", name="\u754c" * 200 + ".csv")["status"] == "checked"
+
+
 def test_many_files_wait_and_then_no_more_are_taken(uploads: Uploads) -> None:
     for place in range(5):
         uploads.receive(b"x" * (place + 1))

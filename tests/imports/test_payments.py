@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from finance.imports import service, storing
+from finance.imports import receiving, service, storing
 from finance.imports.model import KEPT
 from finance.payments import bulk
 from finance.tables.cells import Limits
@@ -260,8 +260,8 @@ def test_more_than_a_page_takes_is_told_the_command(uploads: Uploads, monkeypatc
 
     assert "has more than 2 rows" in upload["failure"]
     assert "scripts/import_payments.py 'big file.csv' --tenant acme --apply" in upload["failure"]
-    monkeypatch.setattr(service, "FILE_BYTES_MAX", 100)
-    with pytest.raises(service.FileTooLarge):
+    monkeypatch.setattr(receiving, "FILE_BYTES_MAX", 100)
+    with pytest.raises(receiving.FileTooLarge, match=r"import_payments\.py november\.csv --tenant acme --apply"):
         uploads.receive(new_rows(4))
     assert uploads.client.db.import_chunks.count_documents({}) == 1
 
@@ -310,6 +310,29 @@ def test_a_step_that_broke_off_is_completed_and_never_doubled(
     assert (stopped["status"], stopped["stored"]) == ("stopped", 0)
     assert (done["status"], done["stored"]) == ("stored", 10)
     assert len(uploads.payments()) == 11
+
+
+def test_what_was_taken_for_dead_and_wakes_up_changes_nothing(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker freezes between reading a step's rows and judging them; another stores them all meanwhile."""
+    other = Uploads(Client(uploads.client.db))
+    upload = uploads.check(new_rows(5))
+    refused = storing._judged_again
+
+    def frozen(life: Any, rows: Any) -> int:
+        monkeypatch.setattr(storing, "_judged_again", refused)
+        long_ago = upload["created_at"] - timedelta(days=1)
+        uploads.client.db.imports.update_one({}, {"$set": {"alive_at": long_ago}})
+        assert other.ended(upload)["status"] == "stored"
+        storing._set_verdicts(life, [{"line": row["line"], "verdict": "refused", "problems": ["late"]} for row in rows])
+        return len(rows)
+
+    monkeypatch.setattr(storing, "_judged_again", frozen)
+    done = uploads.store(upload)
+
+    assert [row[1] for row in uploads.rows(done)] == ["stored"] * 5
+    assert (done["stored"], len(uploads.payments())) == (5, 5)
 
 
 def test_two_presses_of_the_button_are_one(uploads: Uploads) -> None:
