@@ -78,8 +78,10 @@ class Desk:
         self.page.wait_for_selector(".who")
         return self
 
-    def open(self, path: str) -> None:
-        self.page.goto(self.base + path)
+    def open(self, path: str) -> int:
+        """Open an address, and return the status of what it leads to."""
+        answer = self.page.goto(self.base + path)
+        return answer.status if answer else 0
 
     def press(self, words: str, **values: object) -> None:
         """Press the button with these words."""
