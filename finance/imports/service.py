@@ -41,6 +41,8 @@ def get_import(db: Db, *, tenant: str, import_id: str) -> Import:
     upload = store.find_import(db, tenant=tenant, import_id=import_id)
     if upload is None:
         raise ImportNotFound
+    if upload["status"] == "stopped" and "rows_of" in upload:  # whatever has stopped it may not have counted
+        upload["counts"] = store.count_verdicts(db, tenant=tenant, rows_of=upload["rows_of"])
     return upload
 
 

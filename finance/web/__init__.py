@@ -8,6 +8,7 @@ A file is a noun, as the address begins: payments.py has /payments, its pages ar
     sessions.py     who is signed in (store.py: the collection `sessions`), bound to the key
     security.py     headers of every page; a form comes from our own pages
     problems.py     a failure as a page
+    exports.py      a list as files, as the API streams them (files.py: one that is made in the background)
     lists.py        a list of the API as a page: filters, order and place in the URL
     forms.py        a form: what was typed, what is wrong with it, sent once
     formats.py      amounts, days and instants as the reader writes them; amounts as typed, read exactly

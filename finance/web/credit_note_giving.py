@@ -14,7 +14,7 @@ from finance.context import parts
 from finance.errors import FieldError, FinanceError, Invalid
 from finance.invoices import note_giving, service
 from finance.invoices.model import OPEN, CreditNote, Invoice
-from finance.invoices.schemas import GiveCreditNoteSchema
+from finance.invoices.schemas import GIVEN_MAX, GiveCreditNoteSchema
 from finance.invoices.seen import masked_credit_note, settling, tags_of_credit_note
 from finance.money import shown_amount
 from finance.paging import PageWanted
@@ -129,8 +129,8 @@ def _rows_of(form: Form) -> list[dict[str, str]]:
     typed = {name: value for name, value in form.values.items() if name.startswith(GIVE) and value.strip()}
     if not typed:
         raise Invalid(_("Write how much to give, in one of the lines at least."))
-    read = Form({f"{place}-amount": value for place, value in enumerate(typed.values())})
-    names = list(typed)
+    names = list(typed)[: GIVEN_MAX + 1]  # one more than the API takes, so that it says so
+    read = Form({f"{place}-amount": typed[name] for place, name in enumerate(names)})
     try:
         rows: Any = read.body()
     except Invalid:

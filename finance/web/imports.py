@@ -37,6 +37,7 @@ UPLOAD_S = 120.0  # for ten megabytes to arrive
 FORM_BYTES_MAX = 64 * 1024  # what a form has beside its file
 MEGABYTES_MAX = FILE_BYTES_MAX // 1024 // 1024
 PIECE_BYTES = 64 * 1024
+FORGOTTEN_BYTES_MAX = 128 * 1024 * 1024
 REFRESH_S = 3  # after which a page that tells how far it is shows itself again
 PAGE_ROWS = 50
 
@@ -89,14 +90,23 @@ def _prepare_upload() -> Response | None:
         return None
     if sessions.find_caller() is None:  # what was chosen can't be carried through a sign-in
         return cast(Response, redirect(f"/?next={request.path}", 303))
-    if (request.content_length or 0) > FILE_BYTES_MAX + FORM_BYTES_MAX:  # it isn't read at all
-        return cast(Response, redirect(f"{request.path}?too_large", 303))
-    request.max_content_length = FILE_BYTES_MAX + FORM_BYTES_MAX
     give_time = request.environ.get(MORE_TIME)
     if give_time is not None:
         give_time(UPLOAD_S)
     extend_deadline(UPLOAD_S + g.frame.deadline_s)
+    request.max_content_length = FILE_BYTES_MAX + FORM_BYTES_MAX
+    if (request.content_length or 0) > request.max_content_length:
+        _leave_unread()
+        return cast(Response, redirect(f"{request.path}?too_large", 303))
     return None
+
+
+def _leave_unread() -> None:
+    """Let a file that is too large arrive, and forget it: a browser that is still sending shows no answer."""
+    body = request.environ["wsgi.input"]
+    for _piece in range(FORGOTTEN_BYTES_MAX // PIECE_BYTES):
+        if not body.read(PIECE_BYTES):
+            return
 
 
 def _upload_form(form: Form) -> tuple[str, int]:

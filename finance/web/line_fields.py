@@ -68,7 +68,7 @@ def _typed(name: str, value: str) -> str:
 def _plain(value: str) -> str:
     """Return a number without marks between its thousands: a form is typed in, and read back exactly."""
     whole, point, rest = value.partition(".")
-    return number(whole).replace(number(whole), whole) + (number(f"0.{rest}")[1:] if point and rest.isdigit() else "")
+    return whole + (number(f"0.{rest}")[1:] if point and rest.isdigit() else "")
 
 
 def _lines(form: Form) -> list[dict[str, str]]:

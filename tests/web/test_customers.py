@@ -91,7 +91,7 @@ def test_what_a_customer_owes_and_has_paid_ahead_stands_on_top_and_leads_to_its_
     assert dict(page.links())["1,000.00\u00a0EUR"] == f"/invoices?customer_code={code}&currency=EUR&overdue=true"
     assert dict(page.links())["150.00\u00a0EUR"] == f"/payments?customer_code={code}&currency=EUR&unallocated=true"
     assert page.column("Due on", "Due first") == ["15 Oct 2026", "15 Dec 2026"]
-    assert browser.follow("150.00\u00a0EUR").column("Amount") == ["150.00\u00a0EUR"]
+    assert browser.follow("150.00\u00a0EUR").column("Amount", "Payments") == ["150.00\u00a0EUR"]
     ageing = client.get("/receivables/ageing?currency=EUR").json["data"][0]
     assert (ageing["outstanding"], ageing["unallocated_credit"], ageing["balance"]) == ("2000.00", "150.00", "1850.00")
 

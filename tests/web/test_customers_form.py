@@ -210,7 +210,7 @@ def test_a_form_that_is_sent_many_times_at_once_is_stored_once(client: Client, b
     with ThreadPoolExecutor(len(browsers)) as at_once:
         pages = list(at_once.map(lambda b: b.post("/customers/new", sent), browsers))
 
-    assert {page.address for page in pages} == {"/customers/CUST-000001"}
+    assert len({page.address for page in pages}) == 1
     assert client.db.customers.count_documents({}) == 1
 
 

@@ -24,7 +24,7 @@ def test_a_payment_is_recorded_listed_and_shown(browser: Browser) -> None:
     number = page.address.removeprefix("/payments/")
     assert page.status == 200
     assert page.done == f"{number} is recorded."
-    assert browser.get("/payments").rows() == [
+    assert browser.get("/payments").rows("Payments") == [
         {
             "Payment number": number,
             "Paid on": "1 Mar 2026",
@@ -107,4 +107,4 @@ def test_a_form_of_another_site_or_without_its_token_stores_nothing(browser: Bro
 
     assert browser.post("/payments/new", fields, Sec_Fetch_Site="cross-site").status == 403
     assert browser.post("/payments/new", bare).status == 403
-    assert browser.get("/payments").rows() == []
+    assert browser.get("/payments").rows("Payments") == []

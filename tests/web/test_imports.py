@@ -102,6 +102,7 @@ def test_storing_is_stopped_and_gone_on_with(browser: Browser, monkeypatch: pyte
     assert page.alert is not None
     assert page.alert.startswith("10 of 25 stored. It was stopped. What is stored stays;")
     assert "Throw this file away" not in page.buttons()
+    assert page.rows("What became") == [{"Verdict": "New", "Rows": "15"}, {"Verdict": "Stored", "Rows": "10"}]
 
     browser.submit("Continue")
 

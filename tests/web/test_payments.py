@@ -9,7 +9,8 @@ from finance.database import Db
 from finance.web import payments as pages
 from tests.clients import NOVEMBER, Client, a_payment
 from tests.commands import Commands
-from tests.web.browser import Browser
+from tests.spreadsheets import csv_rows
+from tests.web.browser import ORIGIN, Browser
 
 HOSTILE = '<script>alert("1")</script>'
 WITHOUT_FRAME_MAX = 42_000  # bytes of a list of fifty, see the budget of the pages
@@ -229,3 +230,40 @@ def test_a_payment_asks_the_same_few_questions_whatever_it_pays(watched: Db, com
         assert len(browser.get(f"/payments/{payment}").rows("What this payment is for")) == len(prices) + 1
         counts.append(len(commands.names))
     assert counts[0] == counts[1] <= 4
+
+
+def test_no_question_of_these_pages_reads_a_collection_through(client: Client, browser: Browser) -> None:
+    code = client.post("/customers", json={"customer_name": "Zoë"}).json["customer_code"]
+    invoices = issue(client, *["10.00"] * 3, customer_code=code, customer_name=None)
+    number = client.pay_invoices(invoices[:2], "4.00", customer_code=code).json["payment_number"]
+    other = record(client, customer_code=code, paid_on="2026-11-20")
+    client.db.command("profile", 2)
+    try:
+        for path in (
+            *("", "?payer=zo&currency=EUR&sort=paid_on", "/totals", "/totals?payer=zo", f"/{number}", "/PAY20269999"),
+            *(f"/{other}/allocate", f"/{other}/allocate?q=zo", f"/{other}/allocate?q={code}", f"/{number}/void"),
+            f"/new?invoice={invoices[2]}",
+        ):
+            assert browser.get(f"/payments{path}").status in (200, 404)
+        browser.get(f"/payments/new?invoice={invoices[2]}")
+        assert browser.submit("Record the payment", method="card").status == 200
+    finally:
+        client.db.command("profile", 0)
+    ours = [f"{client.db.name}.{name}" for name in ("payments", "invoices", "customers", "sessions", "audit_events")]
+    asked = list(client.db["system.profile"].find({"planSummary": {"$exists": True}, "ns": {"$in": ours}}))
+    client.db.drop_collection("system.profile")
+    assert len(asked) > 30
+    assert not [question["command"] for question in asked if "COLLSCAN" in question["planSummary"]]
+
+
+def test_a_payment_of_many_invoices_shows_a_hundred_and_where_the_others_are(
+    client: Client, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "ALLOCATIONS_SHOWN", 2)
+    invoices = issue(client, "10.00", "10.00", "10.00")
+    number = client.pay_invoices(invoices, "10.00", paid_on="2026-11-20").json["payment_number"]
+    page = browser.get(f"/payments/{number}")
+    assert page.column("Number", "What this payment is for") == [*invoices[:2], "Not allocated"]
+    assert "1 more are in the file of this day’s allocations: CSV" in page.text
+    file = browser.http.get(page.link("CSV"), base_url=ORIGIN)
+    assert [row["invoice_number"] for row in csv_rows(file)] == invoices
