@@ -82,8 +82,8 @@ def _customer(client: Verbs, name: str) -> str:
 
 
 def _invoice(client: Verbs, **invoice: Any) -> str:
-    sent = {name: value for name, value in {"customer_name": "Zoë", "lines": _lines("1000.00"), **invoice}.items()}
-    body = {"shop": "par", **{name: value for name, value in sent.items() if value is not None}}
+    sent = {"shop": "par", "customer_name": "Zoë", "lines": _lines("1000.00"), **invoice}
+    body = {name: value for name, value in sent.items() if value is not None}
     return str(_json(client.post("/invoices", role="accountant", json=body))["invoice_number"])
 
 
