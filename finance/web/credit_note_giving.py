@@ -18,8 +18,8 @@ from finance.invoices.schemas import GIVEN_MAX, GiveCreditNoteSchema
 from finance.invoices.seen import masked_credit_note, settling, tags_of_credit_note
 from finance.money import shown_amount
 from finance.paging import PageWanted
-from finance.text import fold
 from finance.said import said
+from finance.text import fold
 from finance.web.asking import ask_page, refused, unchanged
 from finance.web.credit_notes import address_of, find_note, has_rest
 from finance.web.formats import amount, money_text

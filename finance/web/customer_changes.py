@@ -20,7 +20,7 @@ from finance.customers.schemas import CustomerFormSchema, ReasonSchema, dump_lis
 from finance.customers.service import CustomerCodeTaken
 from finance.errors import FinanceError, PreconditionFailed
 from finance.once import Answer, IdempotencyKeyReused
-from finance.web import customer_form
+from finance.web import asking, customer_form
 from finance.web.customers import accounts_of, book, get_customer, plain
 from finance.web.forms import OURS, SECRET, Form, load
 from finance.web.languages import _
@@ -134,7 +134,7 @@ def _unless_asked(form: Form, save: Callable[[bool], T]) -> T:
 
 def _as_shown(form: Form) -> Condition:
     """Return the condition that the customer is still as it was when the form was opened."""
-    return Condition(tags_of=lambda customer: (state_of(customer),), if_match=frozenset({form["state"]}))
+    return asking.unchanged(form, lambda customer: (state_of(customer),))
 
 
 def _without_storing(form: Form) -> str | None:

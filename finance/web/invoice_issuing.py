@@ -16,9 +16,9 @@ from finance.invoices.schemas import LinesSchema, NewInvoiceSchema
 from finance.invoices.sequences import IssuedOnBeforeLast
 from finance.invoices.totals import computed
 from finance.money import require_currency
+from finance.said import said
 from finance.shops import service as shops
 from finance.shops.model import Shop
-from finance.said import said
 from finance.web import line_fields
 from finance.web.customer_finding import FOUND, find_customers, take_found
 from finance.web.formats import money_text, today
