@@ -112,13 +112,13 @@ class Page:
     def rows(self, table: int | str | None = None) -> list[dict[str, str]]:
         """Return the rows of a table by its columns' titles.
 
-        `table` is its place on the page, or how its caption begins; without it, it is the list, else the first one.
+        `table` is its place on the page, or how its caption begins; else it is the list, or the first one.
         """
         tables = self.tables()
         if isinstance(table, str):
             tables = [each for each in tables if (each.first("caption") or each).text.startswith(table)]
         elif table is None:
-            tables = [each for each in tables if "cards" in each.classes] or tables
+            tables = [each for each in tables if "cards" in each.classes][-1:] or tables
         if not tables:
             return []
         table = table if isinstance(table, int) else 0

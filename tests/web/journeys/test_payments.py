@@ -2,7 +2,6 @@
 
 import io
 import re
-from decimal import Decimal
 
 import openpyxl
 import pytest
@@ -22,7 +21,7 @@ def _record(desk: Desk, count: int = 1, **changes: str) -> list[str]:
 
 
 def _numbers(desk: Desk) -> list[str]:
-    return desk.page.locator("table.cards tbody th").all_inner_texts()
+    return desk.page.locator("table.cards").last.locator("tbody th").all_inner_texts()
 
 
 def _payments(desk: Desk) -> list[str]:
@@ -97,8 +96,10 @@ def test_an_answer_that_is_cut_off_is_sent_again_and_stored_once(open_desk: Open
     desk.said = [line for line in desk.said if "ERR_CONNECTION_RESET" not in line]
     assert len(_payments(desk)) == 1
 
-    desk.page.go_back()  # from the browser's own page of the failure
+    if not desk.page.locator("[name=amount]").count():
+        desk.page.go_back()  # from the browser's own page of the failure
     desk.type(**PAYMENT)
+    desk.page.wait_for_timeout(1_000)  # the script leaves out what is sent twice within a second
     desk.press("Record the payment")
 
     (number,) = _payments(desk)
@@ -156,8 +157,7 @@ def test_what_is_exported_is_all_of_the_filter(desk: Desk) -> None:
     rows = [row for sheet in sheets for row in sheet.iter_rows(values_only=True) if _NUMBER.search(str(row))]
 
     assert len(rows) == 28
-    assert sum(Decimal(str(cell)) for row in rows for cell in row if isinstance(cell, float)) == Decimal("350.00")
-    assert all("=SUM(A1)" in row for row in rows)
+    assert all("=SUM(A1)" in row and 12.5 in row for row in rows)
 
 
 def test_find_opens_a_number_and_lists_a_payer(desk: Desk) -> None:
@@ -194,7 +194,8 @@ def test_a_payment_is_recorded_by_the_keyboard_alone(open_desk: OpenDesk) -> Non
             keys.type(PAYMENT[name] if tag == "INPUT" else "Card")
         if name == "note":
             break
-    keys.press("Tab")
+    while desk.page.evaluate("document.activeElement.className") != "solid":
+        keys.press("Tab")
     keys.press("Enter")
     desk.page.wait_for_url(re.compile(r"/payments/PAY\d+"))
 
