@@ -28,7 +28,7 @@ UNFINISHED_MAX = 5  # of one tenant
 FILE_BYTES_MAX = 10 * 1024 * 1024
 ROWS_MAX = 50_000
 # Fifty thousand rows of thirty columns are 60 MB as a sheet, however small they are packed.
-LIMITS = Limits(rows=ROWS_MAX, unpacked_bytes=128 * 1024 * 1024, held_bytes=32 * 1024 * 1024)
+LIMITS = Limits(rows=ROWS_MAX, unpacked_bytes=128 * 1024 * 1024, held_bytes=32 * 1024 * 1024, tags=2_000_000)
 CHUNK_BYTES = 255 * 1024
 NAME_LENGTH_MAX = 100
 STEP_ROWS = 5_000  # stored together under one key, so that a repeat of it stores nothing twice

@@ -15,8 +15,8 @@ from finance.customers import service as customers
 from finance.database import Db
 from finance.errors import Invalid
 from finance.imports.reading import line_of
-from finance.payments.alike import Likeness, each_alike
 from finance.payments.bulk_schemas import BulkRowSchema
+from finance.payments.likeness import Likeness, each_alike
 from finance.payments.mapping import METADATA, FieldMap
 from finance.payments.service import require_possible_day
 from finance.payments.sources import SourceRow

@@ -36,11 +36,16 @@ class TooLargeTable(UnreadableTable):
 
 
 class Limits(NamedTuple):
-    """How much of a file is read. An XLSX is a ZIP: `unpacked` is all of it, `held` what is in memory meanwhile."""
+    """How much of a file is read.
+
+    An XLSX is a ZIP: `unpacked` is all of it, `held` what is in memory meanwhile, `tags` how many tags the texts of its
+    cells have; the other parts that are held, a tenth of that.
+    """
 
     rows: int = 1_000_000
     unpacked_bytes: int = 768 * 1024 * 1024
     held_bytes: int = 96 * 1024 * 1024
+    tags: int = 100_000_000
 
 
 ORDINARY = Limits()

@@ -7,16 +7,17 @@ would pass as empty), that it is formatted as a percentage, and which cells are 
 import re
 import time
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 from xml.etree.ElementTree import Element, iterparse
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from openpyxl import load_workbook
+from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
 from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 
@@ -34,6 +35,7 @@ from finance.tables.cells import (
     UnreadableTable,
     cell_of_text,
 )
+from finance.tables.pausing import PausingZip
 from finance.wording import LANGUAGES, say
 
 SHEET_ROWS = 1_048_576  # a file may claim to have any number of rows
@@ -42,16 +44,17 @@ EXCEL_DIGITS_MAX = 15  # beyond these a cell that holds a number has lost digits
 _CHUNK = 1024 * 1024
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
 _MERGED_LENGTH_MAX = 200
+_TAGS_MIN = 8  # in a whole chunk: a cell has 32,767 characters at most
 _NO_CODE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')  # of a number format: what is shown as it stands
-_NOT_READ = ("xl/worksheets/", "xl/pivotCache/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/calcChain.xml")
+_SHEETS = "xl/worksheets/"
+_NOT_READ = (_SHEETS, "xl/pivotCache/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/calcChain.xml")
 
 
 def workbook_lines(file: IO[bytes], path: Path, limits: Limits = ORDINARY) -> Iterator[Line]:
     _require_workbook(file, path, limits)
     try:
         with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which say nothing of the cells
-            workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            sheet = _sheet_of(workbook)
+            sheet = _sheet_of(_loaded(file))
             _require_unmerged(sheet, path)
             yield from _lines_of(sheet, path)
     except UnreadableTable:
@@ -66,6 +69,14 @@ def workbook_lines(file: IO[bytes], path: Path, limits: Limits = ORDINARY) -> It
                 remedy=SAVE_AS,
             )
         ) from error
+
+
+def _loaded(file: IO[bytes]) -> Any:
+    """Return the workbook, as openpyxl's load_workbook does, while others run."""
+    reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
+    reader.archive = PausingZip(file)
+    reader.read()
+    return reader.wb
 
 
 def _sheet_of(workbook: Any) -> Any:
@@ -90,6 +101,15 @@ def _require_workbook(file: IO[bytes], path: Path, limits: Limits) -> None:
         raise UnreadableTable(
             said("{path} is not an Excel workbook (.xlsx), whatever its name: {remedy}.", path=path, remedy=SAVE_AS)
         )
+    _require_bounded(members, path, limits)
+    try:
+        with ZipFile(file) as archive:
+            _require_few_tags(archive, members, path, limits)
+    except (BadZipFile, ValueError, NotImplementedError, EOFError, zlib.error) as error:
+        raise UnreadableTable(said("{path} is damaged: {remedy}.", path=path, remedy=SAVE_AS)) from error
+
+
+def _require_bounded(members: Mapping[str, ZipInfo], path: Path, limits: Limits) -> None:
     held = sum(member.file_size for name, member in members.items() if not name.startswith(_NOT_READ))
     for size, size_max in (
         (sum(m.file_size for m in members.values()), limits.unpacked_bytes),
@@ -103,12 +123,46 @@ def _require_workbook(file: IO[bytes], path: Path, limits: Limits) -> None:
             )
 
 
+def _require_few_tags(archive: ZipFile, members: Mapping[str, ZipInfo], path: Path, limits: Limits) -> None:
+    """Raise TooLargeTable where what is held would be many small things: each takes far more than it has bytes."""
+    others = 0
+    for name in members:
+        is_sheet = name.startswith(_SHEETS) and name.endswith(".xml")
+        if name.startswith(_NOT_READ) and not is_sheet:
+            continue
+        tags = _count_tags(archive, name, until=b"sheetData" if is_sheet else None)
+        is_texts = "sharedstrings" in name.lower()
+        others += 0 if is_texts else tags
+        if (is_texts and tags > limits.tags) or others > limits.tags // 10:
+            raise TooLargeTable(said("{path} has too many texts or styles: save its columns as CSV UTF-8.", path=path))
+
+
+def _count_tags(archive: ZipFile, name: str, *, until: bytes | None) -> int:
+    """Return how many tags a part has, or how many come before `until`: rows are forgotten as they are read."""
+    count = 0
+    with archive.open(name) as member:
+        while chunk := member.read(_CHUNK):
+            count += chunk.partition(until)[0].count(b"<") if until else chunk.count(b"<")
+            if until and until in chunk:
+                break
+            time.sleep(0)  # lets others run
+    return count
+
+
 def _require_unmerged(sheet: Any, path: Path) -> None:
     """Raise UnreadableTable where cells are merged: all but one of them are empty, and what they mean is a guess."""
     with sheet._get_source() as source:
         before = b""
         while chunk := source.read(_CHUNK):
             time.sleep(0)  # lets others run
+            if len(chunk) == _CHUNK and chunk.count(b"<") < _TAGS_MIN:
+                raise UnreadableTable(
+                    said(
+                        "{path} has a cell with more characters than a cell can have: {remedy}.",
+                        path=path,
+                        remedy=SAVE_AS,
+                    )
+                )
             found = _MERGED.search(before + chunk)
             if found:
                 cells = found[1].decode()

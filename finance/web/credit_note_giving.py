@@ -18,6 +18,7 @@ from finance.invoices.schemas import GIVEN_MAX, GiveCreditNoteSchema
 from finance.invoices.seen import masked_credit_note, settling, tags_of_credit_note
 from finance.money import shown_amount
 from finance.paging import PageWanted
+from finance.said import said
 from finance.text import fold
 from finance.web.asking import ask_page, refused, unchanged
 from finance.web.credit_notes import address_of, find_note, has_rest
@@ -128,7 +129,7 @@ def _rows_of(form: Form) -> list[dict[str, str]]:
     """Return what was typed as allocations of the API; those left empty are none."""
     typed = {name: value for name, value in form.values.items() if name.startswith(GIVE) and value.strip()}
     if not typed:
-        raise Invalid(_("Write how much to give, in one of the lines at least."))
+        raise Invalid(said("Write how much to give, in one of the lines at least."))
     names = list(typed)[: GIVEN_MAX + 1]  # one more than the API takes, so that it says so
     read = Form({f"{place}-amount": typed[name] for place, name in enumerate(names)})
     try:

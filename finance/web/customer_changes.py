@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from flask import request, url_for
 
@@ -19,11 +20,13 @@ from finance.customers.schemas import CustomerFormSchema, ReasonSchema, dump_lis
 from finance.customers.service import CustomerCodeTaken
 from finance.errors import FinanceError, PreconditionFailed
 from finance.once import Answer, IdempotencyKeyReused
-from finance.web import customer_form
+from finance.web import asking, customer_form
 from finance.web.customers import accounts_of, book, get_customer, plain
 from finance.web.forms import OURS, SECRET, Form, load
 from finance.web.languages import _
 from finance.web.pages import asked, label, page, render, see_other
+
+T = TypeVar("T")
 
 TAKE_CODE = "take "  # before the code that is offered, in what a button does
 
@@ -100,26 +103,38 @@ def state_of(customer: Customer) -> str:
 def _onboard(form: Form) -> Answer[Customer]:
     posted = load(CustomerFormSchema(), customer_form.body_of(form))
     parts().protect()
-    return service.onboard_customer(book(), asked(form.key), posted=posted, confirmed=form.confirmed)
+    onboard = partial(service.onboard_customer, book(), asked(form.key), posted=posted)
+    return _unless_asked(form, lambda confirmed: onboard(confirmed=confirmed))
 
 
 def _save(customer_code: str, form: Form) -> tuple[Customer, bool]:
     posted = load(CustomerFormSchema(), customer_form.body_of(form))
     parts().protect()
-    return saving.save_customer(
+    save = partial(
+        saving.save_customer,
         book(),
         asked(form.key),
         customer_code=customer_code,
         posted=posted,
-        confirmed=form.confirmed,
         condition=_as_shown(form),
         may_change_banking=caller().may(parts().config.bank_changes),
     )
+    return _unless_asked(form, lambda confirmed: save(confirmed=confirmed))
+
+
+def _unless_asked(form: Form, save: Callable[[bool], T]) -> T:
+    """Save it; where it may be another customer, only if that is the one that was asked about, and it was confirmed."""
+    try:
+        return save(False)
+    except PossibleDuplicateCustomer as possible:
+        if form["confirmed"] != possible.extra["duplicate_of"]:
+            raise
+        return save(True)
 
 
 def _as_shown(form: Form) -> Condition:
     """Return the condition that the customer is still as it was when the form was opened."""
-    return Condition(tags_of=lambda customer: (state_of(customer),), if_match=frozenset({form["state"]}))
+    return asking.unchanged(form, lambda customer: (state_of(customer),))
 
 
 def _without_storing(form: Form) -> str | None:
@@ -207,13 +222,10 @@ def _seen(field: str, value: str) -> str:
 
 def _set_status(customer_code: str, status: Any) -> Any:
     def change(form: Form, reason: str, condition: Condition) -> Answer[Customer]:
-        return activation.set_status(
-            book(),
-            asked(form.key),
-            customer_code=customer_code,
-            change=StatusChange(status, reason, confirmed=form.confirmed),
-            condition=condition,
+        set_status = partial(
+            activation.set_status, book(), asked(form.key), customer_code=customer_code, condition=condition
         )
+        return _unless_asked(form, lambda confirmed: set_status(change=StatusChange(status, reason, confirmed)))
 
     if status == "active":
         return _ask_first(customer_code, "activate", change, done=_("%(code)s is active again."))

@@ -16,6 +16,7 @@ from finance.invoices.schemas import LinesSchema, NewInvoiceSchema
 from finance.invoices.sequences import IssuedOnBeforeLast
 from finance.invoices.totals import computed
 from finance.money import require_currency
+from finance.said import said
 from finance.shops import service as shops
 from finance.shops.model import Shop
 from finance.web import line_fields
@@ -111,7 +112,7 @@ def _currency(body: Mapping[str, Any]) -> str:
         return require_currency(body["currency"])
     shop = shops.find_shop(parts().db, tenant=caller().tenant, shop=str(body.get("shop", "")).lower())
     if shop is None:
-        raise Invalid.field("shop", _("Choose the shop, or write a currency: it says how the totals are rounded."))
+        raise Invalid.field("shop", said("Choose the shop, or write a currency: it says how the totals are rounded."))
     return shop["currency"]
 
 

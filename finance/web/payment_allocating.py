@@ -15,6 +15,7 @@ from finance.errors import Conflict, FieldError, FinanceError, Invalid, Precondi
 from finance.payments import allocating
 from finance.payments.model import Payment
 from finance.payments.schemas import AllocationsSchema
+from finance.said import said
 from finance.web.formats import amount, money_text
 from finance.web.forms import Form, load
 from finance.web.languages import _, ngettext
@@ -127,7 +128,7 @@ def _rows_of(form: Form) -> list[tuple[int, Row]]:
     rows = listed if isinstance(listed, list) else []
     found = [(place, row) for place, row in enumerate(rows) if set(row.get("amount", "0")) - set("0.")]
     if not found:
-        raise Invalid(_("Write how much to give, in one of the lines at least."))
+        raise Invalid(said("Write how much to give, in one of the lines at least."))
     return found
 
 

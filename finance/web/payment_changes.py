@@ -17,6 +17,7 @@ from finance.payments import allocating, service
 from finance.payments.answers import dump_payment
 from finance.payments.model import Payment
 from finance.payments.schemas import PaymentEditSchema, ReleaseSchema, VoidSchema
+from finance.web import asking
 from finance.web.formats import amount
 from finance.web.forms import Form, load
 from finance.web.languages import _, readers_text
@@ -167,7 +168,7 @@ def state_of(payment: Payment) -> str:
 
 def unchanged(form: Form) -> Condition:
     """Return what a service asks of the payment: that it is as the form showed it."""
-    return Condition(lambda payment: (state_of(payment),), if_match=frozenset({form["state"]}))
+    return asking.unchanged(form, lambda payment: (state_of(payment),))
 
 
 def is_open(payment: Payment) -> bool:

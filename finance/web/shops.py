@@ -17,6 +17,7 @@ from finance.said import said
 from finance.shops import service
 from finance.shops.model import INVOICE_FORMAT, ISSUE_AHEAD_DAYS, MAX_LENGTH, RESETS, Shop
 from finance.shops.schemas import ShopSettingsSchema, dump_shop, shop_slug
+from finance.web import asking
 from finance.web.forms import Form, load
 from finance.web.languages import _
 from finance.web.pages import asked, label, page, render, see_other
@@ -91,7 +92,7 @@ def edit_shop(shop: str) -> Any:
         return _form(_opened(stored), shop=stored)
     form = Form.sent()
     try:
-        _put(form, shop=stored["shop"], condition=Condition(_tags, if_match=frozenset({form["state"]})))
+        _put(form, shop=stored["shop"], condition=asking.unchanged(form, _tags))
     except PreconditionFailed:
         changed = _opened(_get(shop))
         changed.status = 409

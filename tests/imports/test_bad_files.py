@@ -29,6 +29,10 @@ def _entities() -> bytes:
     return _BOMB.format(entities, _SPREADSHEET).encode()
 
 
+def _sheet(inside: bytes) -> bytes:
+    return b'<worksheet xmlns="' + _SPREADSHEET.encode() + b'">' + inside + b"</worksheet>"
+
+
 BOOK = xlsx_of(["amount", "currency", "payer", "method"], [1, "EUR", "A", "card"])
 SHEET = "xl/worksheets/sheet1.xml"
 
@@ -38,6 +42,10 @@ SHEET = "xl/worksheets/sheet1.xml"
     [
         (_with(BOOK, SHEET, b"<worksheet>" + b" " * 3_000_000), "b.xlsx", "unpacks to more than"),
         (_with(BOOK, "xl/sharedStrings.xml", b"<sst>" + b" " * 1_500_000), "b.xlsx", "unpacks to more than"),
+        (_with(BOOK, "xl/sharedStrings.xml", b"<sst>" + b"<si/>" * 60_000), "b.xlsx", "has too many texts or styles"),
+        (_with(BOOK, "xl/styles.xml", b"<a>" + b"<x/>" * 6_000), "b.xlsx", "has too many texts or styles"),
+        (_with(BOOK, SHEET, _sheet(b"<cols>" + b"<col/>" * 20_000 + b"</cols>")), "b.xlsx", "too many texts or styles"),
+        (_with(BOOK, SHEET, _sheet(b"<sheetData>" + b" " * 2_200_000 + b"</sheetData>")), "b.xlsx", "a cell with more"),
         (_with(BOOK, SHEET, _entities()), "b.xlsx", "can't be read as a workbook"),
         (b"," * 1_000_000, "b.csv", "more than 1000 columns"),
         (HEAD.encode() + b'"' + b"x" * 200_000, "b.csv", "a cell has more than 131072 characters"),
@@ -51,7 +59,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 def test_it_is_told_what_is_wrong(
     uploads: Uploads, data: bytes, name: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LIMITS", Limits(unpacked_bytes=2_500_000, held_bytes=1_000_000))
+    monkeypatch.setattr(reading, "LIMITS", Limits(unpacked_bytes=2_500_000, held_bytes=1_000_000, tags=50_000))
 
     upload = uploads.check(data, name=name)
 

@@ -9,7 +9,7 @@ import pytest
 
 from finance.database import Db
 from finance.imports import store
-from finance.payments.alike import each_alike
+from finance.payments.likeness import each_alike
 from tests.invoices.test_store import Recorder, documents_read
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -112,13 +112,14 @@ class Page:
     def rows(self, table: int | str | None = None) -> list[dict[str, str]]:
         """Return the rows of a table by its columns' titles.
 
-        `table` is its place on the page, or how its caption begins; else it is the list, or the first one.
+        `table` is its place on the page, or how its caption begins; without it, it is the list (not the sums above
+        it), else the first one.
         """
         tables = self.tables()
         if isinstance(table, str):
             tables = [each for each in tables if (each.first("caption") or each).text.startswith(table)]
         elif table is None:
-            tables = [each for each in tables if "cards" in each.classes][-1:] or tables
+            tables = [each for each in tables if "cards" in each.classes and "sums" not in each.classes] or tables
         if not tables:
             return []
         table = table if isinstance(table, int) else 0
@@ -213,6 +214,8 @@ class Browser:
         self.lang = lang
         self.http = client.app.test_client()
         self._page: Page | None = None
+        # MongoDB ends sessions by its own clock, which is another one than a test may have set.
+        client.db.client.admin.command({"setParameter": 1, "ttlMonitorEnabled": False})
 
     @property
     def page(self) -> Page:

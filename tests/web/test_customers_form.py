@@ -167,6 +167,30 @@ def test_a_possible_duplicate_is_asked_about_once(client: Client, browser: Brows
     assert page.done == "CUST-000002 is stored."
 
 
+def test_what_was_confirmed_of_one_customer_is_not_said_of_another(client: Client, browser: Browser) -> None:
+    onboard(client, pan_number=PAN)
+    onboard(client, pan_number="AAPFU0939F")
+    browser.get("/customers/new")
+    browser.submit(STORE, customer_name="Ada", pan_number=PAN)
+
+    page = browser.submit(STORE, confirmed=True, pan_number="AAPFU0939F")
+
+    assert (page.status, page.field_error("pan_number")) == (422, "is that of customer CUST-000002.")
+    assert client.db.customers.count_documents({}) == 2
+
+
+def test_who_becomes_active_again_may_be_another_customer(client: Client, browser: Browser) -> None:
+    code = onboard(client, pan_number=PAN)
+    client.post(f"/customers/{code}/deactivate", json={"reason": "Moved away"})
+    other = onboard(client, pan_number=PAN)
+    browser.get(f"/customers/{code}/activate")
+
+    page = browser.submit(f"Activate {code}", reason="Is back")
+    assert page.status == 422
+    assert f"{other} has the same PAN or GSTIN." in page.text
+    assert browser.submit(f"Activate {code}", confirmed=True).done == f"{code} is active again."
+
+
 def test_of_two_who_edit_the_second_is_told_and_overwrites_nothing(client: Client, browser: Browser) -> None:
     code = onboard(client, **FULL)
     other = Browser(client).sign_in("admin")

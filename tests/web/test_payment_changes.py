@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from finance.database import Db
-from tests.clients import NOVEMBER, Client, at_once
+from tests.clients import Client, at_once
 from tests.web.browser import Browser
-from tests.web.test_payments import issue, record
+from tests.web.test_payments import NOW, issue, record
 
 CHANGED = "This changed while you were looking. This is how it stands now; nothing of yours was stored."
 
 
 @pytest.fixture
 def client(db: Db) -> Client:
-    return Client(db, now=NOVEMBER)
+    return Client(db, now=NOW)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from finance.database import Db
 from finance.once import OutcomeUnknown
 from finance.web import payment_recording
-from tests.clients import NOVEMBER, Client, at_once
+from tests.clients import Client, at_once
 from tests.web.browser import Browser
-from tests.web.test_payments import issue, record
+from tests.web.test_payments import NOW, issue, record
 
 TYPED = {"amount": "1,250.50", "currency": "EUR", "payer": "Ada", "method": "card", "paid_on": "2026-11-20"}
 RECORD = "Record the payment"
@@ -18,7 +18,7 @@ RECORD = "Record the payment"
 
 @pytest.fixture
 def client(db: Db) -> Client:
-    return Client(db, now=NOVEMBER)
+    return Client(db, now=NOW)
 
 
 @pytest.fixture
