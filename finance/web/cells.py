@@ -89,5 +89,5 @@ def _begin_of(column: Column, *, is_first: bool, fold: str) -> str:
     if is_first:
         return f'<th scope="row" role="rowheader"{shown}>'
     # A card says what a cell is only where it has no place of its own in it.
-    label = "" if fold == "cards" and place else f' data-label="{escape(column["title"])}"'
+    label = "" if "cards" in fold and place else f' data-label="{escape(column["title"])}"'
     return f'<td role="cell"{shown}{label}>'

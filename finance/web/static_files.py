@@ -25,7 +25,7 @@ def _content(path: Path) -> bytes:
     if path.suffix != ".css":
         return path.read_bytes()
     bare = re.sub(r"\s+", " ", _COMMENT.sub("", path.read_text(encoding="utf-8")))
-    return _BESIDE_SIGNS.sub("", bare).strip().encode()
+    return _BESIDE_SIGNS.sub("", bare).replace(";}", "}").strip().encode()
 
 
 _CONTENT = {path.name: _content(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}

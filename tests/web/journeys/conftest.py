@@ -21,8 +21,8 @@ ARGUMENTS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
 ]
 TIMEOUT_MS = 20_000
-# What a browser says of every page that isn't answered with 2xx: not of a defect, where the test asks for such a page.
-OF_A_STATUS = "Failed to load resource: the server responded with a status of 4"
+# What a browser says of every page that is answered with 4xx, where a test asks for one; and of a sign-out.
+NO_DEFECT = ("Failed to load resource: the server responded with a status of 4", "Clear-Site-Data header on ")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -112,10 +112,10 @@ class Desk:
 
     def column(self, place: int) -> list[str]:
         """Return what the cells of a column of the list say."""
-        return self.page.locator(f"table.cards tbody tr > :nth-child({place})").all_inner_texts()
+        return self.page.locator("table.cards").last.locator(f"tbody tr > :nth-child({place})").all_inner_texts()
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith(OF_A_STATUS):
+        if not message.text.startswith(NO_DEFECT):
             self.said.append(f"{message.type}: {message.text}")
 
     def _require_ours(self, url: str) -> None:

@@ -25,19 +25,19 @@ EDGES = """() => {
 }"""
 
 
-def test_everybody_can_use_every_page(open_desk: OpenDesk) -> None:
+def test_everybody_can_use_a_page(open_desk: OpenDesk) -> None:
+    """Every third; all of them in the long form."""
     desk = open_desk().sign_in("admin")
 
-    assert _faults(desk, seeded(desk.api)) == {}
+    assert _faults(desk, seeded(desk.api)[::3]) == {}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("lang", "scheme", "width"), [("en-GB", "dark", 1280), ("fr-FR", "dark", 375), ("fr-FR", "light", 375)]
+    ("lang", "scheme", "width"),
+    [("en-GB", "light", 1280), ("en-GB", "dark", 1280), ("fr-FR", "dark", 375), ("fr-FR", "light", 375)],
 )
-def test_everybody_can_use_every_page_in_the_dark_and_on_a_phone(
-    open_desk: OpenDesk, lang: str, scheme: str, width: int
-) -> None:
+def test_everybody_can_use_every_page(open_desk: OpenDesk, lang: str, scheme: str, width: int) -> None:
     desk = open_desk(lang, scheme=scheme, width=width).sign_in("admin")
 
     assert _faults(desk, seeded(desk.api)) == {}

@@ -2,10 +2,10 @@
 
 import io
 import re
-from decimal import Decimal
 
 import openpyxl
 import pytest
+from playwright.sync_api import Route
 
 from tests.clients import a_payment
 from tests.web.journeys.conftest import Desk, OpenDesk
@@ -22,7 +22,7 @@ def _record(desk: Desk, count: int = 1, **changes: str) -> list[str]:
 
 
 def _numbers(desk: Desk) -> list[str]:
-    return desk.page.locator("table.cards tbody th").all_inner_texts()
+    return desk.page.locator("table.cards").last.locator("tbody th").all_inner_texts()
 
 
 def _payments(desk: Desk) -> list[str]:
@@ -87,22 +87,20 @@ def test_an_answer_that_is_cut_off_is_sent_again_and_stored_once(open_desk: Open
     desk.open("/payments/new")
     desk.type(**PAYMENT)
 
-    def store_and_cut_off(route: object) -> None:
+    def store_and_cut_off(route: Route) -> None:
         route.fetch(max_redirects=0)
-        route.abort("connectionreset")
+        route.abort("aborted")  # the form stays open, as where a reader stops the page
 
     desk.page.route("**/payments/new", store_and_cut_off, times=1)
     desk.page.locator("main button.solid").click(no_wait_after=True)
-    desk.page.wait_for_timeout(500)
-    desk.said = [line for line in desk.said if "ERR_CONNECTION_RESET" not in line]
-    assert len(_payments(desk)) == 1
-
-    desk.page.go_back()  # from the browser's own page of the failure
-    desk.type(**PAYMENT)
-    desk.press("Record the payment")
+    while not _payments(desk):  # the test's own time limit ends this
+        desk.page.wait_for_timeout(100)  # Playwright's own wait: a plain one would hold up the route
+    desk.page.wait_for_timeout(1_000)  # the script leaves out what is sent twice within a second
+    desk.page.locator("main button.solid").click()
+    desk.page.wait_for_url(re.compile(r"/payments/PAY\d+"))
 
     (number,) = _payments(desk)
-    assert number in desk.text
+    assert f"This form was already stored as {number}. Nothing was stored twice." in desk.text
 
 
 def test_what_is_wrong_has_the_focus_and_leads_to_its_field(desk: Desk) -> None:
@@ -156,8 +154,7 @@ def test_what_is_exported_is_all_of_the_filter(desk: Desk) -> None:
     rows = [row for sheet in sheets for row in sheet.iter_rows(values_only=True) if _NUMBER.search(str(row))]
 
     assert len(rows) == 28
-    assert sum(Decimal(str(cell)) for row in rows for cell in row if isinstance(cell, float)) == Decimal("350.00")
-    assert all("=SUM(A1)" in row for row in rows)
+    assert all("=SUM(A1)" in row and 12.5 in row for row in rows)
 
 
 def test_find_opens_a_number_and_lists_a_payer(desk: Desk) -> None:
@@ -194,7 +191,8 @@ def test_a_payment_is_recorded_by_the_keyboard_alone(open_desk: OpenDesk) -> Non
             keys.type(PAYMENT[name] if tag == "INPUT" else "Card")
         if name == "note":
             break
-    keys.press("Tab")
+    while desk.page.evaluate("document.activeElement.className") != "solid":
+        keys.press("Tab")
     keys.press("Enter")
     desk.page.wait_for_url(re.compile(r"/payments/PAY\d+"))
 
