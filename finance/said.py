@@ -5,7 +5,7 @@ one goes: into an answer, a log, a document. It also carries what it was made of
 reader's language (`in_language`). What makes a plain `str` of it, such as an f-string, `+` or `str()`, loses that:
 where a text is put into another one, it is a value of that (`said("{name}: {detail}", name=name, detail=detail)`).
 
-The French ones stand in `web/fr/errors.po`; a test collects the templates by the name of this function, so each has to
+The French ones stand in `web/fr.po`; a test collects the templates by the name of this function, so each has to
 be a literal where `said` is called.
 """
 

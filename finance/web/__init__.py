@@ -12,7 +12,7 @@ A file is a noun, as the address begins: payments.py has /payments, its pages ar
     lists.py        a list of the API as a page: filters, order and place in the URL
     forms.py        a form: what was typed, what is wrong with it, sent once
     formats.py      amounts, days and instants as the reader writes them; amounts as typed, read exactly
-    languages.py    whose language; French in fr/, what the API says of an error too
+    languages.py    whose language; French in fr.po, what the API says of an error too
     words.py        what the choices of the API are called
     static_files.py the style sheet, the script, the icon
 

@@ -78,7 +78,7 @@ def list_invoices() -> Any:
         page_title=title,
         shown=shown,
         presets=_presets(shown),
-        totals=None if shown.errors or not shown.rows else invoice_totals.of_list(shown),
+        totals=invoice_totals.of_list(shown) if shown.rows and shown.is_first else None,
         files=file_links(shown, "/invoices/export", has_order=shown.sort in SORTS),
     )
     return body, 422 if shown.errors else 200

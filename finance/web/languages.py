@@ -1,4 +1,4 @@
-"""The reader's language: English in the code as `_("…")`, French in `fr/`, and the locale that numbers and days follow.
+"""The reader's language: English in the code as `_("…")`, French in `fr.po`, and the locale that numbers and days follow.
 
 A text with values has them as %(name)s. What the API says of an error is a text with {name}: `readers_text`.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from babel import Locale, UnknownLocaleError
-from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import g, request
@@ -21,7 +20,7 @@ from finance.wording import LANGUAGES, Language
 
 COOKIE = "finance-language"
 NAMES: dict[Language, str] = {"en": "English", "fr": "Français"}
-_FRENCH = Path(__file__).parent / "fr"
+_FRENCH = Path(__file__).parent / "fr.po"
 
 
 @dataclass(frozen=True)
@@ -91,16 +90,12 @@ def _locale(tag: str) -> Locale | None:
 
 @cache
 def _translations(language: Language) -> gnu.NullTranslations:
-    """Return the texts of a language, read from its .po files when they are asked for first."""
+    """Return the texts of a language, read from its .po file when they are asked for first."""
     if language == "en":
         return gnu.NullTranslations()
-    whole = Catalog(locale=language)
-    for path in sorted(_FRENCH.glob("*.po")):
-        with path.open("rb") as file:
-            for message in read_po(file, locale=language):
-                if message.id:
-                    whole[message.id] = message
+    with _FRENCH.open("rb") as file:
+        catalog = read_po(file, locale=language)
     compiled = io.BytesIO()
-    write_mo(compiled, whole)
+    write_mo(compiled, catalog)
     compiled.seek(0)
     return gnu.GNUTranslations(compiled)

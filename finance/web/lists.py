@@ -105,6 +105,11 @@ class ShownList:
         return {name: value for name, value in self.sent.items() if name not in OF_PAGE}
 
     @property
+    def is_first(self) -> bool:
+        """Whether this is the list's first page; the sums of all its pages are shown there alone."""
+        return "cursor" not in self.sent and "before" not in self.sent
+
+    @property
     def query_string(self) -> str:
         """The filters and the order, for the links to files and totals."""
         return urlencode({n: v for n, v in self.sent.items() if n not in OF_PAGE or n == "sort"})

@@ -83,7 +83,7 @@ def list_payments() -> Any:
         shown=shown,
         presets=presets(shown, "paid_from", "paid_to"),
         files=file_links(shown, "/payments/export"),
-        totals=_quick_totals(shown) if shown.rows else None,
+        totals=_quick_totals(shown) if shown.rows and shown.is_first else None,
     )
     return body, 422 if shown.errors else 200
 

@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 import finance
 
 FINANCE = Path(finance.__file__).parent
-FRENCH = FINANCE / "web" / "fr"
+FRENCH = FINANCE / "web" / "fr.po"
 KEYWORDS: Mapping[str, Any] = {"said": None, "_": None, "gettext": None, "translated_later": None, "ngettext": (1, 2)}
 _METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2")]
 _OPTIONS = {"web/templates/**.html": {"silent": "false"}}
@@ -28,11 +28,9 @@ def used_texts() -> dict[Id, str]:
     return {message: f"{file}:{line}" for file, line, message, _comments, _context in found}
 
 
-def catalogs() -> list[Catalog]:
-    """Return what the French files say."""
-    files = sorted(FRENCH.glob("*.po"))
-    assert files
-    return [read_po(file.open("rb"), locale="fr", abort_invalid=True) for file in files]
+def catalog() -> Catalog:
+    """Return what the French file says."""
+    return read_po(FRENCH.open("rb"), locale="fr", abort_invalid=True)
 
 
 def texts_of(of: Any) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from finance.errors import FinanceError
 from finance.said import in_language
 from tests.clients import Client, a_payment
 from tests.web import refused
-from tests.web.french import FINANCE, catalogs
+from tests.web.french import FINANCE, catalog
 
 FOR_OPERATORS = ("maintenance", "commands")  # what these say stands on a command line
 TEXTS_OF_KINDS = ("detail_default", "named_like")
@@ -136,4 +136,4 @@ def _require_french(refusals: list[FinanceError]) -> None:
 
 def _only_known() -> Callable[[str], str]:
     """Return what translates, and raises KeyError for a text that has no French one."""
-    return {message.id: message.string for catalog in catalogs() for message in catalog if message.id}.__getitem__
+    return {message.id: message.string for message in catalog() if message.id}.__getitem__

@@ -13,7 +13,7 @@ from finance.web import languages
 from tests.clients import Client
 from tests.web import every_page
 from tests.web.browser import Browser
-from tests.web.french import FINANCE, KEYWORDS, Id, catalogs, texts_of, used_texts, values_in
+from tests.web.french import FINANCE, KEYWORDS, Id, catalog, texts_of, used_texts, values_in
 
 # With ’ in words, and with U+00A0, at which no line ends, where French has a space at a sign.
 SAID_LATER = (("pages.py", "_(name)"), ("words.py", "_(word)"))  # `translated_later` marks what these translate
@@ -29,7 +29,7 @@ def used() -> dict[Id, str]:
 @pytest.fixture(scope="module")
 def french() -> list[Message]:
     """Every entry of the French files."""
-    return [message for catalog in catalogs() for message in catalog if message.id]
+    return [message for message in catalog() if message.id]
 
 
 def test_every_text_has_a_french_one(used: dict[Id, str], french: list[Message]) -> None:
@@ -40,7 +40,7 @@ def test_every_text_has_a_french_one(used: dict[Id, str], french: list[Message])
 
 def test_no_french_text_is_left_over(used: dict[Id, str], french: list[Message]) -> None:
     assert not [message.id for message in french if message.id not in used]
-    assert not [entry for catalog in catalogs() for entry in catalog.obsolete]
+    assert not list(catalog().obsolete)
 
 
 def test_a_french_text_has_the_values_of_the_english_one(french: list[Message]) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.clients import HttpClient
-from tests.web.french import catalogs
+from tests.web.french import catalog
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = [
@@ -68,7 +68,7 @@ class Desk:
     def words(self, text: str, **values: object) -> str:
         """Return a text of ours in the desk's language."""
         if self.lang.startswith("fr"):
-            text = next((m.string for catalog in catalogs() for m in catalog if m.id == text), text)
+            text = next((m.string for m in catalog() if m.id == text), text)
         return text % values if values else text
 
     def sign_in(self, role: str = "accountant", key: str | None = None) -> "Desk":
