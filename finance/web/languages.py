@@ -1,4 +1,4 @@
-"""The reader's language: English in the code as `_("…")`, French in `fr.po`, and the locale that numbers and days follow.
+"""The reader's language: English in the code as `_("…")`, French in `fr.po`, and the locale of numbers and days.
 
 A text with values has them as %(name)s. What the API says of an error is a text with {name}: `readers_text`.
 """
