@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 import openpyxl
+from openpyxl.utils.escape import unescape
 
 CSV_BOM = b"\xef\xbb\xbf"
 
@@ -54,4 +55,4 @@ def _text_of(cell: Any) -> str:
         return value.isoformat()
     if isinstance(value, int | float):
         return f"{value:.{len(cell.number_format.partition('.')[2])}f}"
-    return str(value)
+    return str(unescape(value)) if isinstance(value, str) else str(value)

@@ -30,6 +30,7 @@ __all__ = ["Columns", "Export", "Exports", "FileOptions", "Slots", "Table", "Too
 
 EXTENSION = "finance-exports"
 RETRY_AFTER_S = 5
+LATER_S = 2.0  # to have a file made in the background
 
 XLSX_ROWS_MAX = ROWS_MAX
 XLSX_DIRECT_ROWS_MAX = 50_000  # seconds of work; a larger one is made in the background
@@ -131,6 +132,7 @@ class Export:
         except _GrowsLarge:
             file.close()
             assert later is not None
+            g.frame.extend(LATER_S)  # the rows that it was written for may have taken all of the request's time
             return later()
         except BaseException:
             file.close()

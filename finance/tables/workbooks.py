@@ -62,12 +62,7 @@ def workbook_lines(file: IO[bytes], path: Path, limits: Limits = ORDINARY) -> It
     except Exception as error:
         # openpyxl has no error of its own: on a damaged file it fails in as many ways as there are files.
         raise UnreadableTable(
-            said(
-                "{path} can't be read as a workbook ({reason}): {remedy}.",
-                path=path,
-                reason=type(error).__name__,
-                remedy=SAVE_AS,
-            )
+            said("{path} can't be read as a workbook: {remedy}.", path=path, remedy=SAVE_AS)
         ) from error
 
 

@@ -126,10 +126,17 @@ def _rows_of(form: Form) -> list[tuple[int, Row]]:
     body = form.body(without=_OURS)
     listed = body.pop("allocations", None)
     rows = listed if isinstance(listed, list) else []
-    found = [(place, row) for place, row in enumerate(rows) if set(row.get("amount", "0")) - set("0.")]
+    found: list[tuple[int, Row]] = [
+        (place, row) for place, row in enumerate(rows) if isinstance(row, dict) and _has_amount(row)
+    ]
     if not found:
         raise Invalid(said("Write how much to give, in one of the lines at least."))
     return found
+
+
+def _has_amount(row: Row) -> bool:
+    amount = row.get("amount", "0")
+    return isinstance(amount, str) and bool(set(amount) - set("0."))
 
 
 def _at_places(refused: FinanceError, rows: Sequence[tuple[int, Row]]) -> FinanceError:

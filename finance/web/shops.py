@@ -129,7 +129,8 @@ def _body(form: Form) -> dict[str, Any]:
     body = form.body(without=("shop",))
     for name in _WHOLE_NUMBERS:
         if name in body:
-            body[name] = int(body[name]) if _WHOLE.fullmatch(body[name]) else -1
+            typed = body[name]
+            body[name] = int(typed) if isinstance(typed, str) and _WHOLE.fullmatch(typed) else -1
     return body
 
 

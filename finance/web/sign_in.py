@@ -43,7 +43,7 @@ def show_sign_in_between() -> Any:
         return _needs_https()
     if request.method != "POST":
         address = _here()
-        return redirect("/" if address == FIRST_PAGE else f"/?next={_quoted(address)}", 303)
+        return redirect(f"/?next={_quoted(address)}" if _local(address) else "/", 303)
     fields = _fields_to_keep()
     text = _("You were signed out. Sign in, and your form is shown again as you left it.")
     if not fields:
