@@ -1,7 +1,7 @@
 """The collection `payments`. One question or one change each, the tenant always in the filter."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from bson import Decimal128, ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -20,10 +20,13 @@ from finance.paging import Page, PageWanted, page_queries, take_page
 from finance.payments.model import NUMBERED, ORDER_BY_SORT, Payment
 from finance.text import beginning
 
+T = TypeVar("T")
+
 FOREIGN_BATCH = 1_000
 INTEGERS = ("int", "long")
 # SnapshotTooOld, SnapshotUnavailable; and what a server says that is in no replica set.
 NO_SNAPSHOT = (239, 246, 20, 72, 123)
+NO_SUCH_INDEX = 2  # BadValue: the hint names none
 GROUPS_BATCH = 1_000  # read at a time, while others wait
 LIKE_MAX = 20
 KEYS_BATCH = 100  # read and made into objects at a time, while others wait
@@ -148,14 +151,38 @@ def in_days(tenant: str, first: str, before: str | None) -> Document:
 def find_day(db: Db, query: Document, *, skip: int) -> Any:
     """Return the `paid_on` of the payment that `skip` are before, by the keys of an index; None where there is none."""
     shown = {"paid_on": True, "_id": False}
-    found = _payments(db).find_one(query, shown, sort=[("paid_on", 1), ("number_seq", 1)], skip=skip)
+    order = [("paid_on", 1), ("number_seq", 1)]
+
+    def look(**hint: str) -> Payment | None:
+        return _payments(db).find_one(query, shown, sort=order, skip=skip, **hint)
+
+    found = _by_index("paid_on_order", look)
     return found["paid_on"] if found else None
 
 
 def count_of_days(db: Db, *, tenant: str, days: Document, status: str | None = None) -> int:
     """Return how many payments there are of these days, in all or of a status; by counting the keys of an index."""
     query: Document = {"tenant": tenant, "paid_on": days} | ({} if status is None else {"status": status})
-    return int(db.command("count", "payments", query=query, readConcern={"level": "majority"})["n"])
+
+    def count(**hint: str) -> int:
+        asked: Document = {"count": "payments", "query": query, "readConcern": {"level": "majority"}, **hint}
+        return int(db.command(asked)["n"])
+
+    return _by_index("voided_paid_on" if status == "voided" else "paid_on_order", count)
+
+
+def _by_index(name: str, ask: Callable[..., T]) -> T:
+    """Return what `ask` finds by the index of this name, or however MongoDB likes where that isn't built yet.
+
+    An array that another system ever left in a field marks its index as one of arrays, for good and for all tenants;
+    the planner then prefers other indexes, by which it reads every document.
+    """
+    try:
+        return ask(hint=name)
+    except OperationFailure as error:
+        if error.code != NO_SUCH_INDEX:
+            raise
+        return ask()
 
 
 def group_totals(db: Db, query: Document) -> Iterator[Document]:

@@ -13,7 +13,7 @@ from babel.numbers import get_decimal_symbol, get_group_symbol, parse_pattern
 from markupsafe import Markup, escape
 
 from finance.context import parts
-from finance.money import DECIMALS_BY_CURRENCY
+from finance.money import DECIMALS_BY_CURRENCY, MINUS_SIGNS
 from finance.web.languages import _, reader
 
 DAY = "d MMM y"  # never all digits: 03/11 is another day elsewhere
@@ -116,13 +116,15 @@ def read_amount(text: str) -> str:
     """Return an amount as the API takes it, of one as the reader writes it; raises UnclearAmount.
 
     Spaces go. A mark between thousands counts only where they stand right, and a point is the decimal mark too where
-    the reader doesn't group by it. What isn't digits and marks is returned as it is: the API says what is wrong.
+    the reader doesn't group by it. What is below zero is returned as it is: the API says what to do about that.
     """
     plain = text.strip().translate(_SPACES)
     if plain.endswith("%"):  # of a discount, which may be a share
         return f"{read_amount(plain[:-1])}%"
+    if not plain or plain.startswith(MINUS_SIGNS):
+        return plain  # the API says what is right for money that goes out
     if not _DIGITS_AND_MARKS.fullmatch(plain):
-        return text.strip()
+        raise UnclearAmount(_no_amount())
     locale = reader().locale
     group, decimal = str(get_group_symbol(locale)), str(get_decimal_symbol(locale))
     if group == _APOSTROPHE:
@@ -135,6 +137,8 @@ def read_amount(text: str) -> str:
     marked = plain.replace(decimal, ".")
     if marked.count(".") > 1:
         raise UnclearAmount(_unclear(plain, group, decimal))
+    if marked.startswith(".") or marked.endswith("."):
+        raise UnclearAmount(_no_amount())
     return marked
 
 
@@ -143,12 +147,16 @@ def example_amount() -> str:
     return number("1250.50", 2)
 
 
+def _no_amount() -> str:
+    return _("can’t be read as one amount. Write it as %(example)s.", example=example_amount())
+
+
 def _unclear(text: str, group: str, decimal: str) -> str:
     """Return both readings of an amount, as its reader writes them, or that it has none."""
     one, other = text.replace(group, ""), text.replace(group, decimal)
     readable = re.compile(rf"\d+(?:{re.escape(decimal)}\d+)?", re.ASCII)
-    if one == other or not readable.fullmatch(one) or not readable.fullmatch(other):
-        return _("can’t be read as one amount. Write it as %(example)s.", example=example_amount())
+    if one == other or one.startswith("0") or not readable.fullmatch(one) or not readable.fullmatch(other):
+        return _no_amount()
     return _(
         "can be read as %(one)s or as %(other)s. Write the one that you mean, as in %(example)s.",
         one=one,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bson import Decimal128, Int64, ObjectId
 
-from finance.database import Db
+from finance.database import Db, create_indexes
 from finance.payments import store, summary
 from tests.clients import NOVEMBER, Client, at_once
 from tests.commands import Commands
@@ -415,3 +415,29 @@ def test_an_accountant_of_another_tenant_sees_nothing_of_it(client: Client) -> N
     seed(client.db)
     summed(client)
     assert client.get("/payments/summary", tenant="nobody").json["data"] == []
+
+
+def test_an_array_that_was_ever_in_a_day_costs_no_tenant_its_index(client: Client) -> None:
+    """It marks the index as one of arrays for good; the planner would rather read every payment then."""
+    for place in range(30):
+        client.pay("1.00", payer=f"Payer {place}", paid_on="2026-03-01")
+    payments = client.db.payments
+    odd = payments.insert_one({"tenant": "other", "payment_number": "X", "paid_on": ["2026-01-01", "2026-01-02"]})
+    payments.delete_one({"_id": odd.inserted_id})
+    payments.drop_index("paid_on_order")  # where it is missing, others are taken
+
+    without = client.get("/payments/summary").json["totals"]
+    create_indexes(client.db)
+
+    asked: list[Any] = []
+    monitored = store._by_index("paid_on_order", lambda **hint: asked.append(hint) or 7)
+    assert (monitored, asked) == (7, [{"hint": "paid_on_order"}])
+    assert client.get("/payments/summary").json["totals"] == without
+    assert without[0]["count"] == 30
+
+
+def test_a_database_whose_indexes_are_not_built_yet_has_totals_too(db: Db) -> None:
+    db.payments.insert_one({"tenant": "acme", "payment_number": "PAY1", "paid_on": "2026-03-01", "number_seq": 1})
+
+    assert store.count_of_days(db, tenant="acme", days={"$gte": "2026-03-01"}) == 1
+    assert store.find_day(db, store.in_days("acme", "2026-01-01", None), skip=0) == "2026-03-01"

@@ -123,7 +123,7 @@ def test_duplicates_counters_and_late_documents_are_told_apart(client: Client, b
     for said in (
         "More than one document has: PAY20260002",
         "Recorded as a gap, and a document has come: PAY20260003",
-        "The counter is behind: it would give 1 number again that is in use.",
+        "The counter stands 1 number behind the newest: it would give numbers that are in use again.",
         "scripts/repair_duplicates.py --apply",
         "scripts/audit_numbers.py --series payment:acme:2026 --record-gaps --sync-counters",
     ):
