@@ -51,6 +51,7 @@ from finance.invoices.settling import InvoiceNotFound
 from finance.invoices.tax_numbers import GSTIN, TAX_NUMBERS, opened, record_read
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
+from finance.shops.service import ShopDamaged
 
 blueprint = Blueprint("credit-notes", __name__, url_prefix="/api/v1", description="What is taken back of invoices")
 
@@ -58,7 +59,7 @@ blueprint = Blueprint("credit-notes", __name__, url_prefix="/api/v1", descriptio
 @blueprint.route("/invoices/<invoice_number>/credit-notes", methods=["POST"])
 @requires("accountant")
 @fails(InvoiceNotFound, InvoiceIsCancelled, MoreThanInvoiced, InvoiceHistoryFull, InvoiceBusy, CreditNoteNotStored)
-@fails(PreconditionFailed, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
+@fails(ShopDamaged, PreconditionFailed, IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(NewCreditNoteSchema(), example=examples.NEW_CREDIT_NOTE)
 @blueprint.response(201, CreditNoteSchema(), example=examples.CREDITED, headers=ETAG | LOCATION)
 def credit_invoice(posted: dict[str, Any], invoice_number: str) -> Response:

@@ -24,9 +24,11 @@ def zone_of(filters: Mapping[str, str]) -> ZoneInfo | None:
     """Return the zone of the shop that is asked for, or of all shops where they have the same; None for no such."""
     db, tenant = parts().db, caller().tenant
     if "shop" in filters:
-        shop = shops.find_shop(db, tenant=tenant, shop=filters["shop"].lower())
-        return None if shop is None else ZoneInfo(shop["timezone"])
-    zones = {shop["timezone"] for shop in shops.list_shops(db, tenant=tenant)}
+        shop = shops.find_readable_shop(db, tenant=tenant, shop=filters["shop"].lower())
+        zones = set() if shop is None else {shop["timezone"]}
+    else:
+        zones = {shop["timezone"] for shop in shops.list_shops(db, tenant=tenant)}
+    zones.discard(None)
     return ZoneInfo(zones.pop()) if len(zones) == 1 else None
 
 

@@ -62,14 +62,14 @@ from finance.invoices.summary_schemas import InvoiceSummaryFiltersSchema, Invoic
 from finance.invoices.tax_numbers import GSTIN, TAX_NUMBERS, opened, record_read
 from finance.numbering import lane
 from finance.once import IdempotencyKeyReused, RefusedByForeignIndex
-from finance.shops.service import ShopNotFound
+from finance.shops.service import ShopDamaged, ShopNotFound
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/api/v1", description="Invoices in series without gaps")
 
 
 @blueprint.route("/invoices", methods=["POST"])
 @requires("client")
-@fails(IssuedOnBeforeLast, CustomerErased, OverCreditLimit, IdempotencyKeyReused, RefusedByForeignIndex)
+@fails(IssuedOnBeforeLast, CustomerErased, OverCreditLimit, ShopDamaged, IdempotencyKeyReused, RefusedByForeignIndex)
 @fails(EncryptionKeyWrong, EncryptionNotConfigured, *lane.FAILURES)
 @blueprint.arguments(NewInvoiceSchema(), example=examples.NEW_INVOICE)
 @blueprint.arguments(OverLimitSchema(), location="query")
@@ -155,7 +155,7 @@ def export_invoices(query: dict[str, Any]) -> Iterator[list[Invoice]]:
 @blueprint.route("/invoices/<invoice_number>/cancel", methods=["POST"])
 @requires("accountant")
 @fails(InvoiceNotFound, InvoiceAlreadyCancelled, InvoiceHasPayments, InvoiceHasCreditNotes)
-@fails(InvoiceHistoryFull, InvoiceBusy, PreconditionFailed)
+@fails(InvoiceHistoryFull, InvoiceBusy, ShopDamaged, PreconditionFailed)
 @fails(IdempotencyKeyReused, RefusedByForeignIndex, *lane.FAILURES)
 @blueprint.arguments(CancelSchema(), example=examples.CANCEL)
 @blueprint.response(200, InvoiceSchema(), example=examples.CANCELLED, headers=ETAG)

@@ -172,7 +172,7 @@ def list_sequences(db: Db, *, tenant: str, shop: str) -> list[Document]:
 
     A sequence taken over from an older system begins after the last number given there.
     """
-    standing = shops.get_shop(db, tenant=tenant, shop=shop)
+    standing = shops.get_readable_shop(db, tenant=tenant, shop=shop)
     sequences = store.list_sequences(db, tenant=tenant, shop=shop)
     for sequence in sequences:
         newest = store.find_newest(

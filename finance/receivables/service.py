@@ -268,7 +268,8 @@ def _currency_of(db: Db, tenant: str, customer_code: str) -> str:
 
 
 def _shops_currencies(db: Db, tenant: str) -> list[str]:
-    return sorted({shop["currency"] for shop in shops.list_shops(db, tenant=tenant)})
+    listed = shops.list_shops(db, tenant=tenant)
+    return sorted({shop["currency"] for shop in listed if shop["currency"] is not None})
 
 
 def _only(currencies: list[str], *, several: Said) -> str:

@@ -153,6 +153,11 @@ def series_of(
     )
 
 
+def is_format(value: object) -> bool:
+    """Return whether numbers can be written in what is stored: it is a text that holds {number} once."""
+    return isinstance(value, str) and sum(bool(_NUMBER.fullmatch(name)) for name in _PLACEHOLDER.findall(value)) == 1
+
+
 def default_credit_note_format(invoice_format: str, *, fits: Mapping[str, Any]) -> str:
     """Return the invoices' format with AV in the place of FAC or before it, as short as the length demands."""
     rest = invoice_format.removeprefix("FAC-")

@@ -14,14 +14,14 @@ from finance.shops import examples, service
 from finance.shops.claims import ShopBusy
 from finance.shops.model import Settings
 from finance.shops.schemas import ShopListSchema, ShopSchema, ShopSettingsSchema, dump_shop, shop_slug
-from finance.shops.service import ShopHistoryFull, ShopNotFound
+from finance.shops.service import ShopDamaged, ShopHistoryFull, ShopNotFound
 
 blueprint = Blueprint("shops", __name__, url_prefix="/api/v1/shops", description="Shops and how they number invoices")
 
 
 @blueprint.route("/<shop>", methods=["PUT"])
 @requires("admin")
-@fails(ShopHistoryFull, ShopBusy, PreconditionFailed)
+@fails(ShopHistoryFull, ShopBusy, ShopDamaged, PreconditionFailed)
 @blueprint.arguments(ShopSettingsSchema(), example=examples.SETTINGS)
 @blueprint.response(200, ShopSchema(), example=examples.SHOP, headers=ETAG)
 @blueprint.alt_response(201, schema=ShopSchema(), example=examples.SHOP, description="A new shop", headers=ETAG)
@@ -43,7 +43,7 @@ def save_shop(posted: Settings, shop: str) -> Response:
 @blueprint.response(200, ShopSchema(), example=examples.SHOP, headers=ETAG)
 def get_shop(shop: str) -> Response:
     """Show a shop"""
-    return tagged_reply(dump_shop(service.get_shop(parts().db, tenant=caller().tenant, shop=shop.lower())))
+    return tagged_reply(dump_shop(service.get_readable_shop(parts().db, tenant=caller().tenant, shop=shop.lower())))
 
 
 @blueprint.route("", methods=["GET"])

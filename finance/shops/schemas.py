@@ -106,7 +106,7 @@ def shop_slug(text: str) -> str:
 
 def dump_shop(shop: Shop) -> dict[str, object]:
     """Return a stored shop as it is answered, with the newest of its rules."""
-    newest = shop["rules"][-1]
-    shown = {"history": shown_history(shop["history"]), "applies_from": newest.get("begins_on")}
+    newest: Mapping[str, object] = shop["rules"][-1] if shop["rules"] else {}
+    shown = {"history": shown_history(shop.get("history")), "applies_from": newest.get("begins_on")}
     known: Mapping[str, object] = {**shop, **newest, **shown}
     return {name: known.get(name) for name in _ANSWERED}

@@ -9,17 +9,18 @@ from zoneinfo import ZoneInfo
 from finance.asked import Asked
 from finance.conditions import ALWAYS, Condition
 from finance.contention import until_unchanged_meanwhile
+from finance.damaged import documents_in
 from finance.database import Db
 from finance.errors import Conflict, FieldError, Invalid, NotFound
 from finance.history import changed, created_by
 from finance.said import said
 from finance.shops import claims, rules, store
 from finance.shops.claims import Claiming, Meeting, ShopBusy, Written
+from finance.shops.damaged import damaged_in
 from finance.shops.model import (
     FORMAT_BY_KIND,
     HISTORY_MAX,
     INVOICE_FORMAT,
-    ISSUE_AHEAD_DAYS,
     Period,
     Rule,
     RuleSettings,
@@ -42,17 +43,35 @@ class ShopHistoryFull(Conflict):
     detail_default = said("This shop was changed {most} times; it can't be changed any more.", most=HISTORY_MAX)
 
 
+class ShopDamaged(Conflict):
+    detail_default = said("This shop is damaged in the database, so it gives no numbers until that is repaired.")
+
+    @classmethod
+    def of(cls, damaged: Iterable[str]) -> "ShopDamaged":
+        """Return the refusal that names what can't be read."""
+        return cls(
+            said(
+                "This shop is damaged in the database: its {names} can't be read, so it gives no numbers until that "
+                "is repaired.",
+                names=", ".join(damaged),
+            )
+        )
+
+
 def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings, condition: Condition = ALWAYS) -> tuple[Shop, bool]:
     """Make or change a shop; return it, and whether it is new.
 
     A series that has numbers goes on as it is written until its period ends. Where the numbers begin again at other
     days than before, that rule begins where no period with numbers is cut in two, for both kinds on the same day.
-    Raises Invalid where the numbers could not be unique, would be too long, or are another's; PreconditionFailed.
+    Raises Invalid where the numbers could not be unique, would be too long, or are another's; PreconditionFailed;
+    ShopDamaged where the rules can't be read: what else is damaged is set anew, how numbers are written isn't guessed.
     """
     settings = _checked(shop, posted)
 
     def put() -> tuple[Shop, bool] | None:
-        standing = find_shop(db, tenant=asked.tenant, shop=shop)
+        standing = find_readable_shop(db, tenant=asked.tenant, shop=shop)
+        if standing is not None and not standing["rules"]:
+            raise ShopDamaged.of(["rules"])
         condition.require(standing, is_done=standing is not None and not any(_changes_of(standing, settings)))
         if standing is None:
             new = _new_shop(asked, shop, settings)
@@ -65,7 +84,7 @@ def put_shop(db: Db, asked: Asked, *, shop: str, posted: Settings, condition: Co
 
 
 def get_shop(db: Db, *, tenant: str, shop: str) -> Shop:
-    """Return the shop; raises ShopNotFound."""
+    """Return the shop to number by; raises ShopNotFound, ShopDamaged."""
     found = find_shop(db, tenant=tenant, shop=shop)
     if found is None:
         raise ShopNotFound
@@ -73,11 +92,30 @@ def get_shop(db: Db, *, tenant: str, shop: str) -> Shop:
 
 
 def find_shop(db: Db, *, tenant: str, shop: str) -> Shop | None:
+    """Return the shop to number by; raises ShopDamaged."""
+    found = find_readable_shop(db, tenant=tenant, shop=shop)
+    damaged = [] if found is None else damaged_in(found)
+    if damaged:
+        raise ShopDamaged.of(damaged)
+    return found
+
+
+def get_readable_shop(db: Db, *, tenant: str, shop: str) -> Shop:
+    """Return the shop to show, as `find_readable_shop` does; raises ShopNotFound."""
+    found = find_readable_shop(db, tenant=tenant, shop=shop)
+    if found is None:
+        raise ShopNotFound
+    return found
+
+
+def find_readable_shop(db: Db, *, tenant: str, shop: str) -> Shop | None:
+    """Return the shop to show: with None for what is damaged in it, and no rules where they are."""
     found = store.find_shop(db, tenant=tenant, shop=shop)
     return None if found is None else _completed(db, found)
 
 
 def list_shops(db: Db, *, tenant: str) -> list[Shop]:
+    """Return the shops to show, as `find_readable_shop` does; one whose name is damaged has None there."""
     return [_completed(db, shop) for shop in store.list_shops(db, tenant=tenant)]
 
 
@@ -124,7 +162,7 @@ def is_free(db: Db, *, tenant: str, shop: str, kind: str, number: str) -> bool:
 
 def _completed(db: Db, shop: Shop) -> Shop:
     """Return a shop with what earlier versions didn't store."""
-    complete = {"issue_ahead_days": ISSUE_AHEAD_DAYS, **shop}
+    complete = dict(shop)
     if any("begins_on" not in rule for rule in shop["rules"][1:]):
         complete["rules"] = rules.with_beginnings(shop["rules"], _last_numbered(db, shop))
     return cast(Shop, complete)
@@ -167,17 +205,17 @@ def _change(db: Db, asked: Asked, shop: Shop, settings: Settings) -> Shop | None
     values = {name: change["to"] for name, change in changes.items()}
     if not changes and not of_rule:
         return shop
-    if len(shop["history"]) >= HISTORY_MAX:
+    if len(documents_in(shop.get("history"))) >= HISTORY_MAX:
         raise ShopHistoryFull
     if of_rule:
-        values["rules"] = _changed_rules(db, asked, shop, rule)
+        values["rules"] = _changed_rules(db, asked, shop, rule, values)
     entry = changed(asked, action="changed", changes=changes | of_rule)
     return store.update_shop(db, shop, values=values, entry=entry)
 
 
-def _changed_rules(db: Db, asked: Asked, shop: Shop, rule: Rule) -> list[Rule]:
+def _changed_rules(db: Db, asked: Asked, shop: Shop, rule: Rule, values: Mapping[str, Any]) -> list[Rule]:
     """Return the rules after a change, claimed; raises Invalid."""
-    today = asked.now.astimezone(ZoneInfo(shop["timezone"])).date()
+    today = asked.now.astimezone(ZoneInfo(shop["timezone"] or values["timezone"])).date()
     is_numbered = store.has_numbers(db, tenant=shop["tenant"], shop=shop["shop"])
     last_numbered = _last_numbered(db, shop) if is_numbered else None
     after = rules.rules_after(shop["rules"], rule, today=today, last_numbered=last_numbered)
@@ -243,7 +281,7 @@ def _claim_others(db: Db, asked: Asked, shop: Shop, wanted: Iterable[Written]) -
     """
     shapes = {shape_of(pattern) for _kind, pattern in wanted}
     for other in store.list_shops(db, tenant=shop["tenant"]):
-        written = rules.patterns_of(other["shop"], other["rules"])
+        written = rules.patterns_of(other["shop"], other["rules"]) if other["shop"] is not None else set()
         if other["shop"] != shop["shop"] and any(shape_of(pattern) in shapes for _kind, pattern in written):
             for rule in other["rules"]:
                 rule.pop("claimed", None)

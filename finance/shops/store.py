@@ -9,18 +9,20 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from finance import history
 from finance.database import Db, Document
+from finance.shops.damaged import readable
 from finance.shops.model import FORMAT_BY_KIND, Rule, Shop
 
 LISTED_MAX = 1_000
 
 
 def find_shop(db: Db, *, tenant: str, shop: str) -> Shop | None:
-    return _shops(db).find_one({"tenant": tenant, "shop": shop})
+    return _read(_shops(db).find_one({"tenant": tenant, "shop": shop}))
 
 
 def list_shops(db: Db, *, tenant: str) -> list[Shop]:
-    return list(_shops(db).find({"tenant": tenant}).sort([("shop", 1)]).limit(LISTED_MAX))
+    return [readable(shop) for shop in _shops(db).find({"tenant": tenant}).sort([("shop", 1)]).limit(LISTED_MAX)]
 
 
 def insert_shop(db: Db, document: Shop) -> bool:
@@ -34,17 +36,14 @@ def insert_shop(db: Db, document: Shop) -> bool:
 
 def update_shop(db: Db, shop: Shop, *, values: Mapping[str, object], entry: Mapping[str, object]) -> Shop | None:
     """Set `values`, add the history entry, and return the shop then; None where it changed since it was read."""
-    return _shops(db).find_one_and_update(
-        {"tenant": shop["tenant"], "shop": shop["shop"], "history": {"$size": len(shop["history"])}},
-        {"$set": dict(values), "$push": {"history": entry}},
-        return_document=ReturnDocument.AFTER,
-    )
+    added = history.push(shop, entry)
+    update = {**added, "$set": {**added.get("$set", {}), **values}}
+    return _read(_shops(db).find_one_and_update(_as_read(shop), update, return_document=ReturnDocument.AFTER))
 
 
 def mark_claimed(db: Db, shop: Shop, *, rules: Sequence[Rule]) -> None:
     """Note which rules' series are this shop's, where nobody changed the shop since it was read."""
-    unchanged = {"tenant": shop["tenant"], "shop": shop["shop"], "history": {"$size": len(shop["history"])}}
-    _shops(db).update_one(unchanged, {"$set": {"rules": list(rules)}})
+    _shops(db).update_one(_as_read(shop), {"$set": {"rules": list(rules)}})
 
 
 # --- Which series have numbers ------------------------------------------------------------------------------------
@@ -129,6 +128,14 @@ def find_other_kinds(db: Db, *, tenant: str, number: str, kind: str) -> Document
             if found is not None:
                 return {"kind": other, "shop": found.get("shop")}
     return None
+
+
+def _as_read(shop: Shop) -> Document:
+    return {"tenant": shop["tenant"], "shop": shop["shop"], "history": history.as_read(shop)}
+
+
+def _read(stored: Mapping[str, Any] | None) -> Shop | None:
+    return None if stored is None else readable(stored)
 
 
 def _shops(db: Db) -> Collection[Shop]:

@@ -88,7 +88,7 @@ def _form(form: Form, **shown: Any) -> tuple[str, int]:
         title=title,
         page_title=_("Problem: %(title)s", title=title) if form.status != 200 else title,
         form=form,
-        shops=[(shop["shop"], _words(shop)) for shop in shops.list_shops(parts().db, tenant=caller().tenant)],
+        shops=[(shop["shop"], _words(shop)) for shop in _offered()],
         lines=range(line_fields.count_of(form)),
         **shown,
     )
@@ -149,6 +149,11 @@ def _with_stored(form: Form) -> Form:
         number = likeness.find_number_of_key(parts().db, tenant=caller().tenant, key=form.key)
         form.stored = (number, address_of(number)) if number else None
     return form
+
+
+def _offered() -> list[Shop]:
+    """Return the shops that can be asked for; one that is damaged says so when it is."""
+    return [shop for shop in shops.list_shops(parts().db, tenant=caller().tenant) if shop["shop"] is not None]
 
 
 def _words(shop: Shop) -> str:

@@ -119,7 +119,7 @@ def with_overdue(invoice: Invoice, shown: dict[str, Any]) -> dict[str, Any]:
 def seller_of(document: Mapping[str, Any]) -> str | None:
     """Return what the shop is called that issued a document; its short name where it isn't there (any more)."""
     shop = document.get("shop")
-    found = shops.find_shop(parts().db, tenant=caller().tenant, shop=shop) if isinstance(shop, str) else None
+    found = shops.find_readable_shop(parts().db, tenant=caller().tenant, shop=shop) if isinstance(shop, str) else None
     return found.get("name") if found else shop
 
 

@@ -31,7 +31,9 @@ _WHOLE = re.compile(r"\d{1,6}", re.ASCII)
 HISTORY_SHOWN = 50
 
 
-def reset_word(reset: str) -> str:
+def reset_word(reset: str | None) -> str | None:
+    if reset is None:  # the rules are damaged
+        return None
     return {"month": _("each month"), "year": _("each year"), "never": _("never")}.get(reset, reset)
 
 
@@ -115,7 +117,7 @@ def changes_in_words(entry: Mapping[str, Any]) -> str:
 
 
 def _get(shop: str) -> Shop:
-    return service.get_shop(parts().db, tenant=caller().tenant, shop=shop.lower())
+    return service.get_readable_shop(parts().db, tenant=caller().tenant, shop=shop.lower())
 
 
 def _put(form: Form, *, shop: str, condition: Condition) -> str:
