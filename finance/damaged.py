@@ -17,6 +17,11 @@ def mapping_of(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def text_of(value: object) -> str | None:
+    """Return a text; None where it is none."""
+    return value if isinstance(value, str) else None
+
+
 def as_text(value: object) -> str:
     """Return a value that JSON has no type for as text."""
     return value.hex() if isinstance(value, bytes) else str(value)

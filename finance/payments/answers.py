@@ -71,7 +71,7 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
     shown = {name: get(name) for name in _ANSWERED}
     shown["id"] = str(payment["_id"])
     shown["amount"] = shown_amount(get("amount_minor"), currency) or get("amount")
-    shown["metadata"] = get("metadata") or {}
+    shown["metadata"] = mapping_of(get("metadata"))
     if "allocations" in payment:
         shown["allocations"] = [
             _shown_allocation({field: number, "amount_minor": amount_minor}, currency)
@@ -84,7 +84,8 @@ def dump_payment(payment: Payment) -> dict[str, Any]:
         nothing = shown_amount(0, currency) if is_whole(amount_minor) else None
         shown["allocations"], shown["allocated"] = [], nothing
         shown["unallocated"] = nothing if get("status") == "voided" else shown_amount(amount_minor, currency)
-    shown["previous_numbers"] = get("previous_numbers") or []
+    previous = get("previous_numbers")
+    shown["previous_numbers"] = previous if isinstance(previous, list) else []
     shown["history"] = [_dump_entry(entry, currency) for entry in history.shown(payment.get("history"))]
     return shown
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from finance import database
 from finance.asked import Asked
+from finance.damaged import text_of
 from finance.database import Db, DriverError
 from finance.paging import PageWanted
 from finance.payments import store
@@ -83,8 +84,8 @@ def find_number_of_key(db: Db, *, tenant: str, key: str) -> str | None:
 
 
 def find_newest(db: Db, *, tenant: str, year: int) -> str | None:
-    """Return the newest number of a year, None where it has none."""
+    """Return the newest number of a year; None where it has none, or where that can't be read."""
     after_it = [year + 1, 0, _BEFORE_ALL]  # all that comes before the first number of the next year
     wanted = PageWanted("-payment_number", after_it, 1)
     newest = store.list_payments(db, tenant=tenant, filters={}, wanted=wanted, projection={"payment_number": True}).rows
-    return newest[0]["payment_number"] if newest and newest[0].get("number_year") == year else None
+    return text_of(newest[0].get("payment_number")) if newest and newest[0].get("number_year") == year else None

@@ -10,6 +10,7 @@ from flask import Response, redirect, request
 
 from finance.auth.guard import caller
 from finance.context import parts
+from finance.damaged import text_of
 from finance.database import Document
 from finance.invoices import service
 from finance.invoices.answers import dump_invoice
@@ -138,7 +139,8 @@ def _payments_of(invoice_number: str) -> dict[str, Document]:
     wanted = PageWanted("-payment_number", None, PAYMENTS_SHOWN_MAX)
     filters = {"invoice_number": invoice_number}
     found = payments.list_payments(parts().db, tenant=caller().tenant, filters=filters, wanted=wanted)
-    return {payment["payment_number"]: dump_payment(payment) for payment in found.rows}
+    numbered = [(text_of(payment.get("payment_number")), payment) for payment in found.rows]
+    return {number: dump_payment(payment) for number, payment in numbered if number}
 
 
 def _presets(shown: ShownList) -> list[tuple[str, str]]:

@@ -24,8 +24,12 @@ from finance.web.store import LISTED_MAX as SESSIONS_LISTED_MAX
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-def role_word(role: str) -> str:
-    return {"client": _("program"), "accountant": _("accountant"), "admin": _("admin")}.get(role, role)
+def role_word(role: Any) -> str:
+    """Return what a role is called; as it is, where another system stored another one."""
+    words = {"client": _("program"), "accountant": _("accountant"), "admin": _("admin")}
+    if isinstance(role, str):
+        return words.get(role, role)
+    return "–" if role is None else str(role)
 
 
 @page("/keys", role="admin")

@@ -8,6 +8,7 @@ from finance.allocations.entries import unallocated_minor
 from finance.auth.guard import caller
 from finance.context import parts
 from finance.customers.model import parse_code
+from finance.damaged import text_of
 from finance.invoices import credit_notes
 from finance.invoices import service as invoices
 from finance.invoices.credit_notes import CreditNoteNotFound
@@ -23,10 +24,13 @@ OPEN_MAX = 50
 
 @dataclass(frozen=True)
 class OpenLine:
-    """An invoice or a credit note with what is open of it; `field` is what its number is called in the API."""
+    """An invoice or a credit note with what is open of it; `field` is what its number is called in the API.
+
+    Where a damaged one has no number that can be read it is shown, and nothing can be given to it.
+    """
 
     field: str
-    number: str
+    number: str | None
     customer_name: Any
     customer_code: Any
     day: Any
@@ -41,12 +45,17 @@ def open_lines(payment: Payment, *, search: str) -> list[OpenLine]:
     """
     search = search.strip()[:200]
     if payment.get("direction") == "outgoing":
-        return _open_notes(payment, search)
+        return _numbered_first(_open_notes(payment, search))
     for filters in _meant(payment, search):
         found = _open_invoices(payment, filters)
         if found:
-            return found
+            return _numbered_first(found)
     return []
+
+
+def _numbered_first(lines: list[OpenLine]) -> list[OpenLine]:
+    """Return the lines with those last that have no field in the form: the places of the others have no hole."""
+    return sorted(lines, key=lambda line: line.number is None)
 
 
 def _meant(payment: Payment, search: str) -> list[dict[str, Any]]:
@@ -98,4 +107,5 @@ def _note_line(note: Any) -> OpenLine:
 def _line(document: Any, field: str, day: Any, open_minor: Any) -> OpenLine:
     name, code = document.get("customer_name"), document.get("customer_code")
     minor = open_minor if isinstance(open_minor, int) else 0
-    return OpenLine(field, document[field], name, code, day, minor, shown_amount(minor, document.get("currency")))
+    number, shown = text_of(document.get(field)), shown_amount(minor, document.get("currency"))
+    return OpenLine(field, number, name, code, day, 0 if number is None else minor, shown)

@@ -84,7 +84,8 @@ def _ask(
     currency = payment["currency"]
     if typed is None:
         parts_of_it, total = allocating.suggest(payment, [line.open_minor for line in lines])
-        typed = {line.number: amount(part, currency) for line, part in zip(lines, parts_of_it, strict=True) if part}
+        given = [(line.number, part) for line, part in zip(lines, parts_of_it, strict=True)]
+        typed = {number: amount(part, currency) for number, part in given if number and part}
         words = _words(payment, money_text(total, currency), len(typed)) if typed else ""
     form.values["button"] = words or ""
     _lay_out(form, lines, typed)
@@ -172,6 +173,8 @@ def _lay_out(form: Form, lines: Sequence[OpenLine], typed: Mapping[str, str]) ->
     rows: dict[str, str] = {}
     errors: dict[str, list[str]] = {}
     for place, line in enumerate(lines):
+        if line.number is None:
+            continue
         rows[f"allocations-{place}-amount"] = typed.get(line.number, "")
         for field in ("amount", line.field):
             wrong = form.errors.pop(f"allocations-{was.get(line.number)}-{field}", None)

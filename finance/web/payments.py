@@ -109,7 +109,7 @@ def get_payment(payment_number: str) -> Payment:
         text = said(
             "There is no payment {number}; the newest of {year} is {newest}.",
             number=payment_number,
-            year=newest[3:7],
+            year=payment_number[3:7],
             newest=newest,
         )
         raise PaymentNotFound(text) from None

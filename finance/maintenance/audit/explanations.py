@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
+
+from bson import Decimal128
 
 from finance.database import Db, Document
 from finance.numbering.series import NUMBER_SEQ_MAX, Series
@@ -36,7 +39,10 @@ class GapsPage:
 
 
 def list_gaps(db: Db, series: Series, *, after: int = 0, limit: int = PAGE_SIZE) -> GapsPage:
-    """Return the recorded gaps after a number. One index answers, and no more than READ_MAX entries are read."""
+    """Return the recorded gaps after a number. One index answers, and no more than READ_MAX entries are read.
+
+    What has no whole number there, as another system left it, is none of this series.
+    """
     wanted = {**series.identity, "number_seq": {"$gt": after, "$lte": NUMBER_SEQ_MAX}}
     fields = {"_id": False, "number_seq": True, "reason": True, "recorded_at": True}
     read = list(db.number_gaps.find(wanted, fields).sort("number_seq", 1).limit(READ_MAX + 1))
@@ -51,7 +57,9 @@ def list_gaps(db: Db, series: Series, *, after: int = 0, limit: int = PAGE_SIZE)
 def _side_by_side(series: Series, gaps: Iterable[Document]) -> Iterator[Gap]:
     run: Gap | None = None
     for document in gaps:
-        number_seq, reason = int(document["number_seq"]), str(document.get("reason"))
+        number_seq, reason = _whole(document["number_seq"]), str(document.get("reason"))
+        if number_seq is None:
+            continue
         number = series.format(number_seq)
         if run is not None and run.last_seq + 1 == number_seq and run.reason == reason:
             run = replace(run, last=number, last_seq=number_seq)
@@ -63,3 +71,9 @@ def _side_by_side(series: Series, gaps: Iterable[Document]) -> Iterator[Gap]:
         run = Gap(number, number, number_seq, number_seq, reason, recorded_at)
     if run is not None:
         yield run
+
+
+def _whole(stored: object) -> int | None:
+    """Return a number of a series, however a whole one is stored; None where it is none."""
+    number = stored.to_decimal() if isinstance(stored, Decimal128) else stored
+    return int(number) if isinstance(number, (int, float, Decimal)) and number == int(number) else None
