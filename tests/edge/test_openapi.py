@@ -17,10 +17,10 @@ from finance.edge.problems import status_of
 from finance.errors import FinanceError, wire_code
 from tests.clients import Client
 
-# What only commands raise.
+# What only commands and pages raise.
 NOT_OF_REQUESTS = (
     *("finance.customers.template", "finance.payments.mapping", "finance.payments.foreign_rows"),
-    *("finance.tables", "finance.maintenance", "finance.web"),
+    *("finance.tables", "finance.maintenance", "finance.imports", "finance.web"),
 )
 
 
