@@ -119,7 +119,7 @@ class Page:
         if isinstance(table, str):
             tables = [each for each in tables if (each.first("caption") or each).text.startswith(table)]
         elif table is None:
-            tables = [each for each in tables if "cards" in each.classes and "sums" not in each.classes] or tables
+            tables = [each for each in tables if "cards" in each.classes and "in-all" not in each.classes] or tables
         if not tables:
             return []
         table = table if isinstance(table, int) else 0
