@@ -41,6 +41,7 @@ request, and it goes one way only:
     receivables/    statements and ageing
     files/          large files, made in the background
     imports/        files that people upload: checked row by row, then stored in steps
+    web/            the pages: a file per noun over the same services; its own __init__ has the map
     maintenance/    repair, migrate, audit: findings first, then a plan, then its application; set_up of MongoDB
     commands/       what is started from a command line: the server and its gunicorn, keys, imports
 

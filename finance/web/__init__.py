@@ -13,6 +13,8 @@ A file is a noun, as the address begins: payments.py has /payments, its pages ar
     forms.py        a form: what was typed, what is wrong with it, sent once
     formats.py      amounts, days and instants as the reader writes them; amounts as typed, read exactly
     languages.py    whose language; French in fr.po, what the API says of an error too
+    cells.py        rows of tables, written in Python: a list has hundreds of cells
+    asking.py       pages that ask before something is changed
     words.py        what the choices of the API are called
     static_files.py the style sheet, the script, the icon
 
