@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from finance import database
 from finance.asked import Asked
+from finance.damaged import text_of
 from finance.database import Db, DriverError
 from finance.invoices import store
 from finance.invoices.totals import computed
@@ -39,10 +40,10 @@ def find_like(db: Db, asked: Asked, *, posted: Mapping[str, Any]) -> str | None:
         if error.timeout:
             return None
         raise
-    return None if found is None else found["invoice_number"]
+    return None if found is None else text_of(found.get("invoice_number"))
 
 
 def find_number_of_key(db: Db, *, tenant: str, key: str) -> str | None:
     """Return the number of the invoice that was issued under an Idempotency-Key, None where none was."""
     stored = store.find_invoice_by_key(db, tenant=tenant, idempotency_key=key)
-    return None if stored is None else stored["invoice_number"]
+    return None if stored is None else text_of(stored.get("invoice_number"))

@@ -62,8 +62,8 @@ def find_like(db: Db, asked: Asked, *, posted: Mapping[str, Any], today: date) -
             return None
         raise
     # Each word of a name is found by; only the whole of it is the same payer.
-    alike = (one["payment_number"] for one in found if fold(str(one.get("payer"))) == payer)
-    return next(alike, None)
+    alike = (text_of(one.get("payment_number")) for one in found if fold(str(one.get("payer"))) == payer)
+    return next(filter(None, alike), None)
 
 
 def each_alike(db: Db, *, tenant: str, paid_on: str, amounts_minor: Sequence[int]) -> Iterator[Payment]:
@@ -80,7 +80,7 @@ def each_alike(db: Db, *, tenant: str, paid_on: str, amounts_minor: Sequence[int
 def find_number_of_key(db: Db, *, tenant: str, key: str) -> str | None:
     """Return the number of the payment that was recorded under an Idempotency-Key, None where none was."""
     stored = store.find_payment_by_key(db, tenant=tenant, idempotency_key=key)
-    return None if stored is None else stored["payment_number"]
+    return None if stored is None else text_of(stored.get("payment_number"))
 
 
 def find_newest(db: Db, *, tenant: str, year: int) -> str | None:

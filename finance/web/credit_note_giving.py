@@ -11,6 +11,7 @@ from flask import redirect, request
 
 from finance.auth.guard import caller
 from finance.context import parts
+from finance.damaged import text_of
 from finance.errors import FieldError, FinanceError, Invalid
 from finance.invoices import note_giving, service
 from finance.invoices.model import OPEN, CreditNote, Invoice
@@ -117,8 +118,8 @@ def _open_invoices(note: CreditNote, search: str) -> list[Invoice]:
         parts().db, tenant=caller().tenant, filters=filters, wanted=wanted, settling=settling()
     )
     # Who has no code is known by the whole name alone.
-    is_own = [code is not None or invoice.get("customer_name") == name for invoice in found.rows]
-    return [invoice for invoice, own in zip(found.rows, is_own, strict=True) if own]
+    own = [invoice for invoice in found.rows if code is not None or invoice.get("customer_name") == name]
+    return [invoice for invoice in own if text_of(invoice.get("invoice_number"))]  # else nothing can be given to it
 
 
 def _open_minor(invoice: Invoice) -> int:
