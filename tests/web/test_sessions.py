@@ -185,7 +185,7 @@ def test_what_is_no_id_is_nobody_s(client: Client) -> None:
 
         answer = client.app.test_client(use_cookies=False).get("/payments", base_url=ORIGIN, headers=headers)
 
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/?next=/payments")
 
 
 def test_a_session_of_another_tenant_than_its_key_is_nobody_s(client: Client) -> None:
