@@ -57,7 +57,8 @@ def test_an_entry_that_is_damaged_is_shown_as_far_as_it_can_be(db: Db) -> None:
 
 
 def test_an_index_answers_and_reads_only_what_is_shown(db: Db) -> None:
-    create_indexes(db)  # whatever was done to a database that was another test's before
+    db.number_gaps.drop()  # an array that another test left there once would be remembered by the index
+    create_indexes(db)
     record(db, *range(1, 100))
     db.command("profile", 2)
     list_gaps(db, ACME, after=90)
