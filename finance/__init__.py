@@ -29,6 +29,7 @@ request, and it goes one way only:
     history.py      what documents remember of their changes, and of who made them
     events.py       who did what: the append-only audit events
     encryption.py   personal data, encrypted field by field
+    background.py   what is worked off beside the requests of a process
     paging.py       pages by position, each at the same cost
     tables/         CSV and XLSX files, read as people save them
     numbering/      kinds, series, counters, issue (standard, no-gap, the E11000 wrapper), lane (group commit)
@@ -48,7 +49,7 @@ request, and it goes one way only:
 Who may import whom, left from right (import-linter holds it):
 
     commands > app > web > imports > maintenance > receivables > payments > invoices > allocations > shops
-        > (customers | audit_events | files) > auth > context > (edge | numbering) > (paging | tables)
+        > (customers | audit_events | files) > auth > context > (edge | numbering) > (paging | tables | background)
         > (encryption | events) > (database | history) > (ownership | obsolete)
         > (money | config | metrics | logs | text | indexes | asked | conditions | once | contention | wording)
         > errors > said

@@ -17,6 +17,7 @@ from finance import database
 from finance.auth import service as keys
 from finance.auth.model import Caller
 from finance.auth.service import ApiKeyNotFound
+from finance.background import Background
 from finance.context import Clock
 from finance.database import Db
 from finance.edge.exports import export_at
@@ -35,30 +36,11 @@ _NO_KEY = said("The key that asked for it was revoked or has ended.")
 
 
 class Maker:
-    """Makes what waits, in a thread (a greenlet, in our workers) that ends when nothing does."""
+    """Makes what waits; `look` begins."""
 
     def __init__(self, app: Flask, db: Db, clock: Clock) -> None:
         self._app, self._db, self._clock = app, db, clock
-        self._lock = threading.Lock()
-        self._is_at_work = False
-
-    def look(self) -> None:
-        """Begin to work off what waits, unless this process does already."""
-        with self._lock:
-            if self._is_at_work:
-                return
-            self._is_at_work = True
-        threading.Thread(target=self._work, name="files", daemon=True).start()
-
-    def _work(self) -> None:
-        try:
-            while self._make_next():
-                pass
-        except database.DriverError as error:
-            log.warning("A file can't be made now: %s", type(error).__name__)
-        finally:
-            with self._lock:
-                self._is_at_work = False
+        self.look = Background("files", self._make_next).look
 
     def _make_next(self) -> bool:
         with database.deadline(STEP_S):

@@ -5,10 +5,10 @@ An upload is its holder's as long as that shows signs of life; then whoever look
 
 import logging
 import secrets
-import threading
 from typing import Any
 
 from finance import database
+from finance.background import Background
 from finance.errors import FinanceError, Unavailable
 from finance.imports import store
 from finance.imports.checking import check
@@ -25,30 +25,11 @@ _BROKEN = said("Something failed here that should not. What is stored stays; go 
 
 
 class Importer:
-    """Checks and stores what waits, in a thread (a greenlet, in our workers) that ends when nothing does."""
+    """Checks and stores what waits; `look` begins."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._lock = threading.Lock()
-        self._is_at_work = False
-
-    def look(self) -> None:
-        """Begin to work off what waits, unless this process does already."""
-        with self._lock:
-            if self._is_at_work:
-                return
-            self._is_at_work = True
-        threading.Thread(target=self._work, name="imports", daemon=True).start()
-
-    def _work(self) -> None:
-        try:
-            while self._work_next():
-                pass
-        except database.DriverError as error:
-            log.warning("An import can't go on now: %s", type(error).__name__)
-        finally:
-            with self._lock:
-                self._is_at_work = False
+        self.look = Background("imports", self._work_next).look
 
     def _work_next(self) -> bool:
         with database.deadline(STEP_S):

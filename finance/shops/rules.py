@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import cast
 
+from finance.errors import FieldError, Invalid
+from finance.said import said
 from finance.shops.model import FORMAT_BY_KIND, ISSUE_AHEAD_DAYS_MAX, Period, Rule, format_of_period, period_of
 from finance.shops.patterns import can_meet, pattern_of
 
@@ -71,6 +73,17 @@ def find_repeated(shop: str, rules: Sequence[Rule], *, kind: str, today: date) -
                     if period.label != after.label and can_meet(pattern, written):
                         return period, after
     return None
+
+
+def require_no_repetition(shop: str, after: Sequence[Rule], *, today: date) -> None:
+    """Raise Invalid where two periods of the shop would get the same numbers."""
+    errors = []
+    for kind, name in FORMAT_BY_KIND.items():
+        repeated = find_repeated(shop, after, kind=kind, today=today)
+        if repeated is not None:
+            errors.append(FieldError(_repetition(*repeated, after[-1][name]), pointer=f"/{name}"))
+    if errors:
+        raise Invalid(errors=errors)
 
 
 def patterns_of(shop: str, rules: Sequence[Rule]) -> set[tuple[str, str]]:
@@ -166,3 +179,18 @@ def _with_formats(standing: Rule, rule: Rule) -> Rule:
     kept = {name: value for name, value in standing.items() if name in ("begins_on", "at_once")}
     changed = {**rule, **kept, "former": [*former, *(one for one in was if one not in former)]}
     return cast(Rule, changed)
+
+
+def _repetition(period: Period, later: Period, number_format: str) -> str:
+    instead = said("another text before {number}")
+    if "{year}" in number_format and later.parts.get("fiscal_year") != later.parts.get("year"):
+        instead = said("{{fiscal_year}}, which is {now}, in the place of {{year}}", now=later.parts["fiscal_year"])
+    when: str = later.label
+    if later.last_day < date.max:
+        when = said("{period} ({first} to {last})", period=when, first=later.first_day, last=later.last_day)
+    return said(
+        "would write the numbers of {period} once more in {when}; write {instead}.",
+        period=period.label,
+        when=when,
+        instead=instead,
+    )

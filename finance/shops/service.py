@@ -1,7 +1,7 @@
 """Setting up shops, and reading them."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -219,37 +219,11 @@ def _changed_rules(db: Db, asked: Asked, shop: Shop, rule: Rule, values: Mapping
     is_numbered = store.has_numbers(db, tenant=shop["tenant"], shop=shop["shop"])
     last_numbered = _last_numbered(db, shop) if is_numbered else None
     after = rules.rules_after(shop["rules"], rule, today=today, last_numbered=last_numbered)
-    _require_no_repetition(shop["shop"], after, today)
+    rules.require_no_repetition(shop["shop"], after, today=today)
     if not all(earlier.get("claimed") for earlier in shop["rules"]) and _claim_standing(db, shop, now=asked.now):
         after[-1]["at_once"] = True
     _claim(db, asked, cast(Shop, {**shop, "rules": after}), before=shop)
     return after
-
-
-def _require_no_repetition(shop: str, after: Sequence[Rule], today: date) -> None:
-    """Raise Invalid where two periods of the shop would get the same numbers."""
-    errors = []
-    for kind, name in FORMAT_BY_KIND.items():
-        repeated = rules.find_repeated(shop, after, kind=kind, today=today)
-        if repeated is not None:
-            errors.append(FieldError(_repetition(*repeated, after[-1][name]), pointer=f"/{name}"))
-    if errors:
-        raise Invalid(errors=errors)
-
-
-def _repetition(period: Period, later: Period, number_format: str) -> str:
-    instead = said("another text before {number}")
-    if "{year}" in number_format and later.parts.get("fiscal_year") != later.parts.get("year"):
-        instead = said("{{fiscal_year}}, which is {now}, in the place of {{year}}", now=later.parts["fiscal_year"])
-    when: str = later.label
-    if later.last_day < date.max:
-        when = said("{period} ({first} to {last})", period=when, first=later.first_day, last=later.last_day)
-    return said(
-        "would write the numbers of {period} once more in {when}; write {instead}.",
-        period=period.label,
-        when=when,
-        instead=instead,
-    )
 
 
 def _claim(db: Db, asked: Asked, shop: Shop, *, before: Shop | None) -> None:
